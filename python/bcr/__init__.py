@@ -1,0 +1,73 @@
+"""bcr: prune PyTorch networks block by block and compile them to fast machine code.
+
+Importing this package imports neither torch nor the compiler: every public name is loaded
+the first time it is used.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from bcr.errors import (
+    BCRError,
+    CompileError,
+    ConfigError,
+    ExportError,
+    FormatError,
+    InputError,
+    IRError,
+    UnsupportedError,
+    VerificationError,
+)
+
+if TYPE_CHECKING:
+    from bcr.compiler import compile
+    from bcr.executable import Executable, load
+    from bcr.pruning import PruneConfig, Pruner
+    from bcr.target import Target
+
+__version__ = "0.1.0"
+
+_LAZY = {
+    "PruneConfig": "bcr.pruning",
+    "Pruner": "bcr.pruning",
+    "Target": "bcr.target",
+    "compile": "bcr.compiler",
+    "Executable": "bcr.executable",
+    "load": "bcr.executable",
+}
+_LAZY_MODULES = ("ir", "reference", "pruning")
+
+__all__ = [
+    "BCRError",
+    "CompileError",
+    "ConfigError",
+    "Executable",
+    "ExportError",
+    "FormatError",
+    "IRError",
+    "InputError",
+    "PruneConfig",
+    "Pruner",
+    "Target",
+    "UnsupportedError",
+    "VerificationError",
+    "__version__",
+    "compile",
+    "load",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _LAZY:
+        value = getattr(importlib.import_module(_LAZY[name]), name)
+        globals()[name] = value
+        return value
+    if name in _LAZY_MODULES:
+        return importlib.import_module(f"bcr.{name}")
+    raise AttributeError(f"module 'bcr' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_LAZY, *_LAZY_MODULES})
