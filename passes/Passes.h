@@ -1,0 +1,22 @@
+//===- Passes.h - The passes of bcr ----------------------------*- C++ -*-===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef BCR_PASSES_PASSES_H
+#define BCR_PASSES_PASSES_H
+
+#include "mlir/Pass/Pass.h"
+
+namespace mlir::bcr {
+
+#define GEN_PASS_DECL
+#include "passes/Passes.h.inc"
+
+#define GEN_PASS_REGISTRATION
+#include "passes/Passes.h.inc"
+
+} // namespace mlir::bcr
+
+#endif // BCR_PASSES_PASSES_H
