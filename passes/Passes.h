@@ -11,6 +11,9 @@
 
 namespace mlir::bcr {
 
+/// What bcr-instrument stamps.
+enum class Counter { Cycle, Steady };
+
 #define GEN_PASS_DECL
 #include "passes/Passes.h.inc"
 

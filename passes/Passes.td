@@ -12,5 +12,6 @@
 #define BCR_PASSES_TD
 
 include "mlir/Pass/PassBase.td"
+include "passes/Transforms/Instrument.td"
 
 #endif // BCR_PASSES_TD

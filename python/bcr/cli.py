@@ -1,0 +1,158 @@
+"""The command `bcr`."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+import bcr
+from bcr.errors import BCRError
+from bcr.tables import NUMBER, TEXT, bytes_text, render, time_text
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Compile pruned PyTorch models, look at them and time them.",
+)
+
+
+@app.command("compile")
+def compile_command(
+    model: Annotated[Path, typer.Argument(help="model.pt2, from torch.export.save")],
+    output: Annotated[Path, typer.Option("-o", "--output", help="the file to write")],
+    target: Annotated[str, typer.Option(help="host, aarch64, x86-64 or an LLVM triple")] = "host",
+    mcpu: Annotated[str, typer.Option(help="LLVM processor name, such as cortex-a76")] = "",
+    mattr: Annotated[str, typer.Option(help="LLVM features, such as +sve")] = "",
+    sparsity: Annotated[str, typer.Option(help="auto, force or off")] = "auto",
+    num_threads: Annotated[int, typer.Option(help="threads of a call")] = 1,
+    quiet: Annotated[bool, typer.Option("--quiet", help="print nothing but errors")] = False,
+) -> None:
+    """Compile an exported model to one file that `bcr bench` and `bcr.load` take."""
+    import torch
+
+    if not output.parent.is_dir():
+        raise BCRError(f"cannot write {output}: the folder {output.parent} does not exist")
+    if not model.is_file():
+        raise BCRError(f"{model} does not exist; write it with torch.export.save")
+    try:
+        program = torch.export.load(model)
+    except Exception as error:
+        raise BCRError(
+            f"{model} is no exported model ({str(error).splitlines()[0]}); write it with "
+            "torch.export.save(torch.export.export(model, inputs), path)"
+        ) from None
+    if program.example_inputs is None:
+        raise BCRError(f"{model} holds no example inputs; export it again with torch.export")
+    args, kwargs = program.example_inputs
+    executable = bcr.compile(
+        program,
+        args,
+        kwargs,
+        target=_target(target, mcpu, mattr),
+        sparsity=sparsity,
+        num_threads=num_threads,
+        verbose=not quiet,
+    )
+    executable.save(output)
+    if not quiet:
+        print(executable.report())
+        print(f"wrote {output} ({bytes_text(output.stat().st_size)})")
+
+
+def _target(name: str, cpu: str, features: str) -> Any:
+    if name in ("host", "aarch64", "x86-64"):
+        base = bcr.Target.of(name)
+        if not cpu and not features:
+            return base
+        return bcr.Target(base.triple, cpu or base.cpu, features)
+    if "-" not in name:
+        return bcr.Target.of(name)
+    return bcr.Target(name, cpu, features)
+
+
+@app.command()
+def bench(
+    model: Annotated[Path, typer.Argument(help="a file that `bcr compile` wrote")],
+    repeats: Annotated[int, typer.Option(help="timed calls, after a warm-up", min=1)] = 50,
+    batch: Annotated[int, typer.Option(help="size of dynamic dimensions", min=1)] = 1,
+) -> None:
+    """Time a compiled model on random inputs, layer by layer."""
+    executable = bcr.load(model)
+    inputs = _random_inputs(executable, batch)
+    # The model may take nested containers; a run on flat tensors needs them rebuilt.
+    args, kwargs = _rebuild(executable.program.signature.in_spec, inputs)
+    for _ in range(5):
+        executable(*args, **kwargs)
+    times = []
+    for _ in range(repeats):
+        begin = time.perf_counter()
+        executable(*args, **kwargs)
+        times.append(time.perf_counter() - begin)
+    times.sort()
+    row = [time_text(t) for t in (statistics.median(times), times[0], times[int(0.9 * repeats)])]
+    columns = [("median", NUMBER), ("fastest", NUMBER), ("90th percentile", NUMBER)]
+    print(render(f"{model}: {repeats} calls", columns, [row]))
+    print(executable.profile(*args, repeats=min(repeats, 30), **kwargs))
+
+
+def _random_inputs(executable: bcr.Executable, batch: int) -> list[Any]:
+    import numpy as np
+
+    rng = np.random.default_rng(0)
+    arrays: list[Any] = []
+    for spec in executable.input_specs:
+        shape = tuple(batch if isinstance(dim, str) else dim for dim in spec.shape)
+        if spec.dtype == "bfloat16":
+            raise BCRError(f"{spec.name} is bfloat16, which `bcr bench` cannot make")
+        if spec.dtype.startswith("float"):
+            arrays.append(rng.standard_normal(shape).astype(spec.dtype))
+        else:
+            # Integers are mostly indices: small ones are in range of any table.
+            arrays.append(rng.integers(0, 2, shape).astype(spec.dtype))
+    return arrays
+
+
+def _rebuild(in_spec: Any, inputs: list[Any]) -> tuple[list[Any], dict[str, Any]]:
+    from bcr.frontend.structure import unflatten
+
+    args = [unflatten(part, [], inputs) for part in in_spec["args"]]
+    return args, {name: unflatten(part, [], inputs) for name, part in in_spec["kwargs"]}
+
+
+@app.command()
+def inspect(
+    model: Annotated[Path, typer.Argument(help="a file that `bcr compile` wrote")],
+) -> None:
+    """Show what a compiled model takes and returns, its layers and its sizes."""
+    executable = bcr.load(model)
+    program = executable.program
+    target = program.target
+    print(f"{model}: {target.triple}, {target.cpu}, {bytes_text(model.stat().st_size)}")
+    rows = [("in", s.name, s.dtype, "x".join(map(str, s.shape))) for s in program.signature.inputs]
+    rows += [
+        ("out", s.name, s.dtype, "x".join(map(str, s.shape))) for s in program.signature.outputs
+    ]
+    print(render("Tensors", [("", TEXT), ("name", TEXT), ("type", TEXT), ("shape", TEXT)], rows))
+    print(executable.report())
+
+
+@app.callback(invoke_without_command=True)
+def _root(
+    version: Annotated[bool, typer.Option("--version", help="print the version")] = False,
+) -> None:
+    if version:
+        print(f"bcr {bcr.__version__}")
+        raise typer.Exit
+
+
+def main() -> None:
+    """Run the command line; errors are one line, not a trace."""
+    try:
+        app()
+    except BCRError as error:
+        raise SystemExit(f"bcr: error: {error}") from None

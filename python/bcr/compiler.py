@@ -1,0 +1,242 @@
+"""From a PyTorch model to a compiled one."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from bcr.errors import CompileError, ConfigError, IRError, VerificationError
+from bcr.executable import Executable
+from bcr.program import Constant, Program, Signature, aligned_pool
+from bcr.target import Target
+
+if TYPE_CHECKING:
+    from bcr.frontend.specs import ImportedModel
+
+SPARSITY = ("auto", "force", "off")
+STAGES = {
+    "bcr-raise": "raise",
+    "bcr-select": "select",
+    "bcr-compact": "compact",
+    "bcr-reorder": "reorder",
+    "bcr-tile": "tile",
+    "one-shot-bufferize": "bufferize",
+    "convert-bcr-to-loops": "loops",
+}
+TOLERANCE = 1e-4
+"""Largest difference from eager PyTorch that `verify=True` accepts, relative to the largest
+output (f32)."""
+
+
+def compile(
+    model: Any,
+    args: Sequence[Any],
+    kwargs: Mapping[str, Any] | None = None,
+    *,
+    target: str | Target = "host",
+    sparsity: str = "auto",
+    num_threads: int = 1,
+    dynamic_shapes: Any = None,
+    verify: bool = False,
+    verbose: bool = False,
+) -> Executable:
+    """Compile a model.
+
+    Args:
+        model: an `nn.Module` in eval mode, an `ExportedProgram` or the path of a `.pt2` file.
+            Weights that contain zeros in blocks of rows and columns run sparse. They are copied:
+            later changes of the model do not change the result.
+        args, kwargs: example inputs, which fix shapes and dtypes.
+        target: "host", "aarch64", "x86-64" or a `bcr.Target`.
+        sparsity: "auto" runs a layer sparse where that is faster than dense, "force" wherever it
+            can, "off" nowhere.
+        num_threads: threads that a call uses.
+        dynamic_shapes: as `torch.export.export` takes it, for the batch dimension.
+        verify: run the result and the PyTorch model on the example inputs and compare.
+        verbose: show the stages with their times.
+
+    Raises:
+        ConfigError: an argument is impossible.
+        UnsupportedError: the model uses operations that cannot be compiled; all are listed.
+        CompileError: the compiler failed; `reproducer` names a file that `bcr-opt` replays.
+        VerificationError: `verify=True` and the outputs differ.
+    """
+    spec = Target.of(target)
+    _check_options(sparsity, num_threads)
+    if verify and not spec.runs_here:
+        raise ConfigError(f"verify=True runs the code, but {spec.triple} does not run here")
+
+    from bcr.progress import Stages
+
+    with Stages(verbose) as stages:
+        from bcr import ir
+
+        described = ir.describe_target(spec.triple, spec.cpu, spec.features)
+        stages.start("import")
+        from bcr.frontend import import_model
+
+        imported = import_model(model, tuple(args), dict(kwargs or {}), dynamic_shapes)
+        program = compile_imported(
+            imported,
+            Target(described.triple, described.cpu, described.features),
+            sparsity=sparsity,
+            num_threads=num_threads,
+            stages=stages,
+        )
+        executable = Executable(program)
+        if verify:
+            stages.start("verify")
+            _verify(executable, model, args, kwargs or {})
+    return executable
+
+
+def _check_options(sparsity: str, num_threads: int) -> None:
+    if sparsity not in SPARSITY:
+        raise ConfigError(f"sparsity must be one of {', '.join(SPARSITY)}, got {sparsity!r}")
+    if not isinstance(num_threads, int) or isinstance(num_threads, bool) or num_threads < 1:
+        raise ConfigError(f"num_threads must be a positive number, got {num_threads!r}")
+
+
+def compile_imported(
+    imported: ImportedModel,
+    target: Target,
+    *,
+    sparsity: str,
+    num_threads: int,
+    stages: Any,
+) -> Program:
+    """Compile what the front end made; `target` names triple and CPU.
+
+    Raises:
+        CompileError: the compiler failed; `reproducer` names a file that `bcr-opt` replays.
+    """
+    from bcr import ir
+
+    pipeline = (
+        f"builtin.module(bcr-to-llvm{{sparsity={sparsity} threads={num_threads} "
+        f"triple={target.triple} cpu={target.cpu} features={target.features}}})"
+    )
+    context = ir.Context()
+    try:
+        stages.start("parse")
+        module = ir.Module.parse(imported.text, context)
+        for name, array in imported.weights.items():
+            module.set_resource(name, array)
+        stages.start("passes")
+        result = ir.PassManager.parse(pipeline, context).run(module, snapshots=tuple(STAGES))
+        stages.start("machine code")
+        code = ir.emit(module, target.triple, target.cpu, target.features)
+        facts = module.operation.attributes
+        layers = _python(facts, "bcr.layers", {})
+        checks = tuple(_python(facts, "bcr.checks", []))
+        constants = tuple(_constant(entry) for entry in _python(facts, "bcr.pool", []))
+        pool = aligned_pool(ir.pool_size(module))
+        ir.write_pool(module, pool)
+    except IRError as error:
+        path = _write_reproducer(imported.text, pipeline)
+        raise CompileError(
+            f"the compiler failed on this model:\n{error}\n"
+            f"Replay: bcr-opt {path} --pass-pipeline='{pipeline}'",
+            reproducer=str(path),
+        ) from None
+    texts = {"import": imported.text}
+    texts.update((STAGES[name], text) for name, text in result.snapshots.items())
+    texts["llvm"] = module.get_asm(large_elements_limit=16)
+    return Program(
+        signature=Signature(
+            imported.inputs,
+            imported.outputs,
+            imported.in_spec,
+            imported.out_spec,
+            imported.symbols,
+        ),
+        target=target,
+        options={"sparsity": sparsity, "num_threads": num_threads},
+        layers=layers,
+        checks=checks,
+        constants=constants,
+        pool=pool,
+        code=code,
+        stages=texts,
+        remarks=tuple(str(remark) for remark in result.remarks),
+    )
+
+
+def _python(facts: Any, name: str, default: Any) -> Any:
+    return facts[name].to_python() if name in facts else default
+
+
+def _constant(entry: Mapping[str, Any]) -> Constant:
+    bound = entry.get("bound")
+    return Constant(
+        str(entry["name"]),
+        int(entry["offset"]),
+        int(entry["bytes"]),
+        str(entry["dtype"]),
+        None if bound is None else int(bound),
+    )
+
+
+def _write_reproducer(text: str, pipeline: str) -> Path:
+    """Keep the module that the compiler failed on, without its weights."""
+    handle = tempfile.NamedTemporaryFile(  # noqa: SIM115
+        "w", prefix="bcr-reproducer-", suffix=".mlir", delete=False
+    )
+    with handle:
+        handle.write(f"// bcr-opt --pass-pipeline='{pipeline}'\n{text}")
+    return Path(handle.name)
+
+
+def _verify(
+    executable: Executable, model: Any, args: Sequence[Any], kwargs: Mapping[str, Any]
+) -> None:
+    """Compare with eager PyTorch on the example inputs."""
+    import torch
+    from torch.utils import _pytree as pytree
+
+    eager = model
+    if isinstance(model, (str, Path)):
+        eager = torch.export.load(model).module()
+    elif isinstance(model, torch.export.ExportedProgram):
+        eager = model.module()
+    with torch.no_grad():
+        expected = pytree.tree_leaves(eager(*args, **kwargs))
+    actual = pytree.tree_leaves(executable(*args, **kwargs))
+    for index, (want, got) in enumerate(zip(expected, actual)):
+        if not isinstance(want, torch.Tensor):
+            continue
+        error = relative_error(got.detach().numpy(), want.detach().numpy())
+        if not error <= TOLERANCE:
+            raise VerificationError(
+                f"output {index} differs from PyTorch by {error:.2e} of its largest value "
+                f"(accepted: {TOLERANCE:.0e}); please report this with the model"
+            )
+
+
+def relative_error(actual: Any, expected: Any) -> float:
+    """Return the largest difference divided by the largest expected magnitude.
+
+    Equal infinities and NaN at the same place count as equal; shapes or dtypes that differ give
+    infinity.
+    """
+    actual, expected = np.asarray(actual), np.asarray(expected)
+    if actual.shape != expected.shape or actual.dtype != expected.dtype:
+        return float("inf")
+    if actual.size == 0:
+        return 0.0
+    if actual.dtype.kind not in "fc":
+        return 0.0 if np.array_equal(actual, expected) else float("inf")
+    a, e = actual.astype(np.float64), expected.astype(np.float64)
+    same = (a == e) | (np.isnan(a) & np.isnan(e))
+    if same.all():
+        return 0.0
+    finite = np.isfinite(a) & np.isfinite(e)
+    if not (same | finite).all():
+        return float("inf")
+    scale = np.abs(e[finite]).max(initial=0.0)
+    difference = float(np.abs(a[finite] - e[finite]).max(initial=0.0))
+    return difference / float(scale) if scale > 0 else difference

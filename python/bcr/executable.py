@@ -1,0 +1,302 @@
+"""A compiled model that runs: calls, reports, profiles, files."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import sys
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from bcr.container import load_program, save_program
+from bcr.errors import BCRError, ConfigError, InputError
+from bcr.frontend.specs import InputSpec
+from bcr.frontend.structure import bind, unflatten
+from bcr.linker import link_library
+from bcr.program import Program
+from bcr.report import CompileReport, Profile, measure
+
+if TYPE_CHECKING:
+    from bcr.target import Target
+
+_ENTRY = "bcr_run"
+_ENTRY_TYPE = ctypes.CFUNCTYPE(ctypes.c_int32, *[ctypes.c_void_p] * 5)
+
+
+class Executable:
+    """A compiled model. Call it with what the PyTorch model takes.
+
+    Safe to call from several threads at once: a call shares nothing with another but weights,
+    which are only read.
+    """
+
+    def __init__(self, program: Program, name: str = "model") -> None:
+        self._program = program
+        self._name = name
+        self._lock = threading.Lock()
+        self._entry: Any = None
+        # What keeps the loaded code in memory.
+        self._owner: object = None
+
+    # --- running -------------------------------------------------------------------------------
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Run the model.
+
+        Args:
+            args, kwargs: torch tensors or NumPy arrays in the containers that the model was
+                compiled with; shapes and dtypes as `input_specs` says. Arrays that are not
+                contiguous are copied.
+
+        Returns:
+            What the PyTorch model returns, made of new torch tensors if any input is one, else of
+            NumPy arrays.
+
+        Raises:
+            InputError: number, shape, dtype or device of the inputs do not fit, or a value does
+                not (an index out of range).
+            ConfigError: the code is for another machine.
+        """
+        return self._run(args, kwargs, None)
+
+    def _run(self, args: Sequence[Any], kwargs: Mapping[str, Any], profile: Any) -> Any:
+        entry = self._entry or self._load()
+        signature = self._program.signature
+        leaves = bind(signature.in_spec, args, kwargs)
+        like_torch = any(_is_torch(leaf) for leaf in leaves)
+        sizes: dict[str, int] = {}
+        inputs, pointers, dims = [], [], []
+        for spec, leaf in zip(signature.inputs, leaves):
+            value = _prepare(spec, leaf)
+            self._bind_sizes(spec, tuple(value.shape), sizes)
+            dims += [size for size, dim in zip(value.shape, spec.shape) if isinstance(dim, str)]
+            inputs.append(value)
+            pointers.append(_address(value))
+        outputs = []
+        for output in signature.outputs:
+            shape = tuple(d if isinstance(d, int) else d.value(sizes) for d in output.shape)
+            dims += [n for n, d in zip(shape, output.shape) if not isinstance(d, int)]
+            outputs.append(_empty(shape, output.dtype, like_torch))
+        code = entry(
+            (ctypes.c_void_p * max(len(pointers), 1))(*pointers),
+            (ctypes.c_void_p * max(len(outputs), 1))(*map(_address, outputs)),
+            self._program.pool.ctypes.data,
+            (ctypes.c_int64 * max(len(dims), 1))(*dims),
+            profile,
+        )
+        if code:
+            raise InputError(self._program.checks[code - 1])
+        return unflatten(signature.out_spec, outputs, leaves)
+
+    def _bind_sizes(self, spec: InputSpec, shape: tuple[int, ...], sizes: dict[str, int]) -> None:
+        wanted = f"({', '.join(map(str, spec.shape))})"
+        if len(shape) != len(spec.shape):
+            raise InputError(f"{spec.name} has shape {shape}, the model takes {wanted}")
+        for size, dim in zip(shape, spec.shape):
+            if isinstance(dim, int):
+                if size != dim:
+                    raise InputError(
+                        f"{spec.name} has shape {shape}, the model takes {wanted}; compile it for "
+                        "this shape, or with dynamic_shapes for the batch dimension"
+                    )
+                continue
+            limits = self._program.signature.symbols[dim]
+            if size < limits.low or (limits.high is not None and size > limits.high):
+                high = "any size" if limits.high is None else limits.high
+                raise InputError(
+                    f"{spec.name} has shape {shape}: {dim} must be from {limits.low} to {high}"
+                )
+            if sizes.setdefault(dim, size) != size:
+                raise InputError(
+                    f"{spec.name} has shape {shape}, but {dim} is {sizes[dim]} in another input"
+                )
+
+    def _load(self) -> Any:
+        """Bring the code into this process, once."""
+        with self._lock:
+            if self._entry is not None:
+                return self._entry
+            program = self._program
+            if not program.target.runs_here:
+                raise ConfigError(
+                    f"this model is compiled for {program.target.triple} and cannot run on this "
+                    'machine; export it and run it there, or compile it with target="host"'
+                )
+            if program.library is None:
+                from bcr import ir
+
+                assert program.code is not None
+                jit = ir.Jit(program.code)
+                address = jit.lookup(_ENTRY)
+                self._owner = jit
+                self._entry = _ENTRY_TYPE(address)
+            else:
+                library = _open_library(program.library)
+                self._owner = library
+                self._entry = _ENTRY_TYPE((_ENTRY, library))
+            return self._entry
+
+    # --- looking -------------------------------------------------------------------------------
+
+    @property
+    def input_specs(self) -> tuple[InputSpec, ...]:
+        """The tensors that a call takes, flattened."""
+        return self._program.signature.inputs
+
+    @property
+    def target(self) -> Target:
+        """The machine that the code is for."""
+        return self._program.target
+
+    @property
+    def program(self) -> Program:
+        """The compiled model as data."""
+        return self._program
+
+    @property
+    def size(self) -> int:
+        """Bytes of everything that a call reads but its inputs: constants and code."""
+        return self._program.pool.size + len(self._program.library or self._program.code or b"")
+
+    def report(self) -> CompileReport:
+        """Return a table of the layers: what each became, and why."""
+        return CompileReport.of(self._program)
+
+    def profile(self, *args: Any, repeats: int = 30, **kwargs: Any) -> Profile:
+        """Measure where the time goes.
+
+        Args:
+            args, kwargs: as for a call.
+            repeats: calls to take the median of, after a warm-up.
+
+        Returns:
+            A table with the time of each layer, stored and dense-equivalent GFLOP/s and share.
+        """
+        return measure(
+            self._program, lambda buffer: self._run(args, kwargs, buffer), repeats=repeats
+        )
+
+    def mlir(self, stage: str) -> str:
+        """Return the IR after a stage: "import", "raise", "select", "compact", "reorder", "tile",
+        "bufferize", "loops" or "llvm". Large constants are elided.
+
+        Raises:
+            ConfigError: there is no such stage, or the model was loaded from a file, which does not
+                keep the IR.
+        """
+        stages = self._program.stages
+        if stage in stages:
+            return stages[stage]
+        if not stages:
+            raise ConfigError("a saved model does not keep its IR; compile the model again")
+        raise ConfigError(f"unknown stage {stage!r}: the stages are {', '.join(stages)}")
+
+    def __repr__(self) -> str:
+        inputs = ", ".join(
+            f"{spec.name}: {spec.dtype}{list(spec.shape)}" for spec in self.input_specs
+        )
+        return f"Executable({self._name}({inputs}) for {self.target.triple} {self.target.cpu})"
+
+    # --- files ---------------------------------------------------------------------------------
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the model to one file that `bcr.load` reads.
+
+        Raises:
+            ExportError: the file cannot be written or the code not linked; nothing is left behind.
+        """
+        self._link()
+        save_program(self._program, Path(path))
+
+    def export(self, folder: str | os.PathLike[str], name: str | None = None) -> list[Path]:
+        """Write a shared library, a C header and an example `main.c`.
+
+        Args:
+            folder: made if missing.
+            name: prefix of files and C functions; a C identifier. Default: "model".
+
+        Returns:
+            The files written.
+
+        Raises:
+            ExportError: a file cannot be written, or the target's C compiler is missing or fails.
+        """
+        from bcr.export import export_program
+
+        return export_program(self._program, Path(folder), name or self._name)
+
+    def _link(self) -> None:
+        program = self._program
+        if program.library is None:
+            assert program.code is not None
+            library = link_library(program.code, program.target, program.options["num_threads"])
+            self._program = replace(program, library=library)
+
+
+def load(path: str | os.PathLike[str]) -> Executable:
+    """Read a model that `Executable.save` wrote. Needs neither torch nor the compiler.
+
+    Raises:
+        FormatError: the file is truncated, altered, of another version or no `.bcr` file.
+    """
+    return Executable(load_program(Path(path)), Path(path).stem)
+
+
+def _open_library(library: bytes) -> ctypes.CDLL:
+    # An anonymous file: nothing is left on disk, however the process ends.
+    handle = os.memfd_create("bcr-model")
+    try:
+        with os.fdopen(handle, "wb", closefd=False) as file:
+            file.write(library)
+        return ctypes.CDLL(f"/proc/self/fd/{handle}")
+    except OSError as error:
+        raise BCRError(f"the compiled code cannot be loaded: {error}") from None
+    finally:
+        os.close(handle)
+
+
+def _is_torch(value: Any) -> bool:
+    torch = sys.modules.get("torch")
+    return torch is not None and isinstance(value, torch.Tensor)
+
+
+def _prepare(spec: InputSpec, value: Any) -> Any:
+    """Return `value` as a contiguous CPU tensor or array of the right dtype."""
+    if _is_torch(value):
+        if value.device.type != "cpu":
+            raise InputError(f"{spec.name} is on {value.device}; move it with .cpu()")
+        if value.layout is not sys.modules["torch"].strided:
+            raise InputError(f"{spec.name} is sparse; make it dense with .to_dense()")
+        dtype = str(value.dtype).removeprefix("torch.")
+        value = value.detach().resolve_neg().resolve_conj().contiguous()
+    elif isinstance(value, (np.ndarray, np.generic)):
+        dtype = value.dtype.name
+        value = np.require(value, requirements=["C", "A"])
+    else:
+        raise InputError(
+            f"{spec.name} is a {type(value).__name__}; pass a torch tensor or a NumPy array"
+        )
+    if dtype != spec.dtype:
+        raise InputError(
+            f"{spec.name} has dtype {dtype}, the model takes {spec.dtype}; convert it with "
+            f"{'.to(torch.' if _is_torch(value) else '.astype(np.'}{spec.dtype})"
+        )
+    return value
+
+
+def _address(value: Any) -> int:
+    return int(value.data_ptr() if _is_torch(value) else value.ctypes.data)
+
+
+def _empty(shape: tuple[int, ...], dtype: str, like_torch: bool) -> Any:
+    if like_torch:
+        torch = sys.modules["torch"]
+        return torch.empty(shape, dtype=getattr(torch, dtype))
+    if dtype == "bfloat16":
+        raise InputError("the result is bfloat16, which NumPy lacks; pass torch tensors")
+    return np.empty(shape, dtype)

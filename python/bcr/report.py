@@ -1,0 +1,210 @@
+"""What became of each layer, and where the time goes."""
+
+from __future__ import annotations
+
+import ctypes
+import statistics
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from bcr.errors import ConfigError
+from bcr.program import Program
+from bcr.tables import NUMBER, TEXT, bytes_text, render, time_text
+
+
+@dataclass(frozen=True)
+class LayerReport:
+    """One layer of a compiled model.
+
+    Attributes:
+        name: qualified name of the PyTorch module.
+        op: "conv2d" or "matmul".
+        shape: (M, K) of the weight matrix.
+        block: (Br, Bc) read from the zeros, or None for a dense layer.
+        rate: weights divided by stored weights; 1 for a dense layer.
+        sparsity: fraction of the weights that are zero.
+        verdict: "picked" (runs sparse), "missed" (eligible, runs dense) or "dense" (not eligible).
+        reason: why.
+        kernel: kernel and register tile.
+        dense_bytes, value_bytes, index_bytes: the f32 matrix; its stored values; their indices.
+        csr_bytes: the same zeros in CSR with 4-byte indices, for comparison.
+        positions: output positions: samples for a matmul, samples times pixels for a conv2d.
+    """
+
+    name: str
+    op: str
+    shape: tuple[int, int]
+    block: tuple[int, int] | None
+    rate: float
+    sparsity: float
+    verdict: str
+    reason: str
+    kernel: str
+    dense_bytes: int
+    value_bytes: int
+    index_bytes: int
+    csr_bytes: int | None
+    positions: int | None
+
+    @classmethod
+    def of(cls, name: str, info: dict[str, Any]) -> LayerReport:
+        """Read what the passes recorded."""
+        rows, columns = (int(size) for size in info.get("shape", (0, 0)))
+        block = info.get("block")
+        dense = 4 * rows * columns
+        return cls(
+            name=name,
+            op=str(info.get("op", "")),
+            shape=(rows, columns),
+            block=(int(block[0]), int(block[1])) if block else None,
+            rate=float(info.get("rate", 1.0)) if info.get("verdict") == "picked" else 1.0,
+            sparsity=float(info.get("sparsity", 0.0)),
+            verdict=str(info.get("verdict", "dense")),
+            reason=str(info.get("reason", "")),
+            kernel=str(info.get("kernel", "")),
+            dense_bytes=dense,
+            value_bytes=int(info.get("value_bytes", dense)),
+            index_bytes=int(info.get("index_bytes", 0)),
+            csr_bytes=int(info["csr_bytes"]) if "csr_bytes" in info else None,
+            positions=int(info["positions"]) if info.get("positions", -1) > 0 else None,
+        )
+
+
+@dataclass(frozen=True)
+class CompileReport:
+    """All layers of a compiled model; prints as a table."""
+
+    layers: tuple[LayerReport, ...]
+    pool_bytes: int
+    code_bytes: int
+
+    @classmethod
+    def of(cls, program: Program) -> CompileReport:
+        """Read the report out of a compiled model."""
+        layers = tuple(LayerReport.of(name, info) for name, info in program.layers.items())
+        return cls(layers, program.pool.size, len(program.code or program.library or b""))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the report as plain Python values."""
+        return {
+            "layers": [dict(vars(layer)) for layer in self.layers],
+            "pool_bytes": self.pool_bytes,
+            "code_bytes": self.code_bytes,
+        }
+
+    def __str__(self) -> str:
+        columns = [
+            ("layer", TEXT), ("op", TEXT), ("M x K", NUMBER), ("block", NUMBER), ("rate", NUMBER),
+            ("zeros", NUMBER), ("verdict", TEXT), ("kernel", TEXT), ("dense", NUMBER),
+            ("packed", NUMBER), ("CSR", NUMBER), ("why", TEXT),
+        ]  # fmt: skip
+        rows = [
+            (
+                layer.name,
+                layer.op,
+                "x".join(map(str, layer.shape)),
+                "x".join(map(str, layer.block)) if layer.block else "-",
+                f"{layer.rate:.1f}x" if layer.verdict == "picked" else "-",
+                f"{layer.sparsity:.1%}",
+                layer.verdict,
+                layer.kernel or "-",
+                bytes_text(layer.dense_bytes),
+                bytes_text(layer.value_bytes + layer.index_bytes),
+                bytes_text(layer.csr_bytes) if layer.csr_bytes is not None else "-",
+                layer.reason,
+            )
+            for layer in self.layers
+        ]
+        picked = sum(layer.verdict == "picked" for layer in self.layers)
+        dense = sum(layer.dense_bytes for layer in self.layers)
+        packed = sum(layer.value_bytes + layer.index_bytes for layer in self.layers)
+        footer = (
+            f"{picked} of {len(self.layers)} layers run sparse; weights {bytes_text(dense)} dense, "
+            f"{bytes_text(packed)} packed; all constants {bytes_text(self.pool_bytes)}, "
+            f"code {bytes_text(self.code_bytes)}"
+        )
+        return render("Layers", columns, rows, footer)
+
+
+@dataclass(frozen=True)
+class LayerTime:
+    """The time of one layer: median seconds a call, share of the call, and GFLOP/s.
+
+    `stored_gflops` counts the multiply-adds that run, `dense_gflops` those that the dense layer
+    would have run in the same time; None where the batch is dynamic.
+    """
+
+    name: str
+    seconds: float
+    share: float
+    stored_gflops: float | None
+    dense_gflops: float | None
+
+
+@dataclass(frozen=True)
+class Profile:
+    """Times of all layers and of what lies between them; prints as a table."""
+
+    layers: tuple[LayerTime, ...]
+    other: float
+    total: float
+
+    def __str__(self) -> str:
+        def number(value: float | None) -> str:
+            return "-" if value is None else f"{value:.1f}"
+
+        columns = [
+            ("layer", TEXT), ("time", NUMBER), ("share", NUMBER), ("GFLOP/s stored", NUMBER),
+            ("GFLOP/s dense-equivalent", NUMBER),
+        ]  # fmt: skip
+        rows = [
+            (
+                layer.name,
+                time_text(layer.seconds),
+                f"{layer.share:.1%}",
+                number(layer.stored_gflops),
+                number(layer.dense_gflops),
+            )
+            for layer in self.layers
+        ]
+        share = self.other / self.total if self.total else 0.0
+        rows.append(("(everything else)", time_text(self.other), f"{share:.1%}", "-", "-"))
+        return render("Profile", columns, rows, f"one call: {time_text(self.total)} (median)")
+
+
+def measure(program: Program, run: Callable[[Any], object], repeats: int) -> Profile:
+    """Call `run` with a buffer for time stamps and read the medians.
+
+    The code stamps its own start and end (slots 0 and 1), then each layer's; ticks become seconds
+    by the wall clock around the call, so no clock rate needs to be known.
+    """
+    if repeats < 1:
+        raise ConfigError(f"repeats must be at least 1, got {repeats}")
+    names = [name for name, info in program.layers.items() if "profile_slot" in info]
+    slots = {name: int(program.layers[name]["profile_slot"]) for name in names}
+    buffer = (ctypes.c_int64 * (2 * (len(names) + 1)))()
+    run(buffer)
+    times: dict[str, list[float]] = {name: [] for name in names}
+    totals = []
+    for _ in range(repeats):
+        begin = time.perf_counter()
+        run(buffer)
+        wall = time.perf_counter() - begin
+        seconds = wall / max(buffer[1] - buffer[0], 1)
+        totals.append(wall)
+        for name, slot in slots.items():
+            times[name].append((buffer[2 * slot + 1] - buffer[2 * slot]) * seconds)
+    total = statistics.median(totals)
+    layers = []
+    for name in names:
+        layer = LayerReport.of(name, program.layers[name])
+        median = statistics.median(times[name])
+        gflops = None
+        if layer.positions and median > 0:
+            gflops = 2e-9 * layer.shape[0] * layer.shape[1] * layer.positions / median
+        stored = gflops and gflops * layer.value_bytes / layer.dense_bytes
+        layers.append(LayerTime(name, median, median / total, stored, gflops))
+    other = max(total - sum(layer.seconds for layer in layers), 0.0)
+    return Profile(tuple(layers), other, total)
