@@ -156,7 +156,7 @@ def _validate_constant(path: Path, constant: Constant, pool: npt.NDArray[np.uint
     if constant.size % dtype.itemsize:
         raise FormatError(f"{path}: index array {constant.name} has a broken size")
     values = pool[begin:end].view(dtype)
-    if values.size and not (0 <= values.min() and values.max() < constant.bound):
+    if values.size and not (values.min() >= 0 and values.max() < constant.bound):
         raise FormatError(
             f"{path}: index array {constant.name} reaches outside its buffer; the file was altered"
         )
