@@ -1,0 +1,260 @@
+"""Calling, reporting and profiling a compiled model."""
+
+from __future__ import annotations
+
+import threading
+from collections import namedtuple
+
+import bcr
+import numpy as np
+import pytest
+import torch
+from bcr.compiler import relative_error
+from conftest import make_net, prune
+from torch import nn
+
+CONFIG = {"modules": {"stem": None, "depthwise": None, "head": {"block": (4, 5)}}}
+
+
+@pytest.fixture(scope="module")
+def net():
+    return prune(make_net(), **CONFIG)
+
+
+@pytest.fixture(scope="module")
+def x():
+    return torch.randn(2, 3, 17, 13)
+
+
+@pytest.fixture(scope="module")
+def exe(net, x):
+    return bcr.compile(net, (x,), sparsity="force", verify=True)
+
+
+def eager(net, *args):
+    with torch.no_grad():
+        return net(*args)
+
+
+def test_torch_in_torch_out(exe, net, x):
+    y = exe(x)
+    assert isinstance(y, torch.Tensor)
+    assert relative_error(y.numpy(), eager(net, x).numpy()) < 1e-5
+
+
+def test_numpy_in_numpy_out(exe, net, x):
+    y = exe(x.numpy())
+    assert isinstance(y, np.ndarray)
+    assert relative_error(y, eager(net, x).numpy()) < 1e-5
+
+
+@pytest.mark.parametrize("sparsity", ["auto", "force", "off"])
+def test_every_sparsity_is_right(net, x, sparsity):
+    compiled = bcr.compile(net, (x,), sparsity=sparsity)
+    assert relative_error(compiled(x).numpy(), eager(net, x).numpy()) < 1e-5
+
+
+def test_inputs_that_are_not_contiguous(exe, net, x):
+    strided = torch.empty(13, 17, 3, 2).permute(3, 2, 1, 0).copy_(x)
+    assert not strided.is_contiguous()
+    assert torch.equal(exe(strided), exe(x))
+    assert np.array_equal(exe(strided.numpy()), exe(x).numpy())
+
+
+def test_input_that_wants_a_gradient(exe, x):
+    assert torch.equal(exe(x.clone().requires_grad_()), exe(x))
+
+
+def test_a_call_does_not_change_its_input_or_an_earlier_result(exe, x):
+    before = x.clone()
+    first = exe(x)
+    kept = first.clone()
+    exe(x + 1)
+    assert torch.equal(first, kept)
+    assert torch.equal(x, before)
+
+
+def test_the_model_may_change_after_compilation(x):
+    model = make_net()
+    compiled = bcr.compile(model, (x,))
+    expected = eager(model, x)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.zero_()
+    assert relative_error(compiled(x).numpy(), expected.numpy()) < 1e-5
+
+
+def test_calls_from_several_threads(exe, x):
+    inputs = [x + i for i in range(4)]
+    expected = [exe(value) for value in inputs]
+    wrong = []
+
+    def work(index):
+        for _ in range(20):
+            if not torch.equal(exe(inputs[index]), expected[index]):
+                wrong.append(index)
+
+    threads = [threading.Thread(target=work, args=(i,)) for i in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not wrong
+
+
+def test_same_bits_every_time(net, x):
+    first = bcr.compile(net, (x,))
+    second = bcr.compile(net, (x,))
+    assert torch.equal(first(x), second(x))
+    assert torch.equal(first(x), first(x))
+    assert first.program.code == second.program.code
+    assert np.array_equal(first.program.pool, second.program.pool)
+
+
+def test_threads_do_not_change_the_result(net, x):
+    one = bcr.compile(net, (x,), sparsity="force")
+    two = bcr.compile(net, (x,), sparsity="force", num_threads=2)
+    assert torch.equal(one(x), two(x))
+
+
+def test_dynamic_batch(net, x):
+    batch = torch.export.Dim("batch", min=1, max=16)
+    compiled = bcr.compile(net, (x,), dynamic_shapes=({0: batch},))
+    for n in (1, 2, 3, 7, 16):
+        value = torch.randn(n, 3, 17, 13)
+        assert relative_error(compiled(value).numpy(), eager(net, value).numpy()) < 1e-5
+    with pytest.raises(bcr.InputError, match="16"):
+        compiled(torch.randn(17, 3, 17, 13))
+
+
+def test_nested_containers():
+    Pair = namedtuple("Pair", ["left", "right"])
+
+    class Nested(nn.Module):
+        def forward(self, items, *, scale):
+            total = items["a"] * scale["by"] + items["b"][0]
+            return {"sum": total, "same": items["a"], "parts": [total + 1, (total * 2, 7, None)]}
+
+    a, b, s = torch.randn(3, 4), torch.randn(3, 4), torch.randn(4)
+    args, kwargs = ({"a": a, "b": [b]},), {"scale": {"by": s}}
+    compiled = bcr.compile(Nested(), args, kwargs)
+    result = compiled(*args, **kwargs)
+    expected = Nested()(*args, **kwargs)
+    assert list(result) == list(expected)
+    assert torch.equal(result["same"], a)
+    assert torch.allclose(result["parts"][1][0], expected["parts"][1][0])
+    assert result["parts"][1][1:] == (7, None)
+    assert Pair  # a namedtuple in the result is rebuilt with its fields, see test_frontend
+
+
+@pytest.mark.parametrize(
+    ("args", "message"),
+    [
+        ((), "positional arguments"),
+        ((torch.zeros(2, 3, 17, 13), 1), "positional arguments"),
+        ((torch.zeros(2, 3, 17, 12),), r"\(2, 3, 17, 12\).*\(2, 3, 17, 13\)"),
+        ((torch.zeros(3, 17, 13),), "shape"),
+        ((torch.zeros(0, 3, 17, 13),), "shape"),
+        ((torch.zeros(2, 3, 17, 13, dtype=torch.float64),), "float64.*float32"),
+        ((np.zeros((2, 3, 17, 13), np.int32),), "int32.*float32"),
+        (([0.0],), "expected a tensor"),
+        (("x",), "expected a tensor"),
+    ],
+)
+def test_wrong_inputs(exe, args, message):
+    with pytest.raises(bcr.InputError, match=message):
+        exe(*args)
+
+
+def test_report_names_every_layer_and_why(exe):
+    report = exe.report()
+    layers = {layer.name: layer for layer in report.layers}
+    assert set(layers) == {"stem", "body", "depthwise", "head"}
+    assert layers["body"].shape == (20, 180)
+    assert layers["body"].verdict == "picked"
+    assert 3.5 < layers["body"].rate < 4.5
+    assert layers["stem"].verdict != "picked"
+    assert layers["stem"].sparsity == 0
+    body = layers["body"]
+    assert body.value_bytes + body.index_bytes < body.csr_bytes < body.dense_bytes
+    text = str(report)
+    for name in layers:
+        assert name in text
+    assert all(layer.reason for layer in report.layers)
+    assert report.to_dict()["layers"][0]["name"] == report.layers[0].name
+
+
+def test_profile_accounts_for_the_call(exe, x):
+    profile = exe.profile(x, repeats=5)
+    assert {layer.name for layer in profile.layers} == {"stem", "body", "depthwise", "head"}
+    assert all(layer.seconds > 0 for layer in profile.layers)
+    assert sum(layer.seconds for layer in profile.layers) <= 1.2 * profile.total
+    assert "body" in str(profile)
+
+
+def test_mlir_after_each_stage(exe):
+    assert "linalg.conv_2d" in exe.mlir("import")
+    assert "bcr.conv2d" in exe.mlir("raise")
+    assert "#bcr.form<sparse>" in exe.mlir("select")
+    assert "bcr.constant" in exe.mlir("compact")
+    assert "bcr.schedule" in exe.mlir("tile")
+    assert "vector.fma" in exe.mlir("loops")
+    assert "llvm.func" in exe.mlir("llvm")
+    assert len(exe.mlir("tile")) < 100_000
+    with pytest.raises(bcr.ConfigError, match="unknown stage 'nope'.*raise"):
+        exe.mlir("nope")
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"target": "riscv"}, "unknown target 'riscv'.*host"),
+        ({"target": bcr.Target("aarch64-linux-gnu", "cortex-a999")}, "cortex-a999"),
+        ({"target": bcr.Target("nonsense-none", "generic")}, "nonsense"),
+        ({"sparsity": "maybe"}, "auto, force, off"),
+        ({"num_threads": 0}, "num_threads"),
+        ({"target": "aarch64", "verify": True}, "does not run here"),
+    ],
+)
+def test_impossible_options(net, x, options, message):
+    with pytest.raises(bcr.ConfigError, match=message):
+        bcr.compile(net, (x,), **options)
+
+
+def test_code_for_another_machine_does_not_run_here(net, x):
+    arm = bcr.compile(net, (x,), target="aarch64")
+    with pytest.raises(bcr.ConfigError, match="cannot run on this"):
+        arm(x)
+
+
+def test_index_out_of_range_is_an_error():
+    class Lookup(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.table = nn.Embedding(10, 4)
+
+        def forward(self, i):
+            return self.table(i)
+
+    model = Lookup().eval()
+    indices = torch.tensor([[1, 9, 0]])
+    compiled = bcr.compile(model, (indices,))
+    assert torch.equal(compiled(indices), eager(model, indices))
+    for bad in (10, -1, 2**40):
+        with pytest.raises(bcr.InputError):
+            compiled(torch.tensor([[1, bad, 0]]))
+
+
+def test_pruned_weights_do_not_meet_infinities():
+    model = nn.Linear(32, 8, bias=False)
+    with torch.no_grad():
+        model.weight.normal_()
+        model.weight[:, 3] = 0
+        model.weight[:, 20:] = 0
+    x = torch.randn(3, 32)
+    compiled = bcr.compile(model.eval(), (x,), sparsity="force")
+    clean = compiled(x)
+    x[0, 3], x[1, 25], x[2, 31] = float("inf"), float("nan"), -float("inf")
+    assert torch.equal(compiled(x), clean)
+    x[2, 5] = float("inf")
+    assert not torch.isfinite(compiled(x)[2]).any()
