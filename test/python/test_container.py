@@ -58,7 +58,8 @@ import sys, numpy as np, bcr
 exe = bcr.load({str(saved)!r})
 np.save({str(tmp_path / "y.npy")!r}, exe(np.load({str(tmp_path / "x.npy")!r})))
 print(exe.report())
-bad = [name for name in sys.modules if name.split(".")[0] in ("torch", "torch_mlir") or name == "bcr._core"]
+heavy = ("torch", "torch_mlir")
+bad = [m for m in sys.modules if m.split(".")[0] in heavy or m == "bcr._core"]
 assert not bad, bad
 """
     subprocess.run([sys.executable, "-c", script], check=True)

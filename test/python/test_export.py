@@ -27,8 +27,9 @@ def test_c_program(net, tmp_path):
     files = exe.export(tmp_path / "out", name="small_net")
     assert [f.name for f in files] == ["libsmall_net.so", "small_net.h", "main.c"]
     folder = tmp_path / "out"
-    build = ["cc", "-std=c99", "-Wall", "-Wextra", "-Werror", "-pedantic", "main.c", "-L.", "-lsmall_net", "-o", "main"]
-    subprocess.run([*build, "-Wl,-rpath,$ORIGIN"], cwd=folder, check=True)
+    flags = ["-std=c99", "-Wall", "-Wextra", "-Werror", "-pedantic", "-Wl,-rpath,$ORIGIN"]
+    build = ["cc", *flags, "main.c", "-L.", "-lsmall_net", "-o", "main"]
+    subprocess.run(build, cwd=folder, check=True)
     (folder / "x.bin").write_bytes(x.numpy().tobytes())
     done = subprocess.run(["./main", "x.bin", "y.bin"], cwd=folder, check=True, capture_output=True)
     y = np.frombuffer((folder / "y.bin").read_bytes(), np.float32).reshape(1, 11)
