@@ -15,16 +15,17 @@ import warnings
 from collections.abc import Callable, Iterable
 from typing import Any
 
-import bcr
 import numpy as np
 import torch
-from bcr.emulate import Emulator
-from bcr.tables import NUMBER, TEXT, bytes_text, render, time_text
 from rich.console import Console
 from rich.progress import Progress
 from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split
 from torch import nn
+
+import bcr
+from bcr.emulate import Emulator
+from bcr.tables import NUMBER, TEXT, bytes_text, render, time_text
 
 console = Console(highlight=False)
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
+
 from conftest import make_net, prune
 
 CONFIG = {"modules": {"stem": None, "depthwise": None, "head": {"block": (4, 5)}}}

@@ -9,13 +9,14 @@ import subprocess
 import sys
 from pathlib import Path
 
-import bcr
 import numpy as np
 import pytest
 import torch
-from conftest import make_net, prune
 from safetensors import safe_open
 from safetensors.numpy import save_file
+
+import bcr
+from conftest import make_net, prune
 
 CONFIG = {"modules": {"stem": None, "depthwise": None, "head": {"block": (4, 5)}}}
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import threading
 from collections import namedtuple
 
-import bcr
 import numpy as np
 import pytest
 import torch
+from torch import nn
+
+import bcr
 from bcr.compiler import relative_error
 from conftest import make_net, prune
-from torch import nn
 
 CONFIG = {"modules": {"stem": None, "depthwise": None, "head": {"block": (4, 5)}}}
 

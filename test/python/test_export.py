@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import subprocess
 
-import bcr
 import numpy as np
 import pytest
 import torch
+from torch import nn
+
+import bcr
 from bcr.compiler import relative_error
 from bcr.emulate import Emulator
 from conftest import make_net, prune
-from torch import nn
 
 CONFIG = {"modules": {"stem": None, "depthwise": None, "head": {"block": (4, 5)}}}
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import bcr
 import numpy as np
 import torch
-from bcr.compiler import relative_error
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from torch import nn
+
+import bcr
+from bcr.compiler import relative_error
 
 SETTINGS = settings(
     max_examples=12,

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import bcr
 import pytest
 import torch
+
+import bcr
 from bcr.compiler import relative_error
 from conftest import make_net, prune
 
