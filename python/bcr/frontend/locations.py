@@ -1,0 +1,54 @@
+"""Where a node of an exported graph comes from: module, Python file and line."""
+
+from __future__ import annotations
+
+import os
+import re
+import traceback
+from types import TracebackType
+
+import torch
+from torch.fx import Node
+
+_TORCH = os.path.dirname(torch.__file__) + os.sep
+_FRAME = re.compile(r'File "([^"]+)", line (\d+)')
+
+
+def module_of(node: Node) -> str:
+    """Return the qualified name of the innermost module that made a node, "" for the model."""
+    stack = node.meta.get("nn_module_stack") or {}
+    path = ""
+    for name, _ in stack.values():
+        path = str(name)
+    # An exported program that was retraced names the root "L['self']".
+    return path.removeprefix("L['self']").removeprefix(".")
+
+
+def line_of(node: Node) -> tuple[str, int] | None:
+    """Return file and line of the user's code that made a node.
+
+    The innermost frame outside torch; for a model made of torch's own modules alone, the
+    innermost frame.
+    """
+    frames = _FRAME.findall(node.meta.get("stack_trace") or "")
+    if not frames:
+        return None
+    own = [frame for frame in frames if not frame[0].startswith(_TORCH)]
+    file, line = (own or frames)[-1]
+    return file, int(line)
+
+
+def describe(node: Node) -> str:
+    """Return "in module features.0 at net.py:12" as far as that is known."""
+    module, line = module_of(node), line_of(node)
+    text = f"in module {module}" if module else "in the model's forward"
+    return f"{text} at {line[0]}:{line[1]}" if line else text
+
+
+def line_of_error(trace: TracebackType | None) -> str:
+    """Return " at net.py:12" for the innermost frame outside torch and this package, or ""."""
+    own = os.path.dirname(os.path.dirname(__file__)) + os.sep
+    for frame in reversed(traceback.extract_tb(trace)):
+        if not frame.filename.startswith((_TORCH, own, "<")):
+            return f" at {frame.filename}:{frame.lineno}"
+    return ""
