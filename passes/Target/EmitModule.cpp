@@ -1,0 +1,117 @@
+//===- EmitModule.cpp - From the LLVM dialect to a file
+//-----------------------===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "passes/Target/Machine.h"
+
+#include "mlir/IR/BuiltinOps.h"
+#include "mlir/IR/Diagnostics.h"
+#include "mlir/Target/LLVMIR/Dialect/Builtin/BuiltinToLLVMIRTranslation.h"
+#include "mlir/Target/LLVMIR/Dialect/LLVMIR/LLVMToLLVMIRTranslation.h"
+#include "mlir/Target/LLVMIR/Dialect/OpenMP/OpenMPToLLVMIRTranslation.h"
+#include "mlir/Target/LLVMIR/Export.h"
+
+#include "llvm/IR/LegacyPassManager.h"
+#include "llvm/IR/Module.h"
+#include "llvm/Passes/PassBuilder.h"
+#include "llvm/Support/SmallVectorMemoryBuffer.h"
+
+using namespace mlir;
+using namespace mlir::bcr;
+
+/// Tells the optimiser and the code generator which machine a function is for.
+static void setTargetAttributes(llvm::Module &module, const TargetInfo &info) {
+  std::string width = std::to_string(info.lanes * 32);
+  for (llvm::Function &function : module) {
+    if (function.isDeclaration())
+      continue;
+    function.addFnAttr("target-cpu", info.cpu);
+    if (!info.features.empty())
+      function.addFnAttr("target-features", info.features);
+    // Kernels are written for this width; some CPUs ask for a narrower one.
+    function.addFnAttr("prefer-vector-width", width);
+    function.addFnAttr(llvm::Attribute::NoUnwind);
+  }
+}
+
+static void optimize(llvm::Module &module, llvm::TargetMachine &machine) {
+  // Kernels come with their registers already dealt out: unrolling them or
+  // packing their scalars again only causes spills. Plain loops of the dense
+  // remainder are what the loop vectoriser is for.
+  llvm::PipelineTuningOptions options;
+  options.LoopVectorization = true;
+  options.LoopInterleaving = true;
+  options.LoopUnrolling = false;
+  options.SLPVectorization = false;
+  llvm::LoopAnalysisManager loops;
+  llvm::FunctionAnalysisManager functions;
+  llvm::CGSCCAnalysisManager callGraph;
+  llvm::ModuleAnalysisManager modules;
+  llvm::PassBuilder builder(&machine, options);
+  builder.registerModuleAnalyses(modules);
+  builder.registerCGSCCAnalyses(callGraph);
+  builder.registerFunctionAnalyses(functions);
+  builder.registerLoopAnalyses(loops);
+  builder.crossRegisterProxies(loops, functions, callGraph, modules);
+  builder.buildPerModuleDefaultPipeline(llvm::OptimizationLevel::O3)
+      .run(module, modules);
+}
+
+bool mlir::bcr::emitModule(ModuleOp module, const TargetMachineSpec &spec,
+                           OutputKind kind, std::string &output,
+                           std::string &error) {
+  TargetInfo info;
+  if (!describeTarget(spec, info, error))
+    return false;
+  std::unique_ptr<llvm::TargetMachine> machine =
+      createTargetMachine(info, error);
+  if (!machine)
+    return false;
+
+  MLIRContext *context = module.getContext();
+  DialectRegistry registry;
+  registerBuiltinDialectTranslation(registry);
+  registerLLVMDialectTranslation(registry);
+  registerOpenMPDialectTranslation(registry);
+  context->appendDialectRegistry(registry);
+
+  std::string diagnostics;
+  ScopedDiagnosticHandler handler(context, [&](Diagnostic &diagnostic) {
+    if (diagnostic.getSeverity() == DiagnosticSeverity::Error)
+      diagnostics += (diagnostics.empty() ? "" : "\n") + diagnostic.str();
+    return success();
+  });
+  llvm::LLVMContext llvmContext;
+  std::unique_ptr<llvm::Module> llvmModule =
+      translateModuleToLLVMIR(module, llvmContext, "bcr");
+  if (!llvmModule) {
+    error = "the module is not in the LLVM dialect alone: " + diagnostics;
+    return false;
+  }
+  llvmModule->setTargetTriple(machine->getTargetTriple());
+  llvmModule->setDataLayout(machine->createDataLayout());
+  llvmModule->setPICLevel(llvm::PICLevel::BigPIC);
+  setTargetAttributes(*llvmModule, info);
+  optimize(*llvmModule, *machine);
+
+  if (kind == OutputKind::LLVMIR) {
+    llvm::raw_string_ostream stream(output);
+    llvmModule->print(stream, /*AAW=*/nullptr);
+    return true;
+  }
+  llvm::SmallVector<char, 0> buffer;
+  llvm::raw_svector_ostream stream(buffer);
+  llvm::legacy::PassManager passes;
+  auto type = kind == OutputKind::Object ? llvm::CodeGenFileType::ObjectFile
+                                         : llvm::CodeGenFileType::AssemblyFile;
+  if (machine->addPassesToEmitFile(passes, stream, nullptr, type)) {
+    error = "target '" + info.triple + "' cannot emit this kind of file";
+    return false;
+  }
+  passes.run(*llvmModule);
+  output.assign(buffer.begin(), buffer.end());
+  return true;
+}
