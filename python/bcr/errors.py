@@ -2,6 +2,13 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from bcr._core import Diagnostic
+
 
 class BCRError(Exception):
     """Base class of every error that bcr raises on purpose."""
@@ -40,4 +47,11 @@ class ExportError(BCRError, OSError):
 
 
 class IRError(BCRError, RuntimeError):
-    """MLIR refused a module or a pipeline; the message holds its diagnostics."""
+    """MLIR refused a module or a pipeline; the message holds its diagnostics.
+
+    `diagnostics` has them one by one, as `bcr.ir.Diagnostic`.
+    """
+
+    def __init__(self, message: str, diagnostics: Sequence[Diagnostic] = ()) -> None:
+        super().__init__(message)
+        self.diagnostics = list(diagnostics)
