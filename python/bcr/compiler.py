@@ -73,9 +73,9 @@ def compile(
     from bcr.progress import Stages
 
     with Stages(verbose) as stages:
-        from bcr import ir
+        from bcr import _core
 
-        described = ir.describe_target(spec.triple, spec.cpu, spec.features)
+        described = _core.describe_target(spec.triple, spec.cpu, spec.features)
         stages.start("import")
         from bcr.frontend import import_model
 
@@ -114,7 +114,7 @@ def compile_imported(
     Raises:
         CompileError: the compiler failed; `reproducer` names a file that `bcr-opt` replays.
     """
-    from bcr import ir
+    from bcr import _core, ir
 
     pipeline = (
         f"builtin.module(bcr-to-llvm{{sparsity={sparsity} threads={num_threads} "
@@ -129,13 +129,13 @@ def compile_imported(
         stages.start("passes")
         result = ir.PassManager.parse(pipeline, context).run(module, snapshots=tuple(STAGES))
         stages.start("machine code")
-        code = ir.emit(module, target.triple, target.cpu, target.features)
+        code = _core.emit(module, target.triple, target.cpu, target.features)
         facts = module.operation.attributes
         layers = _python(facts, "bcr.layers", {})
         checks = tuple(_python(facts, "bcr.checks", []))
         constants = tuple(_constant(entry) for entry in _python(facts, "bcr.pool", []))
-        pool = aligned_pool(ir.pool_size(module))
-        ir.write_pool(module, pool)
+        pool = aligned_pool(_core.pool_size(module))
+        _core.write_pool(module, pool)
     except IRError as error:
         path = _write_reproducer(imported.text, pipeline)
         raise CompileError(

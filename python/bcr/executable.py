@@ -128,10 +128,10 @@ class Executable:
                     'machine; export it and run it there, or compile it with target="host"'
                 )
             if program.library is None:
-                from bcr import ir
+                from bcr import _core
 
                 assert program.code is not None
-                jit = ir.Jit(program.code)
+                jit = _core.Jit(program.code)
                 address = jit.lookup(_ENTRY)
                 self._owner = jit
                 self._entry = _ENTRY_TYPE(address)
