@@ -155,10 +155,10 @@ def _reason_for_dense(
         return ""
     others = [n for n in shared if not isinstance(names[n], PRUNABLE)]
     if others:
-        return f"shares its weights with {others[0]!r}; to prune both give it its own entry"
+        return f"shares its weights with {others[0]!r}: name this layer in modules= to prune both"
     groups = getattr(module, "groups", 1)
     if groups > 1 and groups == getattr(module, "in_channels", None):
-        return "depthwise, few weights that share no input; to prune it give it its own entry"
+        return "depthwise: name it in modules= to prune it"
     return ""
 
 
