@@ -82,9 +82,7 @@ _layer("conv2d_depthwise", lambda: nn.Conv2d(7, 7, 3, padding=1, groups=7), 1, 7
 _layer("conv2d_depthwise_stride_2", lambda: nn.Conv2d(5, 5, 5, 2, 2, groups=5), 1, 5, 11, 14)
 _layer("conv2d_depthwise_multiplier", lambda: nn.Conv2d(3, 6, 3, groups=3), 1, 3, 8, 9)
 _layer("conv2d_same", lambda: nn.Conv2d(3, 4, 4, padding="same"), 1, 3, 9, 7)
-_layer(
-    "conv2d_reflect", lambda: nn.Conv2d(2, 3, 3, padding=1, padding_mode="reflect"), 1, 2, 7, 6
-)
+_layer("conv2d_reflect", lambda: nn.Conv2d(2, 3, 3, padding=1, padding_mode="reflect"), 1, 2, 7, 6)
 _layer(
     "conv2d_circular", lambda: nn.Conv2d(2, 3, 3, padding=1, padding_mode="circular"), 1, 2, 7, 6
 )

@@ -35,8 +35,7 @@ _TO_TORCH = (
     "torchdynamo-export-to-torch-backend-pipeline{extra-library=})"
 )
 _TO_LINALG = (
-    "builtin.module("
-    "torch-backend-to-linalg-on-tensors-backend-pipeline{allow-non-finites=true})"
+    "builtin.module(torch-backend-to-linalg-on-tensors-backend-pipeline{allow-non-finites=true})"
 )
 _CLEAN_UP = "builtin.module(func.func(canonicalize,cse))"
 
@@ -143,9 +142,7 @@ class WeightStore(FxImporterHooks):  # type: ignore[misc]
         name = self._names.setdefault(_place(tensor), name)
         if name not in self._attributes:
             self.arrays[name] = array
-            self._attributes[name] = ir.DenseResourceElementsAttr.get_from_buffer(
-                array, name, kind
-            )
+            self._attributes[name] = ir.DenseResourceElementsAttr.get_from_buffer(array, name, kind)
         return self._attributes[name]
 
 
@@ -202,9 +199,7 @@ class Importer(FxImporter):  # type: ignore[misc]
     """torch-mlir's importer with our names and locations."""
 
     def __init__(self, context: ir.Context, hooks: FxImporterHooks | None = None) -> None:
-        super().__init__(
-            context=context, hooks=hooks, graph_node_importer_cls=_NodeImporter
-        )
+        super().__init__(context=context, hooks=hooks, graph_node_importer_cls=_NodeImporter)
         self._cc = _Cache(context, py_attr_tracker=self._py_attr_tracker)
 
 

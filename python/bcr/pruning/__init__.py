@@ -1,0 +1,50 @@
+"""Pruning of PyTorch models to the block-based column-row (BCR) shape.
+
+This package knows no compiler: it hands over weights that contain zeros. Reading or writing a
+`PruneConfig` needs no torch either, so the names below are loaded the first time they are used.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from bcr.pruning.config import LayerConfig, PruneConfig
+    from bcr.pruning.projection import bcr_mask, block_counts, project
+    from bcr.pruning.pruner import Pruner
+    from bcr.pruning.report import LayerRow, PruneReport
+
+_LAZY = {
+    "LayerConfig": "config",
+    "LayerRow": "report",
+    "PruneConfig": "config",
+    "PruneReport": "report",
+    "Pruner": "pruner",
+    "bcr_mask": "projection",
+    "block_counts": "projection",
+    "project": "projection",
+}
+
+__all__ = [
+    "LayerConfig",
+    "LayerRow",
+    "PruneConfig",
+    "PruneReport",
+    "Pruner",
+    "bcr_mask",
+    "block_counts",
+    "project",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LAZY:
+        raise AttributeError(f"module 'bcr.pruning' has no attribute {name!r}")
+    value = getattr(importlib.import_module(f"bcr.pruning.{_LAZY[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_LAZY})

@@ -1,0 +1,226 @@
+"""Prunes a model, and keeps it pruned, beside any training loop."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from bcr.errors import ConfigError
+from bcr.pruning import guard
+from bcr.pruning.blocks import block_counts, block_size
+from bcr.pruning.config import PruneConfig
+from bcr.pruning.discover import Skipped, survey
+from bcr.pruning.layer import Layer, shown
+from bcr.pruning.registry import method_class
+from bcr.pruning.report import LayerRow, PruneReport
+from bcr.pruning.suggest import listed
+
+
+class Pruner:
+    """Prunes the linear and convolutional layers of a model to the BCR shape, in place.
+
+    ::
+
+        pruner = bcr.Pruner(model, bcr.PruneConfig(rate=8, block=(8, 64)))
+        loss = criterion(model(x), y) + pruner.penalty()
+        ...
+        pruner.step()               # once per optimiser step
+        print(pruner.finalize())    # from here on pruned weights are zero and stay zero
+
+    Pruned are Linear, Conv1d, Conv2d and Conv3d and their subclasses. Depthwise convolutions, and
+    layers whose weights an embedding or the like uses too, stay dense unless `config.modules` has
+    an entry for the very layer. Frozen layers (``requires_grad=False``) are pruned as any other.
+    Models masked by `torch.nn.utils.prune` are taken as they are: both masks apply.
+
+    After `finalize`, zeros survive every step of a `torch.optim` optimiser by themselves; after
+    the step of anything else, or after loading other weights into the model, call `step`. A copy
+    of the model is not watched: load `state_dict` into a Pruner of the copy. Nothing is added to
+    the model.
+
+    Args:
+        model: on any device, in any mode.
+        config: what to prune.
+
+    Raises:
+        ConfigError: the configuration does not fit the model; the message names the module.
+    """
+
+    def __init__(self, model: nn.Module, config: PruneConfig) -> None:
+        if not isinstance(model, nn.Module):
+            raise ConfigError(f"model is a {type(model).__name__}: pass a torch.nn.Module")
+        if not isinstance(config, PruneConfig):
+            raise ConfigError(
+                f"config is a {type(config).__name__}: pass a bcr.PruneConfig, or use "
+                "Pruner.from_dict or Pruner.from_yaml"
+            )
+        self.model = model
+        self.config = config
+        found = survey(model, config)
+        for layer in found.layers:
+            layer.matrix()  # reports NaN and Inf now rather than after hours of training
+        self._layers = found.layers
+        self._skipped = found.skipped
+        self._method = method_class(config.method)(found.layers)
+        self._masks: dict[str, torch.Tensor] = {}
+        self._report: PruneReport | None = None
+
+    @classmethod
+    def from_dict(cls, model: nn.Module, values: Mapping[str, Any]) -> Pruner:
+        """Build a pruner from plain values, see `PruneConfig.from_dict`."""
+        return cls(model, PruneConfig.from_dict(values))
+
+    @classmethod
+    def from_yaml(cls, model: nn.Module, source: str | Path) -> Pruner:
+        """Build a pruner from a YAML file or text, see `PruneConfig.from_yaml`."""
+        return cls(model, PruneConfig.from_yaml(source))
+
+    @property
+    def masks(self) -> dict[str, torch.Tensor]:
+        """Bool masks in the shape of the weights, True where kept; empty unless finalized."""
+        return dict(self._masks)
+
+    def penalty(self) -> torch.Tensor:
+        """Return the scalar tensor to add to the loss; zero for one-shot pruning."""
+        return self._method.penalty()
+
+    def step(self) -> None:
+        """Call once after every optimiser step: before `finalize` the method's own work, after
+        it every pruned weight is set to zero again.
+        """
+        if self._report is None:
+            self._method.step()
+            return
+        for layer in self._layers:
+            guard.zero(layer.module)
+
+    def finalize(self) -> PruneReport:
+        """Set the pruned weights to zero and keep them there until `release`.
+
+        Either all layers are pruned or, if an error is raised, none. Further calls change nothing
+        and return the same report.
+
+        Raises:
+            ConfigError: a weight is NaN or infinite, or another pruner holds a layer.
+        """
+        if self._report is None:
+            masks = self._method.masks()
+            report = self._describe(masks)
+            self._hold(masks)
+            self._report = report
+        self.step()
+        return self._report
+
+    def release(self) -> None:
+        """Let pruned weights move again. Their values stay zero until training changes them.
+
+        Afterwards `finalize` prunes anew.
+        """
+        for layer in self._layers:
+            if layer.name in self._masks:
+                guard.release(layer.module)
+        self._masks = {}
+        self._report = None
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return all that a resumed run needs besides the model's own weights.
+
+        Holds plain values and tensors only, so that ``torch.load(weights_only=True)`` reads it.
+        """
+        return {
+            "config": self.config.to_dict(),
+            "method": self._method.state_dict(),
+            "masks": self.masks,
+            "report": self._report.to_dict() if self._report else None,
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on from a `state_dict`: masks in it are applied to the model and held.
+
+        Raises:
+            ConfigError: the state is of another configuration or another model.
+        """
+        missing = {"config", "method", "masks", "report"} - set(state)
+        if missing:
+            raise ConfigError(f"this is no state of a Pruner: it lacks {listed(sorted(missing))}")
+        if state["config"] != self.config.to_dict():
+            raise ConfigError(
+                f"the state is of another configuration, {state['config']}: build the Pruner with "
+                "that one"
+            )
+        masks: dict[str, torch.Tensor] = dict(state["masks"])
+        if masks:
+            for layer in self._layers:
+                mask = masks.get(layer.name)
+                if mask is None or mask.shape != layer.parameter.shape or mask.dtype != torch.bool:
+                    raise ConfigError(
+                        f"{shown(layer.name)}: the state holds no mask of shape "
+                        f"{list(layer.parameter.shape)} for it, it is of another model"
+                    )
+        self.release()
+        self._method.load_state_dict(state["method"])
+        if masks:
+            self._hold(masks)
+            self._report = PruneReport.from_dict(state["report"])
+
+    def _describe(self, masks: Mapping[str, torch.Tensor]) -> PruneReport:
+        """The report in the model's order, every weight counted once."""
+        rows = {layer.name: _row(layer, masks[layer.name]) for layer in self._layers}
+        counted = {id(layer.parameter) for layer in self._layers}
+        for skipped in self._skipped:
+            matrices = [p for p in skipped.weights if id(p) not in counted]
+            counted.update(map(id, matrices))
+            if matrices:
+                rows[skipped.name] = _dense_row(skipped, matrices)
+        return PruneReport(
+            tuple(rows[name] for name, _ in self.model.named_modules() if name in rows)
+        )
+
+    def _hold(self, masks: Mapping[str, torch.Tensor]) -> None:
+        for layer in self._layers:
+            guard.check_free(layer)
+        for layer in self._layers:
+            self._masks[layer.name] = masks[layer.name].reshape(layer.parameter.shape)
+            guard.hold(layer, masks[layer.name])
+
+
+def _row(layer: Layer, mask: torch.Tensor) -> LayerRow:
+    matrix = layer.matrix()
+    rows, columns = block_counts(mask, layer.settings.block)
+    kept = int((rows * columns).sum())
+    norm = float(torch.linalg.vector_norm(matrix, dtype=torch.float64))
+    lost = float(torch.linalg.vector_norm(matrix.masked_fill(mask, 0), dtype=torch.float64))
+    return LayerRow(
+        name=layer.name,
+        type=type(layer.module).__name__,
+        shape=tuple(layer.parameter.shape),
+        weights=matrix.numel(),
+        kept=kept,
+        pruned=True,
+        block=block_size(layer.settings.block, (matrix.shape[0], matrix.shape[1])),
+        rate_asked=layer.settings.rate,
+        rate_reached=matrix.numel() / kept if kept else math.inf,
+        blocks=len(rows),
+        empty_blocks=int((rows * columns == 0).sum()),
+        mean_rows=float(rows.double().mean()),
+        mean_columns=float(columns.double().mean()),
+        relative_error=lost / norm if norm else 0.0,
+        note=layer.note,
+    )
+
+
+def _dense_row(skipped: Skipped, matrices: Sequence[nn.Parameter]) -> LayerRow:
+    weights = sum(p.numel() for p in matrices)
+    return LayerRow(
+        name=skipped.name,
+        type=type(skipped.module).__name__,
+        shape=tuple(matrices[0].shape),
+        weights=weights,
+        kept=weights,
+        pruned=False,
+        note=skipped.reason,
+    )
