@@ -13,5 +13,6 @@
 
 include "mlir/Pass/PassBase.td"
 include "passes/Transforms/Instrument.td"
+include "passes/Transforms/Raise.td"
 
 #endif // BCR_PASSES_TD

@@ -18,19 +18,23 @@ static StringAttr getLayerName(Operation *layerOp) {
   return layer ? layer.getLayerAttr() : StringAttr();
 }
 
+void mlir::bcr::setLayerInfo(ModuleOp module, StringRef layer,
+                             ArrayRef<NamedAttribute> facts) {
+  NamedAttrList layers(module->getAttrOfType<DictionaryAttr>(kLayersAttrName));
+  NamedAttrList info(dyn_cast_if_present<DictionaryAttr>(layers.get(layer)));
+  for (NamedAttribute fact : facts)
+    info.set(fact.getName(), fact.getValue());
+  MLIRContext *context = module.getContext();
+  layers.set(layer, info.getDictionary(context));
+  module->setAttr(kLayersAttrName, layers.getDictionary(context));
+}
+
 void mlir::bcr::setLayerInfo(Operation *layerOp,
                              ArrayRef<NamedAttribute> facts) {
   StringAttr name = getLayerName(layerOp);
   auto module = layerOp->getParentOfType<ModuleOp>();
-  if (!name || !module)
-    return;
-  NamedAttrList layers(module->getAttrOfType<DictionaryAttr>(kLayersAttrName));
-  NamedAttrList info(dyn_cast_if_present<DictionaryAttr>(layers.get(name)));
-  for (NamedAttribute fact : facts)
-    info.set(fact.getName(), fact.getValue());
-  MLIRContext *context = module.getContext();
-  layers.set(name, info.getDictionary(context));
-  module->setAttr(kLayersAttrName, layers.getDictionary(context));
+  if (name && module)
+    setLayerInfo(module, name.getValue(), facts);
 }
 
 void mlir::bcr::setLayerInfo(Operation *layerOp, StringRef key,

@@ -16,6 +16,7 @@
 #include "mlir/IR/BuiltinAttributes.h"
 
 namespace mlir {
+class ModuleOp;
 class Operation;
 namespace bcr {
 
@@ -30,6 +31,10 @@ void setLayerInfo(Operation *layerOp, StringRef key, Attribute value);
 
 /// Records several facts at once; the same rules.
 void setLayerInfo(Operation *layerOp, ArrayRef<NamedAttribute> facts);
+
+/// Records facts of a layer that is no bcr operation, by its name.
+void setLayerInfo(ModuleOp module, StringRef layer,
+                  ArrayRef<NamedAttribute> facts);
 
 /// What is recorded of the layer, or null.
 DictionaryAttr getLayerInfo(Operation *layerOp);
