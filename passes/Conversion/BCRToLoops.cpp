@@ -1,0 +1,97 @@
+//===- BCRToLoops.cpp - convert-bcr-to-loops ------------------------------===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "passes/Conversion/Loops/Kernel.h"
+#include "passes/Passes.h"
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Math/IR/Math.h"
+#include "mlir/Dialect/MemRef/IR/MemRef.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
+#include "mlir/Dialect/Vector/IR/VectorOps.h"
+
+namespace mlir::bcr {
+#define GEN_PASS_DEF_CONVERTBCRTOLOOPSPASS
+#include "passes/Passes.h.inc"
+} // namespace mlir::bcr
+
+using namespace mlir;
+using namespace mlir::bcr;
+using namespace mlir::bcr::loops;
+
+/// A schedule that fits 32 vector registers, and two thirds of it in 16.
+static ScheduleAttr getDefaultSchedule(Operation *layer, int64_t lanes) {
+  if (isa<Conv2DOp>(layer))
+    return ScheduleAttr::get(layer->getContext(), KernelKind::Pixels,
+                             /*height=*/8, /*vectors=*/3, lanes);
+  return ScheduleAttr::get(layer->getContext(), KernelKind::Rows,
+                           /*height=*/4 * lanes, /*vectors=*/4, lanes);
+}
+
+namespace {
+struct ConvertBCRToLoopsPass
+    : public mlir::bcr::impl::ConvertBCRToLoopsPassBase<ConvertBCRToLoopsPass> {
+  using ConvertBCRToLoopsPassBase::ConvertBCRToLoopsPassBase;
+
+  LogicalResult convert(LayerOpInterface layer, SymbolTable &symbols) {
+    Operation *op = layer;
+    if (!isa<MemRefType>(layer.getInit().getType()))
+      return op->emitOpError("is on tensors; bufferize it before "
+                             "convert-bcr-to-loops");
+    auto weights = layer.getWeight().getDefiningOp<ConstantOp>();
+    if (!weights)
+      return op->emitOpError("has weights that are not packed; run bcr-tile "
+                             "before bufferization");
+    ScheduleAttr schedule = layer.getScheduleAttr();
+    if (!schedule)
+      schedule = getDefaultSchedule(op, lanes);
+
+    if (!llvm::is_contained(
+            cast<ShapedType>(layer.getInit().getType()).getShape(), 0)) {
+      Emitter emitter(layer, symbols, threads);
+      if (schedule.getKernel() == KernelKind::Rows) {
+        ++numRowKernels;
+        if (failed(emitRowKernel(layer, weights, schedule, emitter)))
+          return failure();
+      } else {
+        auto conv = dyn_cast<Conv2DOp>(op);
+        if (!conv)
+          return op->emitOpError("has no positions to run along the vector; "
+                                 "its schedule has to be 'rows'");
+        ++numPixelKernels;
+        if (failed(emitPixelKernel(conv, weights, schedule, emitter)))
+          return failure();
+      }
+    }
+    op->erase();
+    if (weights->use_empty())
+      weights->erase();
+    return success();
+  }
+
+  void runOnOperation() override {
+    if (threads < 1 || lanes < 1) {
+      getOperation().emitError("convert-bcr-to-loops: 'threads' and 'lanes' "
+                               "are positive");
+      return signalPassFailure();
+    }
+    SymbolTable symbols(getOperation());
+    SmallVector<LayerOpInterface> layers;
+    getOperation().walk(
+        [&](LayerOpInterface layer) { layers.push_back(layer); });
+    for (LayerOpInterface layer : layers)
+      if (failed(convert(layer, symbols)))
+        return signalPassFailure();
+    SmallVector<ConstantOp> unused;
+    getOperation().walk([&](ConstantOp op) {
+      if (op->use_empty())
+        unused.push_back(op);
+    });
+    for (ConstantOp op : unused)
+      op->erase();
+  }
+};
+} // namespace

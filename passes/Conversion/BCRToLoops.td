@@ -1,0 +1,54 @@
+//===- BCRToLoops.td - convert-bcr-to-loops ----------------*- tablegen -*-===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef BCR_PASSES_CONVERSION_BCRTOLOOPS_TD
+#define BCR_PASSES_CONVERSION_BCRTOLOOPS_TD
+
+include "mlir/Pass/PassBase.td"
+
+def ConvertBCRToLoopsPass
+    : Pass<"convert-bcr-to-loops", "::mlir::ModuleOp"> {
+  let summary = "Turn layers on memrefs into loops over vectors";
+  let description = [{
+    Each layer becomes loops of `scf`, `vector`, `memref`, `arith` and `math`
+    around one of two kernels (see passes/README.md). There is one kernel body
+    for each height of a group, driven by index arrays, not one for each group.
+    Weights and index arrays become private constants `<layer>.values`,
+    `<layer>.offsets`, ...; each index array has `bcr.bound`, a number that all
+    its elements are below.
+
+    The input of a convolution is copied into a buffer with the halo that it
+    needs, split in phases where it has strides; a convolution without padding
+    and strides reads it where it is.
+
+    With `threads` above one, loops whose turns are independent are
+    `scf.parallel`. Which thread computes what does not change the result.
+
+    Requires: layers on memrefs with packed weights. Groups of any height work;
+    those that `bcr-tile` cut need no copy of the values.
+    Ensures: no op of the dialect is left.
+    Fails when: weights are not packed or have no data; the schedule has
+    positions along the vector for a matmul.
+  }];
+  let options = [
+    Option<"threads", "threads", "int64_t", "1", "threads to share layers over">,
+    Option<"lanes", "lanes", "int64_t", "4",
+           "f32 lanes for layers that have no schedule">
+  ];
+  let statistics = [
+    Statistic<"numPixelKernels", "num-pixel-kernels",
+              "layers with positions along the vector">,
+    Statistic<"numRowKernels", "num-row-kernels",
+              "layers with rows along the vector">
+  ];
+  let dependentDialects = [
+    "::mlir::arith::ArithDialect", "::mlir::math::MathDialect",
+    "::mlir::memref::MemRefDialect", "::mlir::scf::SCFDialect",
+    "::mlir::vector::VectorDialect"
+  ];
+}
+
+#endif // BCR_PASSES_CONVERSION_BCRTOLOOPS_TD

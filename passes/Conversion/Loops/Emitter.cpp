@@ -1,0 +1,212 @@
+//===- Emitter.cpp - Building blocks of the kernels -----------------------===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "passes/Conversion/Loops/Emitter.h"
+#include "dialect/Packed.h"
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/MemRef/IR/MemRef.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
+#include "mlir/Dialect/Vector/IR/VectorOps.h"
+#include "mlir/IR/Matchers.h"
+
+#include <algorithm>
+
+using namespace mlir;
+using namespace mlir::bcr;
+using namespace mlir::bcr::loops;
+
+/// Cache lines of the processors we know are not longer.
+static constexpr int64_t kAlignment = 64;
+
+/// Ranges of up to this many vectors are covered without a loop.
+static constexpr int64_t kMaxUnrolled = 4;
+
+bool loops::hasUnitStride(Value memref) {
+  auto type = cast<MemRefType>(memref.getType());
+  SmallVector<int64_t> strides;
+  int64_t offset;
+  return succeeded(type.getStridesAndOffset(strides, offset)) &&
+         !strides.empty() && strides.back() == 1;
+}
+
+Emitter::Emitter(LayerOpInterface layer, SymbolTable &symbols, int64_t threads)
+    : ImplicitLocOpBuilder(layer->getLoc(), layer), symbols(symbols),
+      threads(threads) {
+  if (StringAttr name = layer.getLayerAttr())
+    layerName = name.str();
+  else
+    layerName = "layer";
+}
+
+Value Emitter::index(int64_t value) {
+  return arith::ConstantIndexOp::create(*this, value);
+}
+
+Value Emitter::add(Value a, Value b) {
+  if (matchPattern(b, m_Zero()))
+    return a;
+  if (matchPattern(a, m_Zero()))
+    return b;
+  return createOrFold<arith::AddIOp>(a, b);
+}
+
+Value Emitter::sub(Value a, Value b) {
+  return createOrFold<arith::SubIOp>(a, b);
+}
+
+Value Emitter::mul(Value a, int64_t b) {
+  return createOrFold<arith::MulIOp>(a, index(b));
+}
+
+Value Emitter::div(Value a, int64_t b) {
+  return createOrFold<arith::DivUIOp>(a, index(b));
+}
+
+Value Emitter::rem(Value a, int64_t b) {
+  return createOrFold<arith::RemUIOp>(a, index(b));
+}
+
+void Emitter::loop(Value begin, Value end, int64_t step, Body body) {
+  auto loop = scf::ForOp::create(*this, begin, end, index(step));
+  OpBuilder::InsertionGuard guard(*this);
+  setInsertionPointToStart(loop.getBody());
+  body(loop.getInductionVar());
+}
+
+void Emitter::loop(int64_t count, Body body) {
+  if (count == 1)
+    return body(index(0));
+  if (count > 1)
+    loop(index(0), index(count), 1, body);
+}
+
+void Emitter::parallelLoop(Value count, Body body) {
+  if (threads == 1 || matchPattern(count, m_One())) {
+    if (std::optional<int64_t> known = getConstantIntValue(count))
+      return loop(*known, body);
+    return loop(index(0), count, 1, body);
+  }
+  auto loop = scf::ParallelOp::create(*this, ValueRange{index(0)},
+                                      ValueRange{count}, ValueRange{index(1)});
+  OpBuilder::InsertionGuard guard(*this);
+  setInsertionPointToStart(loop.getBody());
+  body(loop.getInductionVars().front());
+}
+
+void Emitter::coverRange(
+    int64_t length, int64_t lanes,
+    llvm::function_ref<void(Value begin, int64_t width)> body) {
+  int64_t full = length / lanes;
+  if (full > kMaxUnrolled) {
+    loop(index(0), index(full * lanes), lanes,
+         [&](Value begin) { body(begin, lanes); });
+  } else {
+    for (int64_t i = 0; i < full; ++i)
+      body(index(i * lanes), lanes);
+  }
+  int64_t rest = length % lanes;
+  if (rest == 0)
+    return;
+  if (full > 0)
+    return body(index(length - lanes), lanes);
+  int64_t begin = 0;
+  for (int64_t width = lanes; rest > 0; width /= 2)
+    for (; width <= rest; rest -= width, begin += width)
+      body(index(begin), width);
+}
+
+SmallVector<Value> Emitter::reduce(
+    Value begin, Value end, int64_t step, ValueRange accumulators,
+    llvm::function_ref<SmallVector<Value>(Value, ValueRange)> body) {
+  auto loop = scf::ForOp::create(*this, begin, end, index(step), accumulators);
+  OpBuilder::InsertionGuard guard(*this);
+  setInsertionPointToStart(loop.getBody());
+  SmallVector<Value> sums =
+      body(loop.getInductionVar(), loop.getRegionIterArgs());
+  scf::YieldOp::create(*this, sums);
+  return loop.getResults();
+}
+
+Type Emitter::typeOf(int64_t width) {
+  if (width == 1)
+    return getF32Type();
+  return VectorType::get({width}, getF32Type());
+}
+
+Value Emitter::constant(double value, int64_t width) {
+  auto scalar = getF32FloatAttr(static_cast<float>(value));
+  if (width == 1)
+    return arith::ConstantOp::create(*this, scalar);
+  auto type = cast<VectorType>(typeOf(width));
+  return arith::ConstantOp::create(*this, DenseElementsAttr::get(type, scalar));
+}
+
+Value Emitter::load(Value memref, ValueRange indices, int64_t width) {
+  if (width == 1)
+    return memref::LoadOp::create(*this, memref, indices);
+  return vector::LoadOp::create(*this, cast<VectorType>(typeOf(width)), memref,
+                                indices);
+}
+
+void Emitter::store(Value value, Value memref, ValueRange indices) {
+  if (isa<VectorType>(value.getType()))
+    vector::StoreOp::create(*this, value, memref, indices);
+  else
+    memref::StoreOp::create(*this, value, memref, indices);
+}
+
+Value Emitter::broadcast(Value scalar, int64_t width) {
+  if (width == 1)
+    return scalar;
+  return vector::BroadcastOp::create(*this, typeOf(width), scalar);
+}
+
+Value Emitter::loadIndex(Value memref, Value position) {
+  Value value = memref::LoadOp::create(*this, memref, position);
+  return arith::IndexCastUIOp::create(*this, getIndexType(), value);
+}
+
+Value Emitter::multiplyAdd(Value a, Value b, Value sum) {
+  if (isa<VectorType>(a.getType()))
+    return vector::FMAOp::create(*this, a, b, sum);
+  Value product = arith::MulFOp::create(*this, a, b);
+  return arith::AddFOp::create(*this, product, sum);
+}
+
+Value Emitter::allocate(ArrayRef<int64_t> shape) {
+  return memref::AllocOp::create(*this, MemRefType::get(shape, getF32Type()),
+                                 getI64IntegerAttr(kAlignment));
+}
+
+void Emitter::deallocate(Value buffer) {
+  memref::DeallocOp::create(*this, buffer);
+}
+
+Value Emitter::global(StringRef name, ElementsAttr value) {
+  ShapedType shape = value.getShapedType();
+  auto type = MemRefType::get(shape.getShape(), shape.getElementType());
+  auto op = memref::GlobalOp::create(
+      *this, (layerName + "." + name).str(), getStringAttr("private"), type,
+      value, /*constant=*/true, getI64IntegerAttr(kAlignment));
+  // `symbols` inserts it, and renames it if two layers have one name.
+  op->remove();
+  StringAttr symbol = symbols.insert(op);
+  return memref::GetGlobalOp::create(*this, type, symbol.getValue());
+}
+
+Value Emitter::indexGlobal(StringRef name, ArrayRef<int32_t> values) {
+  std::string key = (layerName + "." + name).str();
+  Value result =
+      global(name, makeIndexElements({static_cast<int64_t>(values.size())}, key,
+                                     values, /*bits=*/32, getContext()));
+  int64_t bound = 0;
+  for (int32_t value : values)
+    bound = std::max<int64_t>(bound, int64_t(value) + 1);
+  auto symbol = result.getDefiningOp<memref::GetGlobalOp>().getName();
+  symbols.lookup(symbol)->setAttr("bcr.bound", getI64IntegerAttr(bound));
+  return result;
+}

@@ -1,0 +1,84 @@
+//===- Emitter.h - Building blocks of the kernels --------------*- C++ -*-===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// Loops, index arithmetic and loads and stores of `width` neighbouring
+// elements, where a width of one means a scalar.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef BCR_PASSES_CONVERSION_LOOPS_EMITTER_H
+#define BCR_PASSES_CONVERSION_LOOPS_EMITTER_H
+
+#include "dialect/BCR.h"
+
+#include "mlir/IR/ImplicitLocOpBuilder.h"
+#include "mlir/IR/SymbolTable.h"
+
+namespace mlir::bcr::loops {
+
+/// Whether neighbours in the last dimension are neighbours in memory.
+bool hasUnitStride(Value memref);
+
+class Emitter : public ImplicitLocOpBuilder {
+public:
+  /// Builds before `layer`. Constants are put into the module of `symbols`,
+  /// under the layer's name.
+  Emitter(LayerOpInterface layer, SymbolTable &symbols, int64_t threads);
+
+  int64_t getThreads() const { return threads; }
+
+  // Index arithmetic; operands that are constants are folded.
+  Value index(int64_t value);
+  Value add(Value a, Value b);
+  Value add(Value a, int64_t b) { return add(a, index(b)); }
+  Value sub(Value a, Value b);
+  Value mul(Value a, int64_t b);
+  Value div(Value a, int64_t b);
+  Value rem(Value a, int64_t b);
+
+  // Loops.
+  using Body = llvm::function_ref<void(Value)>;
+  void loop(Value begin, Value end, int64_t step, Body body);
+  /// Without a loop where there is one turn or none.
+  void loop(int64_t count, Body body);
+  /// Turns of the loop may run at the same time.
+  void parallelLoop(Value count, Body body);
+  /// Covers [0, length) with pieces of up to `lanes` elements. Pieces may
+  /// overlap, so the body has to write the same for an element both times.
+  void coverRange(int64_t length, int64_t lanes,
+                  llvm::function_ref<void(Value begin, int64_t width)> body);
+  /// A loop over the columns of a group that carries accumulators.
+  SmallVector<Value>
+  reduce(Value begin, Value end, int64_t step, ValueRange accumulators,
+         llvm::function_ref<SmallVector<Value>(Value, ValueRange)> body);
+
+  // Data.
+  Type typeOf(int64_t width);
+  Value constant(double value, int64_t width);
+  Value load(Value memref, ValueRange indices, int64_t width = 1);
+  void store(Value value, Value memref, ValueRange indices);
+  Value broadcast(Value scalar, int64_t width);
+  /// An index out of an array of i32.
+  Value loadIndex(Value memref, Value position);
+  Value multiplyAdd(Value a, Value b, Value sum);
+  /// A buffer of f32, aligned to a cache line.
+  Value allocate(ArrayRef<int64_t> shape);
+  void deallocate(Value buffer);
+
+  // Constants of the layer, as private globals `<layer>.<name>`.
+  Value global(StringRef name, ElementsAttr value);
+  Value indexGlobal(StringRef name, ArrayRef<int32_t> values);
+  StringRef getLayerName() const { return layerName; }
+
+private:
+  SymbolTable &symbols;
+  std::string layerName;
+  int64_t threads;
+};
+
+} // namespace mlir::bcr::loops
+
+#endif // BCR_PASSES_CONVERSION_LOOPS_EMITTER_H

@@ -1,0 +1,178 @@
+//===- InputLayout.cpp - Where a convolution finds its input --------------===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "passes/Conversion/Loops/InputLayout.h"
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/MemRef/IR/MemRef.h"
+#include "llvm/Support/MathExtras.h"
+
+#include <algorithm>
+
+using namespace mlir;
+using namespace mlir::bcr;
+using namespace mlir::bcr::loops;
+
+/// Channels a multiple of this many elements apart would all lie in the same
+/// few sets of a cache.
+static constexpr int64_t kBadStride = 1024;
+
+/// Elements of a cache line.
+static constexpr int64_t kCacheLine = 16;
+
+int64_t InputLayout::Axis::getBegin(int64_t phase) const {
+  int64_t begin =
+      std::max<int64_t>(llvm::divideCeilSigned(before - phase, stride), 0);
+  return std::min(begin, getReach());
+}
+
+int64_t InputLayout::Axis::getEnd(int64_t phase) const {
+  int64_t end = std::max<int64_t>(
+      llvm::divideCeilSigned(before + size - phase, stride), 0);
+  return std::max(std::min(end, getReach()), getBegin(phase));
+}
+
+SmallVector<int64_t> InputLayout::Axis::getPhases() const {
+  SmallVector<int64_t> phases;
+  for (int64_t tap = 0; tap < kernel; ++tap)
+    if (!llvm::is_contained(phases, getPhase(tap)))
+      phases.push_back(getPhase(tap));
+  return phases;
+}
+
+InputLayout::InputLayout(Conv2DOp op, int64_t rounding)
+    : input(op.getInput()), convGroups(op.getGroups()), rounding(rounding) {
+  auto inputType = cast<MemRefType>(op.getInput().getType());
+  auto outputType = cast<MemRefType>(op.getInit().getType());
+  channels = inputType.getDimSize(1);
+  auto makeAxis = [&](unsigned i) {
+    return Axis{inputType.getDimSize(2 + i), outputType.getDimSize(2 + i),
+                op.getKernel()[i],           op.getStrides()[i],
+                op.getDilations()[i],        op.getPadding()[i]};
+  };
+  y = makeAxis(0);
+  x = makeAxis(1);
+  phasesY = y.getPhases();
+  phasesX = x.getPhases();
+
+  SmallVector<int64_t> strides;
+  int64_t offset;
+  if (succeeded(inputType.getStridesAndOffset(strides, offset)))
+    readableInPlace =
+        op.getStrides()[0] == 1 && op.getStrides()[1] == 1 &&
+        llvm::all_of(op.getPadding(), [](int64_t p) { return p == 0; }) &&
+        strides[3] == 1 && strides[2] == x.size &&
+        !ShapedType::isDynamic(strides[1]);
+
+  if (readableInPlace)
+    inPlaceStride = strides[1];
+
+  pitch = x.outputs;
+  for (int64_t phase : phasesX) {
+    pitch = std::max(pitch, x.getEnd(phase));
+    pitch = std::max(pitch, x.getReach() - x.getBegin(phase));
+  }
+  channelStride = y.getReach() * pitch;
+  if (channelStride % kBadStride == 0)
+    channelStride += kCacheLine;
+  phaseStride = channels * channelStride;
+}
+
+int64_t InputLayout::getPhaseIndex(int64_t phaseY, int64_t phaseX) const {
+  return (llvm::find(phasesY, phaseY) - phasesY.begin()) * phasesX.size() +
+         (llvm::find(phasesX, phaseX) - phasesX.begin());
+}
+
+int64_t InputLayout::getOffset(int64_t column) const {
+  int64_t tapX = column % x.kernel;
+  int64_t tapY = column / x.kernel % y.kernel;
+  int64_t channel = column / (x.kernel * y.kernel);
+  return getPhaseIndex(y.getPhase(tapY), x.getPhase(tapX)) * phaseStride +
+         channel * channelStride + y.getStep(tapY) * pitch + x.getStep(tapX);
+}
+
+int64_t InputLayout::getElementsRead(int64_t rows) const {
+  return (rows + y.getStep(y.kernel - 1)) * pitch *
+         static_cast<int64_t>(phasesX.size() * phasesY.size());
+}
+
+int64_t InputLayout::getNumElements() const {
+  // Rows of the last channel run into what follows by the width of the padding
+  // and by the rounding of the kernels.
+  return phaseStride * phasesX.size() * phasesY.size() + pitch + rounding;
+}
+
+Value InputLayout::allocate(Emitter &emitter) const {
+  return inPlace ? Value() : emitter.allocate({getNumElements()});
+}
+
+void InputLayout::fillZero(Emitter &emitter, Value buffer, Value begin,
+                           int64_t length, int64_t lanes) const {
+  emitter.coverRange(length, lanes, [&](Value position, int64_t width) {
+    emitter.store(emitter.constant(0, width), buffer,
+                  emitter.add(begin, position));
+  });
+}
+
+void InputLayout::fillRow(Emitter &emitter, Value buffer, Value row,
+                          int64_t phaseX, ValueRange source,
+                          int64_t lanes) const {
+  int64_t begin = x.getBegin(phaseX), end = x.getEnd(phaseX);
+  fillZero(emitter, buffer, row, begin, lanes);
+  bool vectors = x.stride == 1 && hasUnitStride(input);
+  emitter.coverRange(
+      end - begin, vectors ? lanes : 1, [&](Value position, int64_t width) {
+        Value at = emitter.add(emitter.mul(position, x.stride),
+                               begin * x.stride + x.getOrigin(phaseX));
+        SmallVector<Value> indices(source);
+        indices.push_back(at);
+        emitter.store(emitter.load(input, indices, width), buffer,
+                      emitter.add(emitter.add(row, begin), position));
+      });
+  fillZero(emitter, buffer, emitter.add(row, end), pitch - end, lanes);
+}
+
+Value InputLayout::fill(Emitter &emitter, Value sample, Value buffer,
+                        int64_t lanes) const {
+  if (inPlace) {
+    auto type = cast<MemRefType>(input.getType());
+    auto metadata = memref::ExtractStridedMetadataOp::create(emitter, input);
+    Value stride = metadata.getStrides().front();
+    Value offset =
+        emitter.add(metadata.getOffset(),
+                    emitter.createOrFold<arith::MulIOp>(sample, stride));
+    int64_t size = (channels - 1) * channelStride + y.size * x.size;
+    auto flat =
+        MemRefType::get({size}, type.getElementType(),
+                        StridedLayoutAttr::get(emitter.getContext(),
+                                               ShapedType::kDynamic, {1}));
+    return memref::ReinterpretCastOp::create(
+        emitter, flat, metadata.getBaseBuffer(), OpFoldResult(offset),
+        ArrayRef<OpFoldResult>{emitter.getIndexAttr(size)},
+        ArrayRef<OpFoldResult>{emitter.getIndexAttr(1)});
+  }
+  emitter.parallelLoop(emitter.index(channels), [&](Value channel) {
+    for (int64_t phaseY : phasesY)
+      for (int64_t phaseX : phasesX) {
+        int64_t phase = getPhaseIndex(phaseY, phaseX) * phaseStride;
+        Value base = emitter.add(emitter.mul(channel, channelStride), phase);
+        int64_t begin = y.getBegin(phaseY), end = y.getEnd(phaseY);
+        fillZero(emitter, buffer, base, begin * pitch, lanes);
+        emitter.loop(end - begin, [&](Value i) {
+          Value row = emitter.add(i, begin);
+          Value from =
+              emitter.add(emitter.mul(row, y.stride), y.getOrigin(phaseY));
+          fillRow(emitter, buffer, emitter.add(base, emitter.mul(row, pitch)),
+                  phaseX, {sample, channel, from}, lanes);
+        });
+        fillZero(emitter, buffer, emitter.add(base, end * pitch),
+                 channelStride - end * pitch, lanes);
+      }
+  });
+  fillZero(emitter, buffer, emitter.index(getNumElements() - pitch - rounding),
+           pitch + rounding, lanes);
+  return buffer;
+}

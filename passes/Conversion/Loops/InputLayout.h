@@ -1,0 +1,87 @@
+//===- InputLayout.h - Where a convolution finds its input -----*- C++ -*-===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// The kernels read the input of one sample as one flat array in which column
+// (c, i, j) of W is one constant offset: output position (y, x) reads element
+// y * pitch + x + offset. With strides, the array has a copy of the image for
+// each remainder of the coordinates that the kernel reads (a phase). Zeros of
+// the padding lie between the rows: as wide as the wider side only, because the
+// right end of a row and the left end of the next share them.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef BCR_PASSES_CONVERSION_LOOPS_INPUTLAYOUT_H
+#define BCR_PASSES_CONVERSION_LOOPS_INPUTLAYOUT_H
+
+#include "passes/Conversion/Loops/Emitter.h"
+
+namespace mlir::bcr::loops {
+
+class InputLayout {
+public:
+  /// `rounding`: kernels may read this many elements past the last position.
+  InputLayout(Conv2DOp op, int64_t rounding);
+
+  /// Whether the input can be read where it is. Nothing is read past its end.
+  bool canReadInPlace() const { return readableInPlace; }
+  /// Decides to read in place.
+  void readInPlace() {
+    inPlace = true;
+    channelStride = inPlaceStride;
+  }
+  bool isInPlace() const { return inPlace; }
+
+  int64_t getPitch() const { return pitch; }
+  /// Element of column `column` of W for output position 0 of the first group
+  /// of the convolution.
+  int64_t getOffset(int64_t column) const;
+  /// Elements from a group of the convolution to the next.
+  int64_t getConvGroupStride() const {
+    return channels / convGroups * channelStride;
+  }
+  /// Elements that `rows` output rows of one channel read.
+  int64_t getElementsRead(int64_t rows) const;
+
+  /// Allocates the copy of one sample's input, or returns null.
+  Value allocate(Emitter &emitter) const;
+  /// Fills `buffer` with sample `sample` and returns the flat input.
+  Value fill(Emitter &emitter, Value sample, Value buffer, int64_t lanes) const;
+
+private:
+  /// One dimension of the image, rows or columns.
+  struct Axis {
+    int64_t size, outputs, kernel, stride, dilation, before;
+    int64_t getPhase(int64_t tap) const { return tap * dilation % stride; }
+    int64_t getStep(int64_t tap) const { return tap * dilation / stride; }
+    /// Positions that a phase reads.
+    int64_t getReach() const { return outputs + getStep(kernel - 1); }
+    /// Positions of a phase that hold input: [getBegin, getEnd).
+    int64_t getBegin(int64_t phase) const;
+    int64_t getEnd(int64_t phase) const;
+    /// Input coordinate of a position inside that range.
+    int64_t getOrigin(int64_t phase) const { return phase - before; }
+    SmallVector<int64_t> getPhases() const;
+  };
+
+  int64_t getPhaseIndex(int64_t phaseY, int64_t phaseX) const;
+  int64_t getNumElements() const;
+  void fillRow(Emitter &emitter, Value buffer, Value row, int64_t phaseX,
+               ValueRange source, int64_t lanes) const;
+  void fillZero(Emitter &emitter, Value buffer, Value begin, int64_t length,
+                int64_t lanes) const;
+
+  Value input;
+  Axis y, x;
+  SmallVector<int64_t> phasesY, phasesX;
+  int64_t channels, convGroups;
+  int64_t pitch = 0, channelStride = 0, phaseStride = 0, inPlaceStride = 0;
+  int64_t rounding;
+  bool readableInPlace = false, inPlace = false;
+};
+
+} // namespace mlir::bcr::loops
+
+#endif // BCR_PASSES_CONVERSION_LOOPS_INPUTLAYOUT_H

@@ -1,0 +1,79 @@
+//===- Kernel.h - What the two kernels share -------------------*- C++ -*-===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef BCR_PASSES_CONVERSION_LOOPS_KERNEL_H
+#define BCR_PASSES_CONVERSION_LOOPS_KERNEL_H
+
+#include "passes/Conversion/Loops/Emitter.h"
+#include "passes/Conversion/Loops/Plan.h"
+
+namespace mlir::bcr::loops {
+
+/// The fields of a group at run time.
+struct GroupValues {
+  Value rowBegin;
+  Value columnBegin;
+  Value columnEnd;
+  Value valueBegin;
+  Value convGroup;
+};
+
+/// The constants of a plan, and loops over its groups and rows.
+class PlanConstants {
+public:
+  /// `offsets` has the input offset of each entry of the matrix's column array.
+  PlanConstants(Emitter &emitter, const KernelPlan &plan,
+                ArrayRef<int32_t> offsets, ElementsAttr values);
+
+  Value getValues() const { return values; }
+  Value getOffsets() const { return offsets; }
+  /// The row, or sum, at a position of the groups' row list.
+  Value getRow(Emitter &emitter, Value position) const {
+    return emitter.loadIndex(rows, position);
+  }
+  /// The row that is the sum at `slot` of `chunk`.
+  Value getAccumulatedRow(Emitter &emitter, Value chunk, Value slot) const;
+
+  /// Loops over the groups of class `classIndex` in `chunk`.
+  void forEachGroup(Emitter &emitter, size_t classIndex, Value chunk,
+                    llvm::function_ref<void(const GroupValues &)> body) const;
+  /// Loops over the rows that are sums of several groups.
+  void forEachAccumulated(
+      Emitter &emitter, Value chunk,
+      llvm::function_ref<void(Value slot, Value row)> body) const;
+  /// Loops over the rows in no group.
+  void forEachEmpty(Emitter &emitter, Value chunk,
+                    llvm::function_ref<void(Value row)> body) const;
+
+private:
+  /// First and last position of `chunk` in a list.
+  std::pair<Value, Value> getBounds(Emitter &emitter, ArrayRef<int64_t> bounds,
+                                    size_t list, Value chunk) const;
+
+  const KernelPlan &plan;
+  Value values, offsets, rows;
+  Value groupRows, groupColumns, groupColumnEnds, groupValues, convGroups;
+  Value accumulated, empty, bounds;
+};
+
+/// Plans the groups of `weights`. `values` becomes what the kernel reads. Fails
+/// with a diagnostic on `layer` if the weights have no data.
+FailureOr<KernelPlan> planLayer(LayerOpInterface layer, ConstantOp weights,
+                                const PackedStructure &structure,
+                                const PlanOptions &options,
+                                const Emitter &emitter, ElementsAttr &values);
+
+/// Emits the loops of a convolution with positions along the vector.
+LogicalResult emitPixelKernel(Conv2DOp op, ConstantOp weights,
+                              ScheduleAttr schedule, Emitter &emitter);
+
+/// Emits the loops of a layer with rows along the vector.
+LogicalResult emitRowKernel(LayerOpInterface op, ConstantOp weights,
+                            ScheduleAttr schedule, Emitter &emitter);
+
+} // namespace mlir::bcr::loops
+
+#endif // BCR_PASSES_CONVERSION_LOOPS_KERNEL_H

@@ -1,0 +1,455 @@
+//===- PixelKernel.cpp - Output positions along the vector ----------------===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// The image is cut into bands of whole rows. A band's positions are one flat
+// range (InputLayout.h), cut into tiles of a few vectors. For each band and
+// each group, all tiles of the band run, so the weights of the group stay in
+// the first level of the cache and the input of the band in the second.
+//
+// Where the flat positions of the layout are those of the output, a tile's
+// accumulators go there straight. Elsewhere they go through a buffer of one
+// group's rows, which is copied out row by row without the positions that lie
+// in the padding.
+//
+//===----------------------------------------------------------------------===//
+
+#include "passes/Conversion/Loops/Epilogue.h"
+#include "passes/Conversion/Loops/InputLayout.h"
+#include "passes/Conversion/Loops/Kernel.h"
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/MemRef/IR/MemRef.h"
+#include "llvm/Support/MathExtras.h"
+
+#include <algorithm>
+
+using namespace mlir;
+using namespace mlir::bcr;
+using namespace mlir::bcr::loops;
+
+/// Input of a band that is thought to stay in a cache of the second level.
+static constexpr int64_t kBandBytes = 512 * 1024;
+
+/// Vectors in a tile of few rows: more do not hide latencies any better.
+static constexpr int64_t kMaxVectors = 8;
+
+/// Rows of buffers a multiple of this many elements apart would all lie in the
+/// same few sets of a cache.
+static constexpr int64_t kBadStride = 1024;
+
+namespace {
+class PixelKernel {
+public:
+  PixelKernel(Conv2DOp op, ScheduleAttr schedule, const KernelPlan &plan,
+              Emitter &emitter);
+
+  void emit(ArrayRef<int32_t> columns, ElementsAttr values);
+
+private:
+  /// What one task, a band of one sample and one chunk of rows, works with.
+  struct Task {
+    Value sample;
+    Value firstRow;
+    Value input;
+    Value chunk;
+    Value tile;
+    Value sums;
+  };
+
+  void chooseBand();
+  double estimateBandCost(int64_t rows);
+  int64_t getBandLength(int64_t rows) const {
+    return rows * layout.getPitch() - (layout.getPitch() - width);
+  }
+  int64_t getNumVectors(const KernelClass &entry) const;
+
+  void emitTask(Task task);
+  void emitClass(size_t index, const Task &task);
+  void emitTile(const KernelClass &entry, const GroupValues &group,
+                const Task &task, Value base, ArrayRef<int64_t> positions);
+  void emitDirectStore(const KernelClass &entry, const GroupValues &group,
+                       const Task &task, Value base,
+                       ArrayRef<int64_t> positions, ValueRange sums);
+  /// Copies the positions of a band that are in the image to row `row` of the
+  /// output; `getValue` gives them, by flat position.
+  void emitCopyOut(const Task &task, Value row, bool activated,
+                   llvm::function_ref<Value(Value, int64_t)> getValue);
+  Value getBias(Value row);
+
+  Conv2DOp op;
+  ScheduleAttr schedule;
+  const KernelPlan &plan;
+  Emitter &emitter;
+  InputLayout layout;
+  int64_t lanes, height, width;
+  bool direct = false;
+  int64_t bandRows = 1;
+  /// Elements from a row of a buffer to the next.
+  int64_t bufferStride = 0;
+  int64_t tileRows = 0;
+  Value output, residual;
+  std::optional<PlanConstants> constants;
+};
+} // namespace
+
+/// Whether the last two dimensions are one range of neighbouring elements.
+static bool isImageContiguous(Value memref) {
+  if (!memref)
+    return true;
+  auto type = cast<MemRefType>(memref.getType());
+  SmallVector<int64_t> strides;
+  int64_t offset;
+  return succeeded(type.getStridesAndOffset(strides, offset)) &&
+         strides[3] == 1 && strides[2] == type.getDimSize(3);
+}
+
+/// A view of an image tensor with its last two dimensions made one.
+static Value flattenImage(Emitter &emitter, Value memref) {
+  if (!memref)
+    return Value();
+  SmallVector<ReassociationIndices> dimensions = {{0}, {1}, {2, 3}};
+  return memref::CollapseShapeOp::create(emitter, memref, dimensions);
+}
+
+PixelKernel::PixelKernel(Conv2DOp op, ScheduleAttr schedule,
+                         const KernelPlan &plan, Emitter &emitter)
+    : op(op), schedule(schedule), plan(plan), emitter(emitter),
+      layout(op, /*rounding=*/schedule.getLanes()), lanes(schedule.getLanes()) {
+  auto type = cast<MemRefType>(op.getInit().getType());
+  height = type.getDimSize(2);
+  width = type.getDimSize(3);
+  chooseBand();
+
+  int64_t length = getBandLength(bandRows);
+  bool whole = length % lanes == 0;
+  // The last vector of a band is moved back to end with it, which takes at
+  // least one vector; sums of groups cannot be computed twice.
+  direct = layout.getPitch() == width && isImageContiguous(op.getInit()) &&
+           isImageContiguous(op.getResidual()) && length >= lanes;
+  if (layout.canReadInPlace() && length >= lanes &&
+      (whole || !plan.hasAccumulated()))
+    layout.readInPlace();
+
+  bufferStride = llvm::alignTo(length, lanes);
+  if (bufferStride % kBadStride == 0)
+    bufferStride += lanes;
+  for (const KernelClass &entry : plan.classes)
+    if (!direct && !entry.accumulate)
+      tileRows = std::max(tileRows, entry.height);
+}
+
+/// Cycles for the tiles of a band, per row of the image, on a machine with two
+/// multiply-add units and two load ports.
+double PixelKernel::estimateBandCost(int64_t rows) {
+  int64_t tileHeight = schedule.getHeight(), vectors = schedule.getVectors();
+  auto cost = [&](int64_t count) {
+    return std::max<double>(tileHeight * count, tileHeight + count + 1);
+  };
+  int64_t total = llvm::divideCeil(getBandLength(rows), lanes);
+  double cycles = total / vectors * cost(vectors);
+  if (total % vectors != 0)
+    cycles += cost(total % vectors);
+  int64_t channels =
+      cast<MemRefType>(op.getInput().getType()).getDimSize(1) / op.getGroups();
+  int64_t bytes = layout.getElementsRead(rows) * channels * 4;
+  if (bytes > kBandBytes)
+    cycles *= 1.25;
+  return cycles / rows;
+}
+
+/// Chooses the rows of a band: a divisor of the image's, so that all bands are
+/// alike and no position belongs to two.
+void PixelKernel::chooseBand() {
+  double best = 0;
+  for (int64_t rows = height; rows >= 1; --rows) {
+    if (height % rows != 0)
+      continue;
+    double cost = estimateBandCost(rows);
+    if (rows == height || cost < best) {
+      best = cost;
+      bandRows = rows;
+    }
+  }
+}
+
+/// Vectors of a class's tile: a class of few rows has registers left for more.
+int64_t PixelKernel::getNumVectors(const KernelClass &entry) const {
+  int64_t registers = schedule.getHeight() * schedule.getVectors();
+  int64_t most = std::min(kMaxVectors, registers / entry.height);
+  return std::max(schedule.getVectors(), most);
+}
+
+Value PixelKernel::getBias(Value row) {
+  if (!op.getBias())
+    return emitter.constant(0, 1);
+  return emitter.load(op.getBias(), row);
+}
+
+void PixelKernel::emitCopyOut(
+    const Task &task, Value row, bool activated,
+    llvm::function_ref<Value(Value, int64_t)> getValue) {
+  bool vectors =
+      hasUnitStride(output) && (!residual || hasUnitStride(residual));
+  int64_t pieceLanes = vectors ? lanes : 1;
+  auto copy = [&](ValueRange begin, Value flat, Value position,
+                  int64_t pieceWidth) {
+    SmallVector<Value> indices(begin);
+    indices.back() = emitter.add(indices.back(), position);
+    Value value = getValue(emitter.add(flat, position), pieceWidth);
+    if (residual)
+      value = arith::AddFOp::create(
+          emitter, value, emitter.load(residual, indices, pieceWidth));
+    if (!activated)
+      value = applyActivation(emitter, op.getActivationAttr(), value);
+    emitter.store(value, output, indices);
+  };
+  if (direct) {
+    Value first = emitter.mul(task.firstRow, width);
+    emitter.coverRange(getBandLength(bandRows), pieceLanes,
+                       [&](Value position, int64_t pieceWidth) {
+                         copy({task.sample, row, first}, emitter.index(0),
+                              position, pieceWidth);
+                       });
+    return;
+  }
+  emitter.loop(bandRows, [&](Value y) {
+    Value flat = emitter.mul(y, layout.getPitch());
+    Value imageRow = emitter.add(task.firstRow, y);
+    emitter.coverRange(width, pieceLanes,
+                       [&](Value position, int64_t pieceWidth) {
+                         copy({task.sample, row, imageRow, emitter.index(0)},
+                              flat, position, pieceWidth);
+                       });
+  });
+}
+
+void PixelKernel::emitDirectStore(const KernelClass &entry,
+                                  const GroupValues &group, const Task &task,
+                                  Value base, ArrayRef<int64_t> positions,
+                                  ValueRange sums) {
+  Value first = emitter.add(emitter.mul(task.firstRow, width), base);
+  for (int64_t r = 0; r < entry.height; ++r) {
+    Value row = constants->getRow(emitter, emitter.add(group.rowBegin, r));
+    for (auto [i, position] : llvm::enumerate(positions)) {
+      SmallVector<Value> indices = {task.sample, row,
+                                    emitter.add(first, position)};
+      Value value = sums[r * positions.size() + i];
+      if (residual)
+        value = arith::AddFOp::create(emitter, value,
+                                      emitter.load(residual, indices, lanes));
+      value = applyActivation(emitter, op.getActivationAttr(), value);
+      emitter.store(value, output, indices);
+    }
+  }
+}
+
+void PixelKernel::emitTile(const KernelClass &entry, const GroupValues &group,
+                           const Task &task, Value base,
+                           ArrayRef<int64_t> positions) {
+  // Start: the bias, or what the groups before have summed up.
+  SmallVector<Value> rows, sums;
+  for (int64_t r = 0; r < entry.height; ++r) {
+    Value start;
+    if (entry.accumulate)
+      rows.push_back(
+          constants->getRow(emitter, emitter.add(group.rowBegin, r)));
+    else if (op.getBias())
+      start = emitter.broadcast(
+          getBias(constants->getRow(emitter, emitter.add(group.rowBegin, r))),
+          lanes);
+    else
+      start = emitter.constant(0, lanes);
+    for (int64_t position : positions)
+      sums.push_back(entry.accumulate
+                         ? emitter.load(task.sums,
+                                        {rows[r], emitter.add(base, position)},
+                                        lanes)
+                         : start);
+  }
+
+  Value origin = emitter.add(
+      emitter.add(emitter.mul(task.firstRow, layout.getPitch()), base),
+      emitter.mul(group.convGroup, layout.getConvGroupStride()));
+  // The value of row r of column k is at k * height + bias + r.
+  Value valueBias = emitter.sub(group.valueBegin,
+                                emitter.mul(group.columnBegin, entry.height));
+  sums = emitter.reduce(
+      group.columnBegin, group.columnEnd, 1, sums,
+      [&](Value k, ValueRange carried) {
+        Value at =
+            emitter.add(origin, emitter.loadIndex(constants->getOffsets(), k));
+        SmallVector<Value> inputs;
+        for (int64_t position : positions)
+          inputs.push_back(
+              emitter.load(task.input, emitter.add(at, position), lanes));
+        Value first = emitter.add(emitter.mul(k, entry.height), valueBias);
+        SmallVector<Value> next(carried);
+        for (int64_t r = 0; r < entry.height; ++r) {
+          Value weight = emitter.broadcast(
+              emitter.load(constants->getValues(), emitter.add(first, r)),
+              lanes);
+          for (auto [i, input] : llvm::enumerate(inputs)) {
+            Value &sum = next[r * inputs.size() + i];
+            sum = emitter.multiplyAdd(weight, input, sum);
+          }
+        }
+        return next;
+      });
+
+  if (direct && !entry.accumulate)
+    return emitDirectStore(entry, group, task, base, positions, sums);
+  bool activate = !entry.accumulate && !residual;
+  for (int64_t r = 0; r < entry.height; ++r)
+    for (auto [i, position] : llvm::enumerate(positions)) {
+      Value value = sums[r * positions.size() + i];
+      if (activate)
+        value = applyActivation(emitter, op.getActivationAttr(), value);
+      emitter.store(value, entry.accumulate ? task.sums : task.tile,
+                    {entry.accumulate ? rows[r] : emitter.index(r),
+                     emitter.add(base, position)});
+    }
+}
+
+void PixelKernel::emitClass(size_t index, const Task &task) {
+  const KernelClass &entry = plan.classes[index];
+  int64_t length = getBandLength(bandRows);
+  int64_t total = llvm::divideCeil(length, lanes);
+  int64_t vectors = std::min(getNumVectors(entry), total);
+  int64_t full = total / vectors;
+  bool exact = !entry.accumulate && (direct || layout.isInPlace());
+  // Vectors of the last tile end with the band where nothing may be read or
+  // written past it; then they do not fit the loop over full tiles.
+  if (exact && length % lanes != 0 && total % vectors == 0)
+    --full;
+  SmallVector<int64_t> inTile, last;
+  for (int64_t i = 0; i < vectors; ++i)
+    inTile.push_back(i * lanes);
+  for (int64_t i = full * vectors; i < total; ++i)
+    last.push_back(exact ? std::min(i * lanes, length - lanes) : i * lanes);
+
+  constants->forEachGroup(
+      emitter, index, task.chunk, [&](const GroupValues &group) {
+        emitter.loop(full, [&](Value tile) {
+          emitTile(entry, group, task, emitter.mul(tile, vectors * lanes),
+                   inTile);
+        });
+        if (!last.empty())
+          emitTile(entry, group, task, emitter.index(0), last);
+        if (direct || entry.accumulate)
+          return;
+        emitter.loop(entry.height, [&](Value r) {
+          Value row =
+              constants->getRow(emitter, emitter.add(group.rowBegin, r));
+          emitCopyOut(task, row, /*activated=*/!residual,
+                      [&](Value position, int64_t pieceWidth) {
+                        return emitter.load(task.tile, {r, position},
+                                            pieceWidth);
+                      });
+        });
+      });
+}
+
+void PixelKernel::emitTask(Task task) {
+  constants->forEachAccumulated(
+      emitter, task.chunk, [&](Value slot, Value row) {
+        Value bias = getBias(row);
+        emitter.coverRange(llvm::alignTo(getBandLength(bandRows), lanes), lanes,
+                           [&](Value position, int64_t pieceWidth) {
+                             emitter.store(emitter.broadcast(bias, pieceWidth),
+                                           task.sums, {slot, position});
+                           });
+      });
+  for (size_t i = 0; i < plan.classes.size(); ++i)
+    emitClass(i, task);
+  constants->forEachAccumulated(
+      emitter, task.chunk, [&](Value slot, Value row) {
+        emitCopyOut(task, row, /*activated=*/false,
+                    [&](Value position, int64_t pieceWidth) {
+                      return emitter.load(task.sums, {slot, position},
+                                          pieceWidth);
+                    });
+      });
+  constants->forEachEmpty(emitter, task.chunk, [&](Value row) {
+    Value bias = getBias(row);
+    emitCopyOut(task, row, /*activated=*/false, [&](Value, int64_t pieceWidth) {
+      return emitter.broadcast(bias, pieceWidth);
+    });
+  });
+}
+
+void PixelKernel::emit(ArrayRef<int32_t> columns, ElementsAttr values) {
+  std::vector<int32_t> offsets;
+  offsets.reserve(columns.size());
+  for (int32_t column : columns)
+    offsets.push_back(static_cast<int32_t>(layout.getOffset(column)));
+  constants.emplace(emitter, plan, offsets, values);
+
+  output = direct ? flattenImage(emitter, op.getInit()) : op.getInit();
+  residual =
+      direct ? flattenImage(emitter, op.getResidual()) : op.getResidual();
+  Value samples = emitter.createOrFold<memref::DimOp>(op.getInit(), 0);
+  int64_t chunks = plan.getNumChunks(), bands = height / bandRows;
+  Value copy = layout.allocate(emitter);
+
+  Value tile, sums;
+  auto allocateBuffers = [&] {
+    if (tileRows > 0)
+      tile = emitter.allocate({tileRows, bufferStride});
+    if (int64_t rows = plan.getMaxAccumulated())
+      sums = emitter.allocate({rows, bufferStride});
+  };
+  auto deallocateBuffers = [&] {
+    for (Value buffer : {tile, sums})
+      if (buffer)
+        emitter.deallocate(buffer);
+  };
+  bool shared = emitter.getThreads() == 1;
+  auto runTask = [&](Value sample, Value input, Value task) {
+    if (!shared)
+      allocateBuffers();
+    Value band = emitter.div(task, chunks);
+    emitTask({sample, emitter.mul(band, bandRows), input,
+              emitter.rem(task, chunks), tile, sums});
+    if (!shared)
+      deallocateBuffers();
+  };
+
+  if (shared)
+    allocateBuffers();
+  if (copy) {
+    emitter.loop(emitter.index(0), samples, 1, [&](Value sample) {
+      Value input = layout.fill(emitter, sample, copy, lanes);
+      emitter.parallelLoop(emitter.index(bands * chunks),
+                           [&](Value task) { runTask(sample, input, task); });
+    });
+    emitter.deallocate(copy);
+  } else {
+    Value tasks = emitter.mul(samples, bands * chunks);
+    emitter.parallelLoop(tasks, [&](Value task) {
+      Value sample = emitter.div(task, bands * chunks);
+      runTask(sample, layout.fill(emitter, sample, Value(), lanes),
+              emitter.rem(task, bands * chunks));
+    });
+  }
+  if (shared)
+    deallocateBuffers();
+}
+
+LogicalResult loops::emitPixelKernel(Conv2DOp op, ConstantOp weights,
+                                     ScheduleAttr schedule, Emitter &emitter) {
+  PackedStructure structure = readStructure(weights);
+  PlanOptions options;
+  options.maxHeight = schedule.getHeight();
+  options.convGroups = op.getGroups();
+  options.chunks = emitter.getThreads();
+  ElementsAttr values;
+  FailureOr<KernelPlan> plan =
+      planLayer(op, weights, structure, options, emitter, values);
+  if (failed(plan))
+    return failure();
+  PixelKernel(op, schedule, *plan, emitter).emit(structure.columns, values);
+  return success();
+}

@@ -1,0 +1,87 @@
+//===- Plan.h - What a layer's loops visit ---------------------*- C++ -*-===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// From the groups of a packed matrix to the groups of a kernel: every group has
+// a height that the kernel has a body for, groups of one body are neighbours,
+// and all are shared out over the threads. Plain data, no IR.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef BCR_PASSES_CONVERSION_LOOPS_PLAN_H
+#define BCR_PASSES_CONVERSION_LOOPS_PLAN_H
+
+#include "dialect/Packed.h"
+
+#include <optional>
+
+namespace mlir::bcr::loops {
+
+/// What the kernel can run.
+struct PlanOptions {
+  /// The most rows of a group.
+  int64_t maxHeight = 8;
+  /// Heights are a multiple of this or less than it.
+  int64_t heightMultiple = 1;
+  /// Whether groups of rows m, m + 1, ... are told from the others.
+  bool separateContiguous = false;
+  /// Groups of the convolution; one kernel group stays inside one of them.
+  int64_t convGroups = 1;
+  /// Threads to share the rows over.
+  int64_t chunks = 1;
+};
+
+/// One kernel group. Fields are positions in the plan's arrays.
+struct KernelGroup {
+  int64_t rowBegin = 0;
+  int64_t height = 0;
+  int64_t columnBegin = 0;
+  int64_t columnEnd = 0;
+  int64_t valueBegin = 0;
+  int64_t convGroup = 0;
+  int64_t chunk = 0;
+  /// Some of its rows are in other groups too.
+  bool accumulate = false;
+  bool contiguous = false;
+};
+
+/// Neighbouring groups that one body runs.
+struct KernelClass {
+  int64_t height = 0;
+  bool accumulate = false;
+  bool contiguous = false;
+  /// The groups of chunk i are [bounds[i], bounds[i + 1]).
+  std::vector<int64_t> bounds;
+};
+
+struct KernelPlan {
+  std::vector<KernelGroup> groups;
+  std::vector<KernelClass> classes;
+  /// Rows of the groups. For groups that accumulate, positions in
+  /// `accumulated` counted from the first one of the chunk.
+  std::vector<int32_t> rows;
+  /// Rows that are the sum of several groups, those of chunk i in
+  /// [accumulatedBounds[i], accumulatedBounds[i + 1]).
+  std::vector<int32_t> accumulated;
+  std::vector<int64_t> accumulatedBounds;
+  /// Rows in no group, by chunk in the same way.
+  std::vector<int32_t> empty;
+  std::vector<int64_t> emptyBounds;
+  /// Set if the values have to be laid out anew, because a group was cut.
+  std::optional<std::vector<float>> values;
+
+  int64_t getNumChunks() const {
+    return static_cast<int64_t>(emptyBounds.size()) - 1;
+  }
+  int64_t getMaxAccumulated() const;
+  bool hasAccumulated() const { return !accumulated.empty(); }
+};
+
+KernelPlan makePlan(const PackedStructure &structure, ArrayRef<float> values,
+                    const PlanOptions &options);
+
+} // namespace mlir::bcr::loops
+
+#endif // BCR_PASSES_CONVERSION_LOOPS_PLAN_H

@@ -1,0 +1,379 @@
+//===- RowKernel.cpp - Rows of W along the vector -------------------------===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// A column of a group's values is a vector or a few; each is multiplied by one
+// activation of a sample. For each group all samples run, so the weights, which
+// are what a linear layer reads most, come from memory once. For a convolution
+// of a small image each output position is a sample.
+//
+//===----------------------------------------------------------------------===//
+
+#include "passes/Conversion/Loops/Epilogue.h"
+#include "passes/Conversion/Loops/InputLayout.h"
+#include "passes/Conversion/Loops/Kernel.h"
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/MemRef/IR/MemRef.h"
+
+#include <algorithm>
+
+using namespace mlir;
+using namespace mlir::bcr;
+using namespace mlir::bcr::loops;
+
+/// Independent multiply-adds that hide the latency of one.
+static constexpr int64_t kChains = 8;
+
+/// Columns that one turn of the loop takes at most.
+static constexpr int64_t kMaxUnroll = 4;
+
+namespace {
+class RowKernel {
+public:
+  RowKernel(LayerOpInterface op, ScheduleAttr schedule, const KernelPlan &plan,
+            Emitter &emitter);
+
+  void emit(ArrayRef<int32_t> columns, ElementsAttr values);
+
+private:
+  /// One image of a convolution, or the whole batch of a matmul.
+  struct Batch {
+    /// The image's number; null for a matmul.
+    Value image;
+    /// The flat input of a convolution.
+    Value input;
+    Value chunk;
+    /// Sums of one tile whose rows are not neighbours.
+    Value tile;
+  };
+
+  /// Tiles of `tileSamples` samples, then one of what is left.
+  void forEachTile(llvm::function_ref<void(Value, int64_t)> body);
+  void emitBatch(const Batch &batch);
+  void emitClass(size_t index, const Batch &batch);
+  void emitTile(const KernelClass &entry, const GroupValues &group,
+                const Batch &batch, Value sample, int64_t samples);
+  SmallVector<Value> emitSums(const KernelClass &entry,
+                              const GroupValues &group, const Batch &batch,
+                              Value sample, int64_t samples);
+  void emitStore(const KernelClass &entry, const GroupValues &group,
+                 const Batch &batch, Value sample, int64_t samples,
+                 ValueRange sums);
+  /// Finishes one output whose sum is `value`.
+  void finish(const Batch &batch, Value sample, Value row, Value value);
+
+  Value loadInput(const Batch &batch, Value base, Value offset);
+  Value getInputBase(const Batch &batch, Value sample, Value convGroup);
+  SmallVector<Value> getIndices(const Batch &batch, Value sample, Value row);
+  Value getBias(Value row, int64_t width);
+  /// Widths of the vectors that hold a column of a group.
+  SmallVector<int64_t> getWidths(int64_t height) const;
+
+  LayerOpInterface op;
+  ScheduleAttr schedule;
+  const KernelPlan &plan;
+  Emitter &emitter;
+  std::optional<InputLayout> layout;
+  int64_t lanes;
+  /// Samples, or -1 if that is known at run time only.
+  int64_t knownSamples;
+  int64_t tileSamples;
+  int64_t width = 1;
+  Value samples;
+  std::optional<PlanConstants> constants;
+};
+} // namespace
+
+RowKernel::RowKernel(LayerOpInterface op, ScheduleAttr schedule,
+                     const KernelPlan &plan, Emitter &emitter)
+    : op(op), schedule(schedule), plan(plan), emitter(emitter),
+      lanes(schedule.getLanes()) {
+  auto type = cast<MemRefType>(op.getInit().getType());
+  if (auto conv = dyn_cast<Conv2DOp>(op.getOperation())) {
+    layout.emplace(conv, /*rounding=*/0);
+    if (layout->canReadInPlace())
+      layout->readInPlace();
+    width = type.getDimSize(3);
+    knownSamples = type.getDimSize(2) * width;
+  } else {
+    knownSamples = type.isDynamicDim(0) ? -1 : type.getDimSize(0);
+  }
+  tileSamples = schedule.getVectors();
+  if (knownSamples >= 0)
+    tileSamples = std::min(tileSamples, knownSamples);
+}
+
+SmallVector<int64_t> RowKernel::getWidths(int64_t height) const {
+  SmallVector<int64_t> widths;
+  for (int64_t rest = height; rest > 0; rest -= widths.back())
+    widths.push_back(std::min(lanes, rest));
+  return widths;
+}
+
+Value RowKernel::loadInput(const Batch &batch, Value base, Value offset) {
+  if (layout)
+    return emitter.load(batch.input, emitter.add(base, offset));
+  return emitter.load(op.getInput(), {base, offset});
+}
+
+Value RowKernel::getInputBase(const Batch &batch, Value sample,
+                              Value convGroup) {
+  if (!layout)
+    return sample;
+  Value position =
+      emitter.add(emitter.mul(emitter.div(sample, width), layout->getPitch()),
+                  emitter.rem(sample, width));
+  return emitter.add(position,
+                     emitter.mul(convGroup, layout->getConvGroupStride()));
+}
+
+SmallVector<Value> RowKernel::getIndices(const Batch &batch, Value sample,
+                                         Value row) {
+  if (!layout)
+    return {sample, row};
+  return {batch.image, row, emitter.div(sample, width),
+          emitter.rem(sample, width)};
+}
+
+Value RowKernel::getBias(Value row, int64_t vectorWidth) {
+  if (!op.getBias())
+    return emitter.constant(0, vectorWidth);
+  return emitter.load(op.getBias(), row, vectorWidth);
+}
+
+void RowKernel::finish(const Batch &batch, Value sample, Value row,
+                       Value value) {
+  SmallVector<Value> indices = getIndices(batch, sample, row);
+  if (Value residual = op.getResidual()) {
+    int64_t vectorWidth = 1;
+    if (auto type = dyn_cast<VectorType>(value.getType()))
+      vectorWidth = type.getNumElements();
+    value = arith::AddFOp::create(emitter, value,
+                                  emitter.load(residual, indices, vectorWidth));
+  }
+  emitter.store(applyActivation(emitter, op.getActivationAttr(), value),
+                op.getInit(), indices);
+}
+
+void RowKernel::forEachTile(llvm::function_ref<void(Value, int64_t)> body) {
+  Value full = emitter.mul(emitter.div(samples, tileSamples), tileSamples);
+  if (knownSamples >= 0 && knownSamples == tileSamples)
+    return body(emitter.index(0), tileSamples);
+  emitter.loop(emitter.index(0), full, tileSamples,
+               [&](Value sample) { body(sample, tileSamples); });
+  if (tileSamples == 1)
+    return;
+  if (knownSamples < 0)
+    return emitter.loop(full, samples, 1,
+                        [&](Value sample) { body(sample, 1); });
+  if (int64_t rest = knownSamples % tileSamples)
+    body(full, rest);
+}
+
+SmallVector<Value> RowKernel::emitSums(const KernelClass &entry,
+                                       const GroupValues &group,
+                                       const Batch &batch, Value sample,
+                                       int64_t count) {
+  SmallVector<int64_t> widths = getWidths(entry.height);
+  int64_t chains = widths.size() * count;
+  int64_t unroll = std::clamp<int64_t>(kChains / chains, 1, kMaxUnroll);
+  SmallVector<Value> bases, sums;
+  Value firstRow;
+  if (entry.contiguous)
+    firstRow = constants->getRow(emitter, group.rowBegin);
+  for (int64_t s = 0; s < count; ++s) {
+    bases.push_back(
+        getInputBase(batch, emitter.add(sample, s), group.convGroup));
+    int64_t begin = 0;
+    for (int64_t vectorWidth : widths) {
+      sums.push_back(entry.contiguous
+                         ? getBias(emitter.add(firstRow, begin), vectorWidth)
+                         : emitter.constant(0, vectorWidth));
+      begin += vectorWidth;
+    }
+  }
+  // The value of row r of column k is at k * height + bias + r.
+  Value valueBias = emitter.sub(group.valueBegin,
+                                emitter.mul(group.columnBegin, entry.height));
+  auto addColumn = [&](Value k, MutableArrayRef<Value> partial) {
+    Value offset = emitter.loadIndex(constants->getOffsets(), k);
+    Value first = emitter.add(emitter.mul(k, entry.height), valueBias);
+    SmallVector<Value> weights;
+    int64_t begin = 0;
+    for (int64_t vectorWidth : widths) {
+      weights.push_back(emitter.load(constants->getValues(),
+                                     emitter.add(first, begin), vectorWidth));
+      begin += vectorWidth;
+    }
+    for (int64_t s = 0; s < count; ++s) {
+      Value input = loadInput(batch, bases[s], offset);
+      for (auto [i, weight] : llvm::enumerate(weights)) {
+        Value &sum = partial[s * weights.size() + i];
+        sum = emitter.multiplyAdd(emitter.broadcast(input, widths[i]), weight,
+                                  sum);
+      }
+    }
+  };
+
+  Value begin = group.columnBegin;
+  if (unroll > 1) {
+    SmallVector<Value> partial(sums);
+    for (int64_t u = 1; u < unroll; ++u)
+      for (int64_t i = 0; i < chains; ++i)
+        partial.push_back(emitter.constant(0, widths[i % widths.size()]));
+    Value whole = emitter.mul(
+        emitter.div(emitter.sub(group.columnEnd, begin), unroll), unroll);
+    Value end = emitter.add(begin, whole);
+    partial = emitter.reduce(
+        begin, end, unroll, partial, [&](Value k, ValueRange carried) {
+          SmallVector<Value> next(carried);
+          for (int64_t u = 0; u < unroll; ++u)
+            addColumn(emitter.add(k, u),
+                      MutableArrayRef(next).slice(u * chains, chains));
+          return next;
+        });
+    for (int64_t i = 0; i < chains; ++i) {
+      sums[i] = partial[i];
+      for (int64_t u = 1; u < unroll; ++u)
+        sums[i] =
+            arith::AddFOp::create(emitter, sums[i], partial[u * chains + i]);
+    }
+    begin = end;
+  }
+  return emitter.reduce(begin, group.columnEnd, 1, sums,
+                        [&](Value k, ValueRange carried) {
+                          SmallVector<Value> next(carried);
+                          addColumn(k, next);
+                          return next;
+                        });
+}
+
+void RowKernel::emitStore(const KernelClass &entry, const GroupValues &group,
+                          const Batch &batch, Value sample, int64_t count,
+                          ValueRange sums) {
+  SmallVector<int64_t> widths = getWidths(entry.height);
+  if (entry.contiguous) {
+    Value firstRow = constants->getRow(emitter, group.rowBegin);
+    for (int64_t s = 0; s < count; ++s)
+      for (auto [i, vectorWidth] : llvm::enumerate(widths))
+        finish(batch, emitter.add(sample, s), emitter.add(firstRow, i * lanes),
+               sums[s * widths.size() + i]);
+    return;
+  }
+  for (int64_t s = 0; s < count; ++s)
+    for (auto [i, vectorWidth] : llvm::enumerate(widths))
+      emitter.store(sums[s * widths.size() + i], batch.tile,
+                    {emitter.index(s), emitter.index(i * lanes)});
+  emitter.loop(count, [&](Value s) {
+    Value at = emitter.add(sample, s);
+    emitter.loop(entry.height, [&](Value r) {
+      Value sum = emitter.load(batch.tile, {s, r});
+      Value row = constants->getRow(emitter, emitter.add(group.rowBegin, r));
+      if (!entry.accumulate)
+        return finish(batch, at, row,
+                      arith::AddFOp::create(emitter, sum, getBias(row, 1)));
+      row = constants->getAccumulatedRow(emitter, batch.chunk, row);
+      SmallVector<Value> indices = getIndices(batch, at, row);
+      Value before = emitter.load(op.getInit(), indices);
+      emitter.store(arith::AddFOp::create(emitter, before, sum), op.getInit(),
+                    indices);
+    });
+  });
+}
+
+void RowKernel::emitClass(size_t index, const Batch &batch) {
+  const KernelClass &entry = plan.classes[index];
+  constants->forEachGroup(
+      emitter, index, batch.chunk, [&](const GroupValues &group) {
+        forEachTile([&](Value sample, int64_t count) {
+          emitStore(entry, group, batch, sample, count,
+                    emitSums(entry, group, batch, sample, count));
+        });
+      });
+}
+
+void RowKernel::emitBatch(const Batch &batch) {
+  auto forEachSample = [&](llvm::function_ref<void(Value)> body) {
+    emitter.loop(emitter.index(0), samples, 1, body);
+  };
+  // Rows that are sums of several groups are summed up in the output.
+  constants->forEachAccumulated(emitter, batch.chunk, [&](Value, Value row) {
+    Value bias = getBias(row, 1);
+    forEachSample([&](Value sample) {
+      emitter.store(bias, op.getInit(), getIndices(batch, sample, row));
+    });
+  });
+  for (size_t i = 0; i < plan.classes.size(); ++i)
+    emitClass(i, batch);
+  if (op.getResidual() || op.getActivationAttr())
+    constants->forEachAccumulated(emitter, batch.chunk, [&](Value, Value row) {
+      forEachSample([&](Value sample) {
+        finish(batch, sample, row,
+               emitter.load(op.getInit(), getIndices(batch, sample, row)));
+      });
+    });
+  constants->forEachEmpty(emitter, batch.chunk, [&](Value row) {
+    Value bias = getBias(row, 1);
+    forEachSample([&](Value sample) { finish(batch, sample, row, bias); });
+  });
+}
+
+void RowKernel::emit(ArrayRef<int32_t> columns, ElementsAttr values) {
+  std::vector<int32_t> offsets(columns);
+  if (layout)
+    for (int32_t &offset : offsets)
+      offset = static_cast<int32_t>(layout->getOffset(offset));
+  constants.emplace(emitter, plan, offsets, values);
+
+  int64_t tileRows = 0;
+  for (const KernelClass &entry : plan.classes)
+    if (!entry.contiguous)
+      tileRows = std::max(tileRows, entry.height);
+  Value batchSize = emitter.createOrFold<memref::DimOp>(op.getInit(), 0);
+  samples = layout ? emitter.index(knownSamples) : batchSize;
+  auto runChunks = [&](Value image, Value input) {
+    emitter.parallelLoop(emitter.index(plan.getNumChunks()), [&](Value chunk) {
+      Value tile;
+      if (tileRows > 0)
+        tile = emitter.allocate({tileSamples, tileRows});
+      emitBatch({image, input, chunk, tile});
+      if (tile)
+        emitter.deallocate(tile);
+    });
+  };
+  if (!layout)
+    return runChunks(Value(), Value());
+  Value copy = layout->allocate(emitter);
+  emitter.loop(emitter.index(0), batchSize, 1, [&](Value image) {
+    runChunks(image, layout->fill(emitter, image, copy, lanes));
+  });
+  if (copy)
+    emitter.deallocate(copy);
+}
+
+LogicalResult loops::emitRowKernel(LayerOpInterface op, ConstantOp weights,
+                                   ScheduleAttr schedule, Emitter &emitter) {
+  PackedStructure structure = readStructure(weights);
+  PlanOptions options;
+  options.maxHeight = schedule.getHeight();
+  options.heightMultiple = schedule.getLanes();
+  // Rows of an image's channels are not neighbours in memory.
+  options.separateContiguous =
+      isa<MatmulOp>(op.getOperation()) && hasUnitStride(op.getInit());
+  for (Value operand : {op.getBias(), op.getResidual()})
+    if (operand)
+      options.separateContiguous &= hasUnitStride(operand);
+  if (auto conv = dyn_cast<Conv2DOp>(op.getOperation()))
+    options.convGroups = conv.getGroups();
+  options.chunks = emitter.getThreads();
+  ElementsAttr values;
+  FailureOr<KernelPlan> plan =
+      planLayer(op, weights, structure, options, emitter, values);
+  if (failed(plan))
+    return failure();
+  RowKernel(op, schedule, *plan, emitter).emit(structure.columns, values);
+  return success();
+}
