@@ -17,6 +17,10 @@ NB_MODULE(_core, m) {
   bcr::python::bindDiagnostics(m);
   bcr::python::bindContexts(m);
   bcr::python::bindAttributes(m);
+  bcr::python::bindAttributeMap(m);
+  bcr::python::bindValues(m);
+  bcr::python::bindRegions(m);
+  bcr::python::bindInsertionPoint(m);
   bcr::python::bindOperations(m);
   bcr::python::bindModules(m);
   bcr::python::bindPasses(m);

@@ -8,9 +8,11 @@
 #include "python/bindings/Printing.h"
 #include "python/bindings/Resources.h"
 
+#include "mlir/Bytecode/BytecodeReader.h"
 #include "mlir/Bytecode/BytecodeWriter.h"
 #include "mlir/IR/Verifier.h"
 #include "mlir/Parser/Parser.h"
+#include "llvm/Support/MemoryBuffer.h"
 
 #include <nanobind/stl/optional.h>
 #include <nanobind/stl/string.h>
@@ -41,6 +43,14 @@ static ModuleObject parseModule(nb::handle source, const ContextObject *context,
   OwningOpRef<ModuleOp> module;
   {
     ExclusiveWork work(state);
+    // Bytecode is read in place and wants its sections aligned.
+    std::unique_ptr<llvm::WritableMemoryBuffer> aligned;
+    if (isBytecode(llvm::MemoryBufferRef(text, sourceName))) {
+      aligned = llvm::WritableMemoryBuffer::getNewUninitMemBuffer(
+          text.size(), sourceName, llvm::Align(64));
+      llvm::copy(text, aligned->getBufferStart());
+      text = StringRef(aligned->getBufferStart(), text.size());
+    }
     module = parseSourceString<ModuleOp>(text, ParserConfig(&state->context),
                                          sourceName);
   }
@@ -106,6 +116,11 @@ void bindModules(nb::module_ &m) {
                    [](const ModuleObject &self) {
                      return BlockHandle(self.root, self.get().getBody());
                    })
+      .def("walk",
+           [](const ModuleObject &self, nb::args args, nb::kwargs kwargs) {
+             return nb::cast(OperationHandle(self.root, self.get()))
+                 .attr("walk")(*args, **kwargs);
+           })
       .def("verify", verifyModule)
       .def("bytecode", writeBytecode)
       .def("attributes_to_python",

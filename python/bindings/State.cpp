@@ -84,31 +84,24 @@ void Root::freeErased() {
   erased.clear();
 }
 
-static void throwErased() {
+void throwStale() {
+  throw IRException("this object was read before a pass ran on its module: "
+                    "read it again from the module");
+}
+
+void throwErased() {
   throw IRException("this object was erased from its module");
 }
 
 template <typename EntityT>
-void Handle<EntityT>::checkEpoch(const Root &root, uint64_t epoch) {
-  if (root.epoch != epoch)
-    throw IRException("this object was read before a pass ran on its module: "
-                      "read it again from the module");
+bool Handle<EntityT>::isErased(const Root &root, EntityT entity) {
+  return root.isErased(entity);
 }
 
-template <typename EntityT>
-void Handle<EntityT>::checkErased(const Root &root, EntityT entity) {
-  if (root.isErased(entity))
-    throwErased();
-}
-
-template <> void Handle<Value>::checkErased(const Root &root, Value value) {
-  const void *owner;
+template <> bool Handle<Value>::isErased(const Root &root, Value value) {
   if (auto argument = dyn_cast<BlockArgument>(value))
-    owner = argument.getOwner();
-  else
-    owner = value.getDefiningOp();
-  if (root.isErased(owner))
-    throwErased();
+    return root.isErased(argument.getOwner());
+  return root.isErased(value.getDefiningOp());
 }
 
 template <typename EntityT>

@@ -84,6 +84,9 @@ private:
 };
 using RootRef = std::shared_ptr<Root>;
 
+[[noreturn]] void throwStale();
+[[noreturn]] void throwErased();
+
 /// A pointer below a root, checked at every use.
 template <typename EntityT> class Handle {
 public:
@@ -93,9 +96,15 @@ public:
   /// The entity, or an IRError if it is gone or its context is at work.
   EntityT get() const {
     requireIdle(root->context);
-    checkEpoch(*root, epoch);
-    checkErased(*root, entity);
+    if (root->epoch != epoch)
+      throwStale();
+    if (isErased(*root, entity))
+      throwErased();
     return entity;
+  }
+  /// Whether a pass run or an erase took the entity away.
+  bool isGone() const {
+    return root->epoch != epoch || isErased(*root, entity);
   }
   const RootRef &getRoot() const { return root; }
   /// For hashing: the address, valid or not.
@@ -105,8 +114,7 @@ public:
   }
 
 private:
-  static void checkEpoch(const Root &root, uint64_t epoch);
-  static void checkErased(const Root &root, EntityT entity);
+  static bool isErased(const Root &root, EntityT entity);
   static const void *toAddress(EntityT entity);
 
   RootRef root;
@@ -157,6 +165,10 @@ std::string printLocation(mlir::Location location);
 void bindDiagnostics(nb::module_ &m);
 void bindContexts(nb::module_ &m);
 void bindAttributes(nb::module_ &m);
+void bindAttributeMap(nb::module_ &m);
+void bindValues(nb::module_ &m);
+void bindRegions(nb::module_ &m);
+void bindInsertionPoint(nb::module_ &m);
 void bindOperations(nb::module_ &m);
 void bindModules(nb::module_ &m);
 void bindPasses(nb::module_ &m);
