@@ -69,7 +69,9 @@ def read_signature(program: ExportedProgram, dynamic_shapes: Any) -> Signature:
     call = program.module_call_graph[0].signature
     assert call is not None
 
-    arguments = [s.arg for s in program.graph_signature.input_specs if s.kind == InputKind.USER_INPUT]
+    arguments = [
+        s.arg for s in program.graph_signature.input_specs if s.kind == InputKind.USER_INPUT
+    ]
     input_nodes = tuple(nodes[a.name] for a in arguments if isinstance(a, TensorArgument))
     names = _SymbolNames(input_nodes, dynamic_shapes)
     inputs = tuple(_input_spec(node, names) for node in input_nodes)
@@ -112,9 +114,7 @@ def read_signature(program: ExportedProgram, dynamic_shapes: Any) -> Signature:
         return {"output": position[node]}
 
     out_spec = _structure(call.out_spec, output_leaf, "result")
-    symbols = {
-        name: _range(program, symbol) for symbol, name in names.by_symbol.items()
-    }
+    symbols = {name: _range(program, symbol) for symbol, name in names.by_symbol.items()}
     return Signature(inputs, input_nodes, tuple(results), in_spec, out_spec, symbols)
 
 
@@ -249,7 +249,9 @@ def _output_spec(node: Node, names: _SymbolNames) -> OutputSpec:
     value = node.meta["val"]
     where = f" (in module {module_of(node)})" if module_of(node) else ""
     what = f"the output {node.name}{where}"
-    shape = tuple(_linear(size, f"{what}: dimension {i}", names) for i, size in enumerate(value.shape))
+    shape = tuple(
+        _linear(size, f"{what}: dimension {i}", names) for i, size in enumerate(value.shape)
+    )
     return OutputSpec(node.name, _dtype(value, what), shape)
 
 
