@@ -34,16 +34,16 @@ def check_eval_mode(model: nn.Module) -> None:
 
 def _depends_on_mode(module: nn.Module) -> bool:
     if isinstance(module, _DropoutNd):
-        return module.p > 0
+        return bool(module.p > 0)
     if isinstance(module, nn.RReLU):
-        return module.lower != module.upper
+        return bool(module.lower != module.upper)
     if isinstance(module, nn.MultiheadAttention):
-        return module.dropout > 0
+        return bool(module.dropout > 0)
     if isinstance(module, nn.RNNBase):
-        return module.dropout > 0 and module.num_layers > 1
+        return bool(module.dropout > 0 and module.num_layers > 1)
     if isinstance(module, _BatchNorm):
         return True
-    return isinstance(module, _NormBase) and module.track_running_stats
+    return isinstance(module, _NormBase) and bool(module.track_running_stats)
 
 
 def check_finite(name: str, array: npt.NDArray[np.generic], tensor: torch.Tensor) -> None:

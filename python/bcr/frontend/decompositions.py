@@ -70,6 +70,29 @@ def _cdist_forward(x: Tensor, y: Tensor, p: float, compute_mode: int | None) -> 
     return (difference**p).sum(-1) ** (1 / p)
 
 
+def _native_group_norm(
+    x: Tensor,
+    weight: Tensor | None,
+    bias: Tensor | None,
+    batch: int,
+    channels: int,
+    pixels: int,
+    groups: int,
+    eps: float,
+) -> tuple[Tensor, Tensor, Tensor]:
+    # torch's rewrite goes through as_strided, which becomes a gather with an index table.
+    grouped = x.reshape(batch, groups, channels // groups, pixels)
+    variance, mean = torch.var_mean(grouped, (2, 3), correction=0, keepdim=True)
+    scale = torch.rsqrt(variance + eps)
+    y = ((grouped - mean) * scale).reshape(x.shape)
+    per_channel = [1, channels] + [1] * (x.dim() - 2)
+    if weight is not None:
+        y = y * weight.reshape(per_channel)
+    if bias is not None:
+        y = y + bias.reshape(per_channel)
+    return y, mean.reshape(batch, groups), scale.reshape(batch, groups)
+
+
 def _median(x: Tensor, dim: int = -1, keepdim: bool = False) -> tuple[Tensor, Tensor]:
     values, indices = torch.sort(x, dim=dim, stable=True)
     middle = (x.shape[dim] - 1) // 2
@@ -97,11 +120,9 @@ def table() -> dict[OperatorBase, Callable[..., Any]]:
     """Return the operators to rewrite and what each becomes."""
     merged: dict[OperatorBase, Callable[..., Any]] = dict(get_decomposition_table())
     # torch-mlir leaves this one out because of complex numbers, which bcr refuses anyway.
-    merged.update(
-        (operator, rewrite)
-        for operator, rewrite in core_aten_decompositions().items()
-        if operator in (aten.linalg_norm.default, aten.linalg_norm.ord_str)
-    )
+    core = core_aten_decompositions()  # type: ignore[no-untyped-call]
+    for operator in (aten.linalg_norm.default, aten.linalg_norm.ord_str):
+        merged[operator] = core[operator]
     merged.update(
         {
             aten.isfinite.default: _isfinite,
@@ -111,6 +132,7 @@ def table() -> dict[OperatorBase, Callable[..., Any]]:
             aten.copysign.Tensor: _copysign,
             aten._cdist_forward.default: _cdist_forward,
             aten.constant_pad_nd.default: _constant_pad,
+            aten.native_group_norm.default: _native_group_norm,
             aten.median.dim: _median,
             aten.rrelu_with_noise_functional.default: _rrelu,
         }

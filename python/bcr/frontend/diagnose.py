@@ -143,6 +143,8 @@ def _alone(node: Node) -> Graph:
 
 
 def _short(reason: str) -> str:
-    """Return the first line of torch-mlir's diagnostics, without the types."""
+    """Return what torch-mlir's first diagnostic says, without the operation it prints after it."""
     line = next((line.strip() for line in reason.splitlines() if line.strip()), "no reason given")
-    return line if len(line) <= _MAX_REASON else line[: _MAX_REASON - 3] + "..."
+    if "torch.operator" in line:
+        return "torch-mlir does not know it"
+    return line.partition(": %")[0].partition(': "')[0][:_MAX_REASON]

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import logging
 import os
+import sys
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -13,14 +15,25 @@ import numpy as np
 import torch
 from torch import nn
 from torch.export import ExportedProgram
+from torch.fx.experimental.symbolic_shapes import GuardOnDataDependentSymNode
 from torch.utils import _pytree as pytree
 
-from bcr.errors import BCRError, ConfigError, FormatError, UnsupportedError
+from bcr.errors import ConfigError, FormatError, UnsupportedError
 from bcr.frontend.checks import check_eval_mode
+from bcr.frontend.decompositions import table
 from bcr.frontend.locations import line_of_error
 
 _NOISY = ("torch._subclasses.fake_tensor", "torch.fx.experimental.symbolic_shapes", "torch.export")
-_MAX_LINES = 6
+_FOR_DEVELOPERS = (
+    "For more ",
+    "For C++ stack trace",
+    "Caused by: (_export",
+    "For extended logs",
+    "If you suspect the guard",
+    "The error above occurred when",
+    "consider using data-dependent friendly",
+)
+_MAX_LINES = 4
 
 
 def to_program(
@@ -71,7 +84,8 @@ def _load(path: str) -> ExportedProgram:
         raise ConfigError(f"there is no file {path}")
     try:
         with quiet():
-            return torch.export.load(path)
+            program: ExportedProgram = torch.export.load(path)
+            return program
     except Exception as error:
         raise FormatError(
             f"{path} is not a program saved by torch.export.save of torch {torch.__version__}: "
@@ -80,23 +94,49 @@ def _load(path: str) -> ExportedProgram:
 
 
 def _export(model: nn.Module, args: Any, kwargs: Any, dynamic_shapes: Any) -> ExportedProgram:
+    printed = io.StringIO()
     try:
-        with quiet(), torch.no_grad():
-            return torch.export.export(
+        with quiet(), torch.no_grad(), contextlib.redirect_stderr(printed):
+            program = torch.export.export(
                 model, args, kwargs, dynamic_shapes=dynamic_shapes, strict=False
             )
-    except BCRError:
-        raise
     except Exception as error:
-        # torch's own trace is hundreds of lines of torch; the reason is in the first few.
-        raise UnsupportedError(
-            f"torch.export cannot trace {type(model).__name__}"
-            f"{line_of_error(error.__traceback__)}: {type(error).__name__}: {_first_lines(error)}"
-        ) from None
+        # torch prints the graph so far, and its own trace is hundreds of lines of torch; the
+        # reason is in the first few.
+        raise _cannot_trace(type(model).__name__, error) from None
+    sys.stderr.write(printed.getvalue())
+    return program
+
+
+def decompose(program: ExportedProgram) -> ExportedProgram:
+    """Rewrite a program to the operators that torch-mlir lowers.
+
+    Raises:
+        UnsupportedError: torch cannot do it, for example because of a module's odd name.
+    """
+    try:
+        with quiet(), torch.no_grad():
+            return program.run_decompositions(table())
+    except Exception as error:
+        raise _cannot_trace("the exported program", error) from None
+
+
+def _cannot_trace(what: str, error: Exception) -> UnsupportedError:
+    advice = ""
+    if isinstance(error, GuardOnDataDependentSymNode):
+        advice = (
+            "\n  The model decides by the value of a tensor. Use torch.where, or decide outside "
+            "the compiled model."
+        )
+    return UnsupportedError(
+        f"torch.export cannot trace {what}{line_of_error(error.__traceback__)}: "
+        f"{type(error).__name__}: {_first_lines(error)}{advice}"
+    )
 
 
 def _first_lines(error: Exception) -> str:
     lines = [line.rstrip() for line in str(error).splitlines() if line.strip()]
+    lines = [line for line in lines if not line.lstrip().startswith(_FOR_DEVELOPERS)]
     return "\n  ".join(lines[:_MAX_LINES]) or "no further reason is given"
 
 

@@ -13,9 +13,8 @@ from torch.export import ExportedProgram
 from torch_mlir import ir
 
 from bcr.errors import BCRError
-from bcr.frontend.decompositions import table
 from bcr.frontend.diagnose import report_random, unsupported
-from bcr.frontend.export import quiet, to_program
+from bcr.frontend.export import decompose, quiet, to_program
 from bcr.frontend.narrow_integers import widen
 from bcr.frontend.results import simplify_results
 from bcr.frontend.signature import Signature, read_signature
@@ -53,9 +52,8 @@ def import_model(
             infinite weights, an element type that is not supported, or operators that cannot be
             lowered; the message lists all of these operators with module and line.
     """
-    program = to_program(model, args, kwargs, dynamic_shapes)
+    program = decompose(to_program(model, args, kwargs, dynamic_shapes))
     with quiet(), torch.no_grad():
-        program = program.run_decompositions(table())
         signature = read_signature(program, dynamic_shapes)
         report_random(program)
         widen(program.graph)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import sysconfig
 import traceback
 from types import TracebackType
 
@@ -11,6 +12,7 @@ import torch
 from torch.fx import Node
 
 _TORCH = os.path.dirname(torch.__file__) + os.sep
+_PYTHON = sysconfig.get_path("stdlib") + os.sep
 _FRAME = re.compile(r'File "([^"]+)", line (\d+)')
 
 
@@ -33,7 +35,7 @@ def line_of(node: Node) -> tuple[str, int] | None:
     frames = _FRAME.findall(node.meta.get("stack_trace") or "")
     if not frames:
         return None
-    own = [frame for frame in frames if not frame[0].startswith(_TORCH)]
+    own = [frame for frame in frames if not frame[0].startswith((_TORCH, "<"))]
     file, line = (own or frames)[-1]
     return file, int(line)
 
@@ -49,6 +51,6 @@ def line_of_error(trace: TracebackType | None) -> str:
     """Return " at net.py:12" for the innermost frame outside torch and this package, or ""."""
     own = os.path.dirname(os.path.dirname(__file__)) + os.sep
     for frame in reversed(traceback.extract_tb(trace)):
-        if not frame.filename.startswith((_TORCH, own, "<")):
+        if not frame.filename.startswith((_TORCH, _PYTHON, own, "<")):
             return f" at {frame.filename}:{frame.lineno}"
     return ""

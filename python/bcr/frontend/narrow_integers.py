@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import torch
 from torch.fx import Graph, Node
+from torch.fx.node import Argument
 
 _NARROW = (torch.int8, torch.uint8)
 
@@ -33,8 +34,10 @@ def _is_narrow_with_scalar(node: Node) -> bool:
 def _widen_node(graph: Graph, node: Node) -> None:
     cast = torch.ops.prims.convert_element_type.default
     result = node.meta["val"]
+    operator = node.target
+    assert callable(operator)
 
-    def wide(arg: object) -> object:
+    def wide(arg: Argument) -> Argument:
         if not isinstance(arg, Node) or _dtype(arg) not in _NARROW:
             return arg
         made = graph.call_function(cast, (arg, torch.int32))
@@ -42,7 +45,7 @@ def _widen_node(graph: Graph, node: Node) -> None:
         return made
 
     with graph.inserting_before(node):
-        copy = graph.call_function(node.target, tuple(wide(arg) for arg in node.args), node.kwargs)
+        copy = graph.call_function(operator, tuple(wide(arg) for arg in node.args), node.kwargs)
     copy.meta = {**node.meta, "val": result.to(torch.int32)}
     for meta in (copy.meta, node.meta):
         meta.pop("tensor_meta", None)

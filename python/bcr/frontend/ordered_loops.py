@@ -11,7 +11,8 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from torch_mlir import ir
-from torch_mlir.dialects import arith, cf, scf, tensor
+from torch_mlir.dialects import arith, scf, tensor
+from torch_mlir.dialects.cf import assert_ as emit_assert
 
 Body = Callable[[Sequence[ir.Value], Sequence[ir.Value]], Sequence[ir.Value]]
 
@@ -102,7 +103,7 @@ def _scatter(op: ir.Operation) -> Sequence[ir.Value]:
             start = arith.select(negative, arith.addi(start, sizes[dim]), start)
             # As an unsigned number an index that is still negative is too large.
             inside = arith.cmpi(_INT_ULT, start, sizes[dim])
-            cf.assert_(inside, "index out of range")
+            emit_assert(inside, "index out of range")
             offset = where[dim]
             where[dim] = start if offset is None else arith.addi(start, offset)
         old = tensor.extract(carried[0], where)

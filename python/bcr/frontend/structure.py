@@ -63,12 +63,12 @@ def bind(in_spec: Structure, args: Sequence[Any], kwargs: Mapping[str, Any]) -> 
     for i in range(len(given), len(expected)):
         if i < len(names) and names[i] in named:
             given.append(named.pop(names[i]))
-    wanted = [*names[: len(expected)], *(name for name, _ in in_spec["kwargs"])]
     if len(given) != len(expected):
         raise InputError(
-            f"the model takes {len(expected)} positional arguments ({', '.join(wanted)}), "
-            f"but {len(given)} were given"
+            f"the model takes {len(expected)} positional arguments "
+            f"({', '.join(names[: len(expected)])}), but {len(given)} were given"
         )
+    wanted = [*names[: len(expected)], *(name for name, _ in in_spec["kwargs"])]
     unknown = sorted(set(named) - {name for name, _ in in_spec["kwargs"]})
     if unknown:
         raise InputError(
@@ -146,7 +146,7 @@ def unflatten(out_spec: Structure, outputs: Sequence[Any], inputs: Sequence[Any]
     if kind == "namedtuple":
         name, fields = content
         # The class of the model is out of reach without its source: this one has its fields.
-        made = namedtuple(name, [field for field, _ in fields])  # type: ignore[misc]  # noqa: PYI024
+        made = namedtuple(name, [field for field, _ in fields])  # type: ignore[misc]
         return made(*(unflatten(part, outputs, inputs) for _, part in fields))
     parts = [unflatten(part, outputs, inputs) for part in content]
     return parts if kind == "list" else tuple(parts)

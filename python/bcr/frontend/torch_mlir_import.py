@@ -142,13 +142,21 @@ class WeightStore(FxImporterHooks):  # type: ignore[misc]
         name = self._names.setdefault(_place(tensor), name)
         if name not in self._attributes:
             self.arrays[name] = array
-            self._attributes[name] = ir.DenseResourceElementsAttr.get_from_buffer(array, name, kind)
+            # Only the name: with the values attached, printing formats all of them before it
+            # leaves them out.
+            self._attributes[name] = ir.Attribute.parse(f"dense_resource<{_quote(name)}> : {kind}")
         return self._attributes[name]
 
 
 def _place(tensor: torch.Tensor) -> tuple[Any, ...]:
     """Return what two tensors have in common exactly if they are the same memory, read alike."""
     return (tensor.data_ptr(), tuple(tensor.shape), tensor.stride(), tensor.dtype)
+
+
+def _quote(text: str) -> str:
+    """Return a string literal of MLIR."""
+    plain = (chr(c) if 32 <= c < 127 and c not in b'"\\' else f"\\{c:02X}" for c in text.encode())
+    return f'"{"".join(plain)}"'
 
 
 def _view(tensor: torch.Tensor) -> Array:
@@ -241,21 +249,12 @@ def lower(module: ir.Module) -> None:
 
 
 def _run(module: ir.Module, pipeline: str) -> None:
-    messages: list[str] = []
-
-    def keep(diagnostic: ir.Diagnostic) -> bool:
-        if diagnostic.severity == ir.DiagnosticSeverity.ERROR:
-            messages.append(str(diagnostic.message))
-        return True
-
-    with module.context as context:
-        handler = context.attach_diagnostic_handler(keep)
+    with module.context:
         try:
             PassManager.parse(pipeline).run(module.operation)
         except ir.MLIRError as error:
+            messages = [diagnostic.message for diagnostic in error.error_diagnostics]
             raise LoweringError("\n".join(messages) or str(error)) from None
-        finally:
-            handler.detach()
 
 
 def print_text(module: ir.Module) -> str:
@@ -265,8 +264,8 @@ def print_text(module: ir.Module) -> str:
         # Bufferization would otherwise update a caller's tensor in place.
         read_only = ir.DictAttr.get({"bufferization.writable": ir.BoolAttr.get(False)})
         main.arg_attrs = ir.ArrayAttr.get([read_only] * len(main.arguments))
-    text: str = module.operation.get_asm(enable_debug_info=True, large_resource_limit=1)
-    # The section of elided resources is empty.
+    text: str = module.operation.get_asm(enable_debug_info=True)
+    # The section of resources is empty: they have names here and values elsewhere.
     return text.partition("\n{-#")[0].rstrip() + "\n"
 
 
