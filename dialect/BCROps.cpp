@@ -188,6 +188,42 @@ static bool compatible(int64_t a, int64_t b) {
   return a == b || ShapedType::isDynamic(a) || ShapedType::isDynamic(b);
 }
 
+/// Checks that `chunks` cut the groups into shares that write different rows.
+static LogicalResult verifyChunks(LayerOpInterface layer,
+                                  ArrayRef<int64_t> chunks) {
+  Operation *op = layer;
+  auto constant = layer.getWeight().getDefiningOp<ConstantOp>();
+  if (!constant)
+    return op->emitOpError("BCR-21: 'chunks' cut the groups of a bcr.constant, "
+                           "the weights are ")
+           << layer.getWeight().getType();
+  int64_t numGroups = constant.getGroups().getShapedType().getDimSize(0);
+  for (auto [index, chunk] : llvm::enumerate(chunks))
+    if (index == 0 ? chunk != 0
+                   : chunk <= chunks[index - 1] || chunk >= numGroups)
+      return op->emitOpError("BCR-21: 'chunks' start at 0 and increase below ")
+             << numGroups << ", the number of groups";
+  if (chunks.size() < 2)
+    return success();
+  // An operand's definition may be verified after its use.
+  if (failed(constant.verify()))
+    return failure();
+  PackedStructure structure = readStructure(constant);
+  std::vector<int32_t> chunkOfRow(structure.numRows, -1);
+  for (auto [chunk, begin] : llvm::enumerate(chunks)) {
+    int64_t end = chunk + 1 < chunks.size() ? chunks[chunk + 1] : numGroups;
+    for (int64_t group = begin; group < end; ++group)
+      for (int32_t row : structure.getRows(structure.groups[group])) {
+        if (chunkOfRow[row] >= 0 && chunkOfRow[row] != int32_t(chunk))
+          return op->emitOpError("BCR-21: row ")
+                 << row << " is in chunks " << chunkOfRow[row] << " and "
+                 << chunk;
+        chunkOfRow[row] = static_cast<int32_t>(chunk);
+      }
+  }
+  return success();
+}
+
 /// The checks that both layers share. `rowDimension` is the dimension of the
 /// result that the rows of W index.
 static LogicalResult verifyLayer(LayerOpInterface layer, int64_t rank,
@@ -239,6 +275,8 @@ static LogicalResult verifyLayer(LayerOpInterface layer, int64_t rank,
       return op->emitOpError("BCR-2: 'block' is two positive numbers no larger "
                              "than the weights ")
              << layer.getNumRows() << "x" << layer.getNumColumns();
+  if (DenseI64ArrayAttr chunks = layer.getChunksAttr())
+    return verifyChunks(layer, chunks);
   return success();
 }
 

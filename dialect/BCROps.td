@@ -72,7 +72,8 @@ class BCR_LayerOp<string mnemonic> : BCR_Op<mnemonic, [
     OptionalAttr<StrAttr>:$layer,
     OptionalAttr<BCR_FormAttr>:$form,
     OptionalAttr<DenseI64ArrayAttr>:$block,
-    OptionalAttr<BCR_ScheduleAttr>:$schedule);
+    OptionalAttr<BCR_ScheduleAttr>:$schedule,
+    OptionalAttr<DenseI64ArrayAttr>:$chunks);
   dag layerOperands = (ins BCR_AnyShaped:$input, BCR_Weight:$weight,
     Optional<BCR_AnyShaped>:$bias, Optional<BCR_AnyShaped>:$residual,
     BCR_AnyShaped:$init);

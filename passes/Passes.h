@@ -14,6 +14,9 @@ namespace mlir::bcr {
 /// What bcr-instrument stamps.
 enum class Counter { Cycle, Steady };
 
+/// Which layers bcr-select makes sparse.
+enum class SparsityMode { Auto, Force, Off };
+
 #define GEN_PASS_DECL
 #include "passes/Passes.h.inc"
 

@@ -13,7 +13,11 @@
 
 include "mlir/Pass/PassBase.td"
 include "passes/Conversion/BCRToLoops.td"
+include "passes/Transforms/Compact.td"
 include "passes/Transforms/Instrument.td"
 include "passes/Transforms/Raise.td"
+include "passes/Transforms/Reorder.td"
+include "passes/Transforms/Select.td"
+include "passes/Transforms/Tile.td"
 
 #endif // BCR_PASSES_TD

@@ -1,0 +1,171 @@
+//===- KernelModel.cpp - Cycles of the kernels ----------------------------===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "passes/Analysis/KernelModel.h"
+
+#include "llvm/Support/MathExtras.h"
+
+#include <algorithm>
+
+using namespace mlir;
+using namespace mlir::bcr;
+using llvm::divideCeil;
+
+/// A column cannot take less time than its accumulators need to be ready again.
+/// The rows kernel is charged half, since it can run two columns side by side.
+static constexpr double kPixelLatency = 4.0;
+static constexpr double kRowLatency = 2.0;
+/// Offset arithmetic and the loop, in a column.
+static constexpr double kColumnOverhead = 0.5;
+/// Setting up and draining the accumulators of a piece.
+static constexpr double kPieceOverhead = 10.0;
+/// Weights that exceed the cache come from memory at this many bytes a cycle.
+static constexpr double kCacheBytes = 1 << 20;
+static constexpr double kCachedBytesPerCycle = 32.0;
+static constexpr double kStreamedBytesPerCycle = 6.0;
+
+LayerWork mlir::bcr::getLayerWork(LayerOpInterface layer, VectorUnit unit) {
+  LayerWork work;
+  auto init = cast<ShapedType>(layer.getInit().getType());
+  int64_t batch = init.isDynamicDim(0) ? 1 : init.getDimSize(0);
+  work.rowsPerConvGroup = layer.getNumRows();
+  auto conv = dyn_cast<Conv2DOp>(layer.getOperation());
+  if (!conv) {
+    work.numPositions = batch;
+    return work;
+  }
+  work.numImages = batch;
+  work.rowsPerConvGroup /= conv.getGroups();
+  int64_t height = init.getDimSize(2);
+  int64_t width = init.getDimSize(3);
+  if (height * width * 4 <= unit.lanes) {
+    work.numPositions = height * width;
+    return work;
+  }
+  work.kernel = KernelKind::Pixels;
+  int64_t halo = (conv.getKernel()[1] - 1) * conv.getDilations()[1];
+  int64_t pitch = width + divideCeil(halo, conv.getStrides()[1]);
+  work.numPositions = std::max<int64_t>((height - 1) * pitch + width, 1);
+  return work;
+}
+
+GroupWorkByHeight mlir::bcr::getDenseGroups(int64_t numRows, int64_t numColumns,
+                                            int64_t rowsPerConvGroup) {
+  int64_t numGroups = numRows / rowsPerConvGroup;
+  return {{rowsPerConvGroup, {numGroups, numGroups * numColumns}}};
+}
+
+/// Cycles of one column of a piece of `height` rows, for one tile.
+static double getColumnCycles(KernelKind kernel, int64_t height,
+                              int64_t vectors, int64_t lanes,
+                              double bytesPerCycle) {
+  if (kernel == KernelKind::Pixels) {
+    double multiplyAdds = height * vectors;
+    double loads = 1 + vectors + height;
+    return std::max({multiplyAdds / 2, loads / 2, kPixelLatency}) +
+           kColumnOverhead;
+  }
+  double rowVectors = divideCeil(height, lanes);
+  double multiplyAdds = rowVectors * vectors;
+  double loads = 1 + vectors + rowVectors;
+  double bytes = height * 4 + 2;
+  return std::max({multiplyAdds / 2, loads / 2, kRowLatency,
+                   bytes / bytesPerCycle}) +
+         kColumnOverhead;
+}
+
+/// Heights of pieces for remainders 1 to height - 1.
+static std::vector<int64_t> getNextPieces(KernelKind kernel, int64_t height,
+                                          const GroupWorkByHeight &groups) {
+  std::vector<int64_t> columns(height);
+  int64_t total = 0;
+  for (auto [rowCount, work] : groups) {
+    columns[rowCount % height] += work.numColumns;
+    total += divideCeil(rowCount, height) * work.numColumns;
+  }
+  std::vector<int64_t> next(height);
+  for (int64_t rows = 1; rows < height; ++rows) {
+    // Vectors along the rows want a power of two.
+    bool own = kernel == KernelKind::Pixels && columns[rows] * 10 >= total;
+    next[rows] = own ? rows : int64_t(1) << llvm::Log2_64(rows);
+  }
+  return next;
+}
+
+/// Cycles of a layer under a choice whose pieces and schedule are set.
+static double estimateCycles(const LayerWork &work, const TileChoice &choice,
+                             const GroupWorkByHeight &groups,
+                             int64_t numRevisits) {
+  ScheduleAttr schedule = choice.schedule;
+  KernelKind kernel = schedule.getKernel();
+  int64_t height = schedule.getHeight();
+  int64_t vectors = schedule.getVectors();
+  int64_t lanes = schedule.getLanes();
+  double weightBytes = 0;
+  for (auto [rowCount, group] : groups)
+    weightBytes += double(rowCount) * double(group.numColumns) * 4;
+  double bytesPerCycle =
+      weightBytes > kCacheBytes ? kStreamedBytesPerCycle : kCachedBytesPerCycle;
+  double cycles = 0;
+  auto addPieces = [&](int64_t pieceHeight, double count,
+                       const GroupWork &group) {
+    cycles += count * (double(group.numColumns) *
+                           getColumnCycles(kernel, pieceHeight, vectors, lanes,
+                                           bytesPerCycle) +
+                       double(group.numGroups) * kPieceOverhead);
+  };
+  for (auto [rowCount, group] : groups) {
+    addPieces(height, double(rowCount / height), group);
+    for (int64_t rows = rowCount % height; rows > 0;) {
+      addPieces(choice.nextPiece[rows], 1, group);
+      rows -= choice.nextPiece[rows];
+    }
+  }
+  // A row that is accumulated again is loaded and stored once more.
+  cycles += double(numRevisits) * vectors * 1.5;
+  int64_t positionsPerTile =
+      kernel == KernelKind::Pixels ? vectors * lanes : vectors;
+  return cycles * double(work.numImages) *
+         double(divideCeil(work.numPositions, positionsPerTile));
+}
+
+TileChoice mlir::bcr::chooseTile(MLIRContext *context, const LayerWork &work,
+                                 VectorUnit unit,
+                                 const GroupWorkByHeight &groups,
+                                 int64_t numRevisits) {
+  bool pixels = work.kernel == KernelKind::Pixels;
+  int64_t tallest = 1;
+  for (auto [rowCount, group] : groups)
+    tallest = std::max(tallest, rowCount);
+  int64_t maxVectors =
+      pixels ? divideCeil(work.numPositions, unit.lanes) : work.numPositions;
+  // Code grows with height times vectors, and more than eight samples or
+  // vectors gain nothing.
+  maxVectors = std::clamp<int64_t>(maxVectors, 1, 8);
+  int64_t maxHeight = pixels ? 8 : 4 * unit.lanes;
+
+  TileChoice best;
+  for (int64_t height = maxHeight; height >= 1; height /= 2) {
+    // A tile higher than every group is a tile of the next power of two.
+    if (height > 1 && height / 2 >= tallest)
+      continue;
+    for (int64_t vectors = 1; vectors <= maxVectors; ++vectors) {
+      int64_t rowVectors = divideCeil(height, unit.lanes);
+      int64_t needed = pixels ? height * vectors + vectors + 1
+                              : rowVectors * vectors + rowVectors + 1;
+      if (needed > unit.registers)
+        break;
+      TileChoice choice;
+      choice.schedule =
+          ScheduleAttr::get(context, work.kernel, height, vectors, unit.lanes);
+      choice.nextPiece = getNextPieces(work.kernel, height, groups);
+      choice.cycles = estimateCycles(work, choice, groups, numRevisits);
+      if (!best.schedule || choice.cycles < best.cycles)
+        best = std::move(choice);
+    }
+  }
+  return best;
+}

@@ -1,0 +1,80 @@
+//===- KernelModel.h - Cycles of the kernels -------------------*- C++ -*-===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// A simple model of the two kernels of passes/README.md. It ranks: dense
+// against sparse in bcr-select, one register tile against another in bcr-tile.
+// Cycles are those of a core that does two multiply-adds and two loads a cycle.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef BCR_PASSES_ANALYSIS_KERNELMODEL_H
+#define BCR_PASSES_ANALYSIS_KERNELMODEL_H
+
+#include "dialect/BCR.h"
+
+#include <map>
+
+namespace mlir::bcr {
+
+/// What a kernel needs to know of the machine.
+struct VectorUnit {
+  /// f32 lanes of a vector.
+  int64_t lanes = 16;
+  /// Vector registers.
+  int64_t registers = 32;
+};
+
+/// The work of a layer without its weights.
+struct LayerWork {
+  KernelKind kernel = KernelKind::Rows;
+  /// Independent pieces of work: images of a convolution, 1 for a matmul.
+  int64_t numImages = 1;
+  /// Output positions of an image along the vector, with the columns of the
+  /// halo between its rows; samples of a matmul. 1 if dynamic.
+  int64_t numPositions = 1;
+  /// Output channels that read the same input channels: the rows of a group of
+  /// a grouped convolution.
+  int64_t rowsPerConvGroup = 1;
+};
+
+/// Chooses the kernel: output positions along the vector for images, weight
+/// rows for linear layers and for images of fewer positions than a quarter
+/// vector.
+LayerWork getLayerWork(LayerOpInterface layer, VectorUnit unit);
+
+/// Groups with `rowCount` rows, the key of the map below, taken together.
+struct GroupWork {
+  int64_t numGroups = 0;
+  int64_t numColumns = 0;
+};
+using GroupWorkByHeight = std::map<int64_t, GroupWork>;
+
+/// A register tile and the heights that its groups are split into.
+struct TileChoice {
+  ScheduleAttr schedule;
+  /// For r rows that are left of a group after full tiles, 0 < r < height: the
+  /// height of the next piece.
+  std::vector<int64_t> nextPiece;
+  /// Estimated time of the layer.
+  double cycles = 0;
+};
+
+/// Chooses the register tile for a layer whose groups are `groups`.
+/// `numRevisits` is how often a row is accumulated again because it is in more
+/// than one group. Tiles have heights that are powers of two; a remainder has a
+/// kernel of its own height only if it has a tenth of the columns, since each
+/// height is a loop body more to compile.
+TileChoice chooseTile(MLIRContext *context, const LayerWork &work,
+                      VectorUnit unit, const GroupWorkByHeight &groups,
+                      int64_t numRevisits);
+
+/// The groups of dense weights of this size.
+GroupWorkByHeight getDenseGroups(int64_t numRows, int64_t numColumns,
+                                 int64_t rowsPerConvGroup);
+
+} // namespace mlir::bcr
+
+#endif // BCR_PASSES_ANALYSIS_KERNELMODEL_H

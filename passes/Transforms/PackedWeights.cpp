@@ -1,0 +1,78 @@
+//===- PackedWeights.cpp - Replacing the weights of layers ----------------===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "passes/Transforms/PackedWeights.h"
+
+#include "mlir/IR/BuiltinOps.h"
+#include "mlir/IR/DialectResourceBlobManager.h"
+#include "mlir/IR/Matchers.h"
+#include "llvm/ADT/Hashing.h"
+
+using namespace mlir;
+using namespace mlir::bcr;
+
+Attribute mlir::bcr::getDenseWeight(LayerOpInterface layer) {
+  Attribute attribute;
+  if (!isa<RankedTensorType>(layer.getWeight().getType()) ||
+      !matchPattern(layer.getWeight(), m_Constant(&attribute)))
+    return {};
+  return attribute;
+}
+
+StringRef mlir::bcr::getLayerName(LayerOpInterface layer) {
+  StringAttr name = layer.getLayerAttr();
+  return name ? name.getValue() : "layer";
+}
+
+/// Frees the data of an attribute of `constant`, which is about to go.
+static void freeData(ModuleOp module, ConstantOp constant,
+                     ElementsAttr attribute) {
+  auto resource = dyn_cast<DenseResourceElementsAttr>(attribute);
+  if (!resource)
+    return;
+  bool shared =
+      module
+          .walk([&](ConstantOp other) {
+            return other != constant &&
+                           llvm::is_contained(
+                               {other.getGroups(), other.getRows(),
+                                other.getColumns(), other.getValues()},
+                               attribute)
+                       ? WalkResult::interrupt()
+                       : WalkResult::advance();
+          })
+          .wasInterrupted();
+  if (!shared)
+    resource.getRawHandle().getResource()->setBlob(AsmResourceBlob());
+}
+
+void mlir::bcr::replaceWeight(LayerOpInterface layer, ConstantOp constant) {
+  auto module = layer->getParentOfType<ModuleOp>();
+  Operation *old = layer.getWeight().getDefiningOp();
+  layer.getWeightMutable().set(constant.getResult());
+  if (!old || !old->use_empty())
+    return;
+  if (auto packed = dyn_cast<ConstantOp>(old))
+    for (ElementsAttr attribute : {packed.getGroups(), packed.getRows(),
+                                   packed.getColumns(), packed.getValues()})
+      freeData(module, packed, attribute);
+  old->erase();
+}
+
+int64_t IndexListPool::add(ArrayRef<int32_t> list) {
+  // Two values of uint64_t are reserved by DenseMap; a shifted hash is neither.
+  uint64_t hash = static_cast<uint64_t>(
+                      llvm::hash_combine_range(list.begin(), list.end())) >>
+                  1;
+  auto &known = lists[hash];
+  for (auto [begin, size] : known)
+    if (ArrayRef(storage).slice(begin, size) == list)
+      return begin;
+  auto begin = static_cast<int64_t>(storage.size());
+  storage.insert(storage.end(), list.begin(), list.end());
+  known.push_back({begin, static_cast<int64_t>(list.size())});
+  return begin;
+}

@@ -1,0 +1,45 @@
+//===- PackedWeights.h - Replacing the weights of layers -------*- C++ -*-===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef BCR_PASSES_TRANSFORMS_PACKEDWEIGHTS_H
+#define BCR_PASSES_TRANSFORMS_PACKEDWEIGHTS_H
+
+#include "dialect/Packed.h"
+
+#include "llvm/ADT/DenseMap.h"
+
+namespace mlir::bcr {
+
+/// The constant that dense weights are, or null.
+Attribute getDenseWeight(LayerOpInterface layer);
+
+/// What a layer is called in names of its constants and in remarks.
+StringRef getLayerName(LayerOpInterface layer);
+
+/// Makes `constant` the weights of `layer`. The old weights are erased when
+/// nothing else uses them, and the data of an old packed constant is freed
+/// unless another one shares it: packed weights are as large as a network, and
+/// resources otherwise live as long as the context. Data of dense weights
+/// belongs to the user.
+void replaceWeight(LayerOpInterface layer, ConstantOp constant);
+
+/// Stores lists of indices end to end, equal lists once.
+class IndexListPool {
+public:
+  explicit IndexListPool(std::vector<int32_t> &storage) : storage(storage) {}
+
+  /// Where `list` begins in the storage.
+  int64_t add(ArrayRef<int32_t> list);
+
+private:
+  std::vector<int32_t> &storage;
+  /// Begin and size of the lists with this hash.
+  llvm::DenseMap<uint64_t, SmallVector<std::pair<int64_t, int64_t>, 1>> lists;
+};
+
+} // namespace mlir::bcr
+
+#endif // BCR_PASSES_TRANSFORMS_PACKEDWEIGHTS_H

@@ -1,0 +1,300 @@
+//===- Select.cpp - bcr-select --------------------------------------------===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "dialect/Packed.h"
+#include "passes/Analysis/BlockStructure.h"
+#include "passes/Analysis/KernelModel.h"
+#include "passes/Analysis/LayerReport.h"
+#include "passes/Passes.h"
+#include "passes/Transforms/PackedWeights.h"
+
+#include "mlir/IR/BuiltinOps.h"
+#include "mlir/IR/Remarks.h"
+#include "llvm/Support/FormatVariadic.h"
+
+namespace mlir::bcr {
+#define GEN_PASS_DEF_SELECT
+#include "passes/Passes.h.inc"
+} // namespace mlir::bcr
+
+using namespace mlir;
+using namespace mlir::bcr;
+using llvm::formatv;
+
+/// Below this many weights the bookkeeping of a sparse layer costs what it
+/// saves.
+static constexpr int64_t kMinWeights = 1024;
+/// A sparse layer must be predicted to take no more than this part of the time
+/// of the dense one: the model is no more exact than that.
+static constexpr double kMaxTime = 0.9;
+
+namespace {
+/// What is decided for a layer, and why.
+struct Verdict {
+  bool eligible = false;
+  bool sparse = false;
+  double sparsity = 0;
+  /// The grid that the weights were pruned on.
+  std::array<int64_t, 2> grid = {1, 1};
+  /// The blocks that the weights would be packed in; without value if there was
+  /// nothing to measure.
+  std::optional<BlockMeasure> blocks;
+  /// Why, for the user.
+  std::string reason;
+};
+
+class SelectPass : public bcr::impl::SelectBase<SelectPass> {
+public:
+  using SelectBase::SelectBase;
+
+  void runOnOperation() override;
+
+private:
+  Verdict decide(LayerOpInterface layer);
+  void measure(LayerOpInterface layer, const NonZeroMap &map, Verdict &verdict,
+               std::string &remark);
+  double estimateCycles(LayerOpInterface layer, const BlockMeasure &blocks);
+  void chooseHeight(LayerOpInterface layer, const NonZeroMap &map,
+                    BlockMeasure &blocks);
+  void decideByTime(LayerOpInterface layer, Verdict &verdict);
+  void record(LayerOpInterface layer, const Verdict &verdict);
+};
+} // namespace
+
+/// The groups of `blocks`, cut where a grouped convolution cuts them.
+static GroupWorkByHeight getGroups(const BlockMeasure &blocks,
+                                   int64_t rowsPerConvGroup) {
+  GroupWorkByHeight groups;
+  auto add = [&](int64_t rows, int64_t count,
+                 const BlockMeasure::Heights &heights) {
+    if (rows == 0 || count == 0)
+      return;
+    GroupWork &work = groups[rows];
+    work.numGroups += count * heights.numGroups;
+    work.numColumns += count * heights.numColumns;
+  };
+  for (const auto &[rows, heights] : blocks.heights) {
+    add(rowsPerConvGroup, rows / rowsPerConvGroup, heights);
+    add(rows % rowsPerConvGroup, 1, heights);
+  }
+  return groups;
+}
+
+double SelectPass::estimateCycles(LayerOpInterface layer,
+                                  const BlockMeasure &blocks) {
+  VectorUnit unit{lanes, registers};
+  LayerWork work = getLayerWork(layer, unit);
+  return chooseTile(&getContext(), work, unit,
+                    getGroups(blocks, work.rowsPerConvGroup),
+                    blocks.numRevisits)
+      .cycles;
+}
+
+/// Packs in blocks of fewer rows than the grid where that is faster: low blocks
+/// have few different row sets, so they merge into long groups, while each of
+/// many small blocks of the grid would accumulate its rows again.
+void SelectPass::chooseHeight(LayerOpInterface layer, const NonZeroMap &map,
+                              BlockMeasure &blocks) {
+  if (blocks.numRevisits == 0)
+    return;
+  double best = estimateCycles(layer, blocks);
+  std::array<int64_t, 2> grid = blocks.block;
+  for (int64_t height : {8, 4, 2}) {
+    if (height >= grid[0] || grid[0] % height != 0)
+      continue;
+    BlockMeasure lower = measureBlock(map, {height, grid[1]});
+    double cycles = estimateCycles(layer, lower);
+    if (cycles < 0.85 * best) {
+      best = cycles;
+      blocks = std::move(lower);
+    }
+  }
+}
+
+void SelectPass::measure(LayerOpInterface layer, const NonZeroMap &map,
+                         Verdict &verdict, std::string &remark) {
+  int64_t kernelArea = 1;
+  if (auto conv = dyn_cast<Conv2DOp>(layer.getOperation()))
+    kernelArea = conv.getKernel()[0] * conv.getKernel()[1];
+  std::optional<std::array<int64_t, 2>> given;
+  if (DenseI64ArrayAttr hint = layer.getBlockAttr())
+    given = {hint[0], hint[1]};
+  else if (!block.empty() && block[0] <= map.getNumRows() &&
+           block[1] <= map.getNumColumns())
+    given = {block[0], block[1]};
+  if (given) {
+    verdict.grid = *given;
+    verdict.blocks = measureBlock(map, *given);
+    if (verdict.blocks->numStored == map.getNumNonZeros())
+      return;
+    BlockMeasure found = findBlock(map, kernelArea);
+    if (double(found.numStored) < 0.9 * double(verdict.blocks->numStored))
+      remark =
+          formatv("; its zeros fit blocks of {0}x{1} better than the "
+                  "given {2}x{3}",
+                  found.block[0], found.block[1], (*given)[0], (*given)[1]);
+    return;
+  }
+  verdict.blocks = findBlock(map, kernelArea);
+  verdict.grid = verdict.blocks->block;
+  chooseHeight(layer, map, *verdict.blocks);
+}
+
+/// Decides for `auto`: by the predicted times of both forms.
+void SelectPass::decideByTime(LayerOpInterface layer, Verdict &verdict) {
+  VectorUnit unit{lanes, registers};
+  LayerWork work = getLayerWork(layer, unit);
+  double dense =
+      chooseTile(&getContext(), work, unit,
+                 getDenseGroups(layer.getNumRows(), layer.getNumColumns(),
+                                work.rowsPerConvGroup),
+                 /*numRevisits=*/0)
+          .cycles;
+  double sparse = estimateCycles(layer, *verdict.blocks);
+  verdict.sparse = sparse < kMaxTime * dense;
+  double speedup = dense / std::max(sparse, 1.0);
+  if (verdict.sparse)
+    verdict.reason = formatv("predicted {0:F1}x faster than dense", speedup);
+  else
+    verdict.reason = formatv("sparse it is predicted {0:F1}x as fast as dense; "
+                             "prune more, or in larger blocks",
+                             speedup);
+}
+
+/// What the blocks of a layer store, for its reason.
+static std::string describeBlocks(const Verdict &verdict, int64_t numWeights) {
+  const BlockMeasure &blocks = *verdict.blocks;
+  std::string text =
+      formatv("blocks of {0}x{1}", verdict.grid[0], verdict.grid[1]);
+  if (blocks.block != verdict.grid)
+    text += formatv(" packed as {0}x{1}", blocks.block[0], blocks.block[1]);
+  text += formatv(" store {0:F1} % of them",
+                  100.0 * double(blocks.numStored) / double(numWeights));
+  return text;
+}
+
+Verdict SelectPass::decide(LayerOpInterface layer) {
+  Verdict verdict;
+  int64_t numRows = layer.getNumRows();
+  int64_t numColumns = layer.getNumColumns();
+  FailureOr<FloatElements> weights = FloatElements::get(getDenseWeight(layer));
+  if (failed(weights)) {
+    verdict.reason = "its weights are not constant f32 data";
+    return verdict;
+  }
+  if (numRows * numColumns == 0) {
+    verdict.reason = "it has no weights";
+    return verdict;
+  }
+  NonZeroMap map(weights->get(), numRows, numColumns);
+  verdict.sparsity = map.getSparsity();
+  verdict.eligible = map.getNumNonZeros() < map.getNumWeights();
+  if (!verdict.eligible) {
+    verdict.reason = "none of its weights is zero";
+    return verdict;
+  }
+  if (sparsity == SparsityMode::Off) {
+    verdict.reason = "sparsity=off";
+    return verdict;
+  }
+  auto conv = dyn_cast<Conv2DOp>(layer.getOperation());
+  bool automatic = sparsity == SparsityMode::Auto;
+  if (automatic && conv && conv.getGroups() > 1 &&
+      static_cast<int64_t>(conv.getGroups()) == numRows) {
+    verdict.reason = formatv("a depthwise convolution has only {0} weights a "
+                             "channel, too few to skip any",
+                             numColumns);
+    return verdict;
+  }
+  if (automatic && map.getNumWeights() < kMinWeights) {
+    verdict.reason = formatv("it has {0} weights, too few to gain from sparse "
+                             "code",
+                             map.getNumWeights());
+    return verdict;
+  }
+  std::string remark;
+  measure(layer, map, verdict, remark);
+  if (verdict.blocks->numStored == map.getNumWeights()) {
+    verdict.reason = "its zeros form no rows or columns of blocks that could "
+                     "be left out; prune in blocks" +
+                     remark;
+    return verdict;
+  }
+  if (automatic) {
+    decideByTime(layer, verdict);
+  } else {
+    verdict.sparse = true;
+    verdict.reason = "sparsity=force";
+  }
+  verdict.reason = describeBlocks(verdict, map.getNumWeights()) + "; " +
+                   verdict.reason + remark;
+  return verdict;
+}
+
+void SelectPass::record(LayerOpInterface layer, const Verdict &verdict) {
+  MLIRContext *context = &getContext();
+  Builder builder(context);
+  layer.setFormAttr(
+      FormAttr::get(context, verdict.sparse ? Form::Sparse : Form::Dense));
+  double rate = 1.0;
+  if (verdict.sparse) {
+    const BlockMeasure &blocks = *verdict.blocks;
+    layer.setBlockAttr(builder.getDenseI64ArrayAttr(blocks.block));
+    // A layer without any non-zero counts as one stored weight.
+    rate = double(layer.getNumRows() * layer.getNumColumns()) /
+           double(std::max<int64_t>(blocks.numStored, 1));
+    setLayerInfo(layer, "block", builder.getDenseI64ArrayAttr(verdict.grid));
+    ++numPicked;
+  } else if (verdict.eligible) {
+    ++numMissed;
+  }
+  StringRef status = verdict.sparse     ? "picked"
+                     : verdict.eligible ? "missed"
+                                        : "not eligible";
+  auto set = [&](StringRef key, Attribute value) {
+    setLayerInfo(layer, key, value);
+  };
+  set("form", builder.getStringAttr(verdict.sparse ? "sparse" : "dense"));
+  set("eligible", builder.getBoolAttr(verdict.eligible));
+  set("status", builder.getStringAttr(status));
+  set("reason", builder.getStringAttr(verdict.reason));
+  set("sparsity", builder.getF64FloatAttr(verdict.sparsity));
+  set("rate", builder.getF64FloatAttr(rate));
+
+  auto options = remark::RemarkOpts::name(verdict.sparse ? "Sparse" : "Dense")
+                     .category("bcr-select")
+                     .function(getLayerName(layer));
+  auto text = remark::add("layer '{0}' runs {1}: {2:F1} % of its weights are "
+                          "zero; {3}",
+                          getLayerName(layer).str(),
+                          verdict.sparse ? "sparse" : "dense",
+                          100.0 * verdict.sparsity, verdict.reason);
+  if (verdict.sparse)
+    remark::passed(layer->getLoc(), options) << text;
+  else
+    remark::missed(layer->getLoc(), options) << text;
+}
+
+void SelectPass::runOnOperation() {
+  if (!block.empty() && (block.size() != 2 || block[0] < 1 || block[1] < 1)) {
+    getOperation().emitError("bcr-select: option 'block' is two positive "
+                             "numbers, rows and columns");
+    return signalPassFailure();
+  }
+  if (lanes < 1 || registers < 4) {
+    getOperation().emitError("bcr-select: 'lanes' is positive and 'registers' "
+                             "at least 4");
+    return signalPassFailure();
+  }
+  getOperation().walk([&](LayerOpInterface layer) {
+    if (auto packed = layer.getWeight().getDefiningOp<ConstantOp>()) {
+      layer.setFormAttr(FormAttr::get(&getContext(), Form::Sparse));
+      layer.setBlockAttr(packed.getBlockAttr());
+      return;
+    }
+    record(layer, decide(layer));
+  });
+}

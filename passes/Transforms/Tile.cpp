@@ -1,0 +1,329 @@
+//===- Tile.cpp - bcr-tile ------------------------------------------------===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "dialect/Packed.h"
+#include "passes/Analysis/KernelModel.h"
+#include "passes/Analysis/LayerReport.h"
+#include "passes/Passes.h"
+#include "passes/Transforms/PackedWeights.h"
+
+#include "mlir/IR/BuiltinOps.h"
+#include "mlir/IR/Remarks.h"
+#include "llvm/Support/FormatVariadic.h"
+
+#include <numeric>
+#include <set>
+
+namespace mlir::bcr {
+#define GEN_PASS_DEF_TILE
+#include "passes/Passes.h.inc"
+} // namespace mlir::bcr
+
+using namespace mlir;
+using namespace mlir::bcr;
+
+/// Columns that are copied at a time: a cache line of each row of the source.
+static constexpr int64_t kCopyColumns = 16;
+
+namespace {
+/// The weights of a layer before they are cut. Dense ones have one group.
+struct Source {
+  PackedStructure structure;
+  /// Holds the values of dense weights; null for packed ones.
+  std::optional<FloatElements> dense;
+  ArrayRef<float> values;
+
+  /// Distance in `values` between two rows of a column, and two columns of a
+  /// row.
+  int64_t getRowStride() const { return dense ? structure.numColumns : 1; }
+  int64_t getColumnStride(const PackedGroup &group) const {
+    return dense ? 1 : group.rowCount;
+  }
+};
+
+/// Some rows of a group, as positions in the group.
+struct Piece {
+  int64_t chunk = 0;
+  int64_t group = 0;
+  std::vector<int32_t> positions;
+
+  int64_t getHeight() const { return static_cast<int64_t>(positions.size()); }
+};
+
+/// A matrix cut once for all layers that use it alike.
+struct Tiled {
+  ConstantOp constant;
+  ScheduleAttr schedule;
+  SmallVector<int64_t> chunks;
+  int64_t numHeights = 0;
+};
+
+class TilePass : public bcr::impl::TileBase<TilePass> {
+public:
+  using TileBase::TileBase;
+
+  void runOnOperation() override;
+
+private:
+  FailureOr<Tiled> tile(LayerOpInterface layer, const LayerWork &work);
+  std::vector<Piece> getPieces(LayerOpInterface layer, const Source &source,
+                               const LayerWork &work, const TileChoice &choice);
+  void record(LayerOpInterface layer, const Tiled &tiled);
+};
+} // namespace
+
+static FailureOr<Source> getSource(LayerOpInterface layer) {
+  Source source;
+  PackedStructure &structure = source.structure;
+  if (auto packed = layer.getWeight().getDefiningOp<ConstantOp>()) {
+    structure = readStructure(packed);
+    FailureOr<ArrayRef<float>> values = readValues(packed);
+    if (failed(values) ||
+        static_cast<int64_t>(values->size()) != structure.getNumValues())
+      return failure();
+    source.values = *values;
+    return source;
+  }
+  FailureOr<FloatElements> weights = FloatElements::get(getDenseWeight(layer));
+  if (failed(weights))
+    return failure();
+  source.dense = std::move(*weights);
+  source.values = source.dense->get();
+  structure.numRows = layer.getNumRows();
+  structure.numColumns = layer.getNumColumns();
+  structure.block = {structure.numRows, structure.numColumns};
+  structure.rows.resize(structure.numRows);
+  structure.columns.resize(structure.numColumns);
+  std::iota(structure.rows.begin(), structure.rows.end(), 0);
+  std::iota(structure.columns.begin(), structure.columns.end(), 0);
+  if (!source.values.empty())
+    structure.addGroup(0, structure.numRows, 0, structure.numColumns);
+  return source;
+}
+
+/// The positions of a group's rows, split by group of a grouped convolution.
+static std::map<int64_t, std::vector<int32_t>>
+splitByConvGroup(ArrayRef<int32_t> rows, int64_t rowsPerConvGroup) {
+  std::map<int64_t, std::vector<int32_t>> parts;
+  for (auto [position, row] : llvm::enumerate(rows))
+    parts[row / rowsPerConvGroup].push_back(static_cast<int32_t>(position));
+  return parts;
+}
+
+/// The model's view of the groups.
+static GroupWorkByHeight getGroupWork(const PackedStructure &structure,
+                                      int64_t rowsPerConvGroup) {
+  GroupWorkByHeight groups;
+  for (const PackedGroup &group : structure.groups)
+    for (const auto &[convGroup, positions] :
+         splitByConvGroup(structure.getRows(group), rowsPerConvGroup)) {
+      GroupWork &work = groups[static_cast<int64_t>(positions.size())];
+      ++work.numGroups;
+      work.numColumns += group.columnCount;
+    }
+  return groups;
+}
+
+/// In how many groups each row is.
+static std::vector<int32_t> countGroups(const PackedStructure &structure) {
+  std::vector<int32_t> counts(structure.numRows);
+  for (const PackedGroup &group : structure.groups)
+    for (int32_t row : structure.getRows(group))
+      ++counts[row];
+  return counts;
+}
+
+/// Gives the pieces of a dense layer to `threads` shares, in order.
+static void dealInOrder(std::vector<Piece> &pieces, int64_t numRows,
+                        int64_t threads) {
+  int64_t rowsBefore = 0;
+  for (Piece &piece : pieces) {
+    piece.chunk = rowsBefore * threads / numRows;
+    rowsBefore += piece.getHeight();
+  }
+}
+
+std::vector<Piece> TilePass::getPieces(LayerOpInterface layer,
+                                       const Source &source,
+                                       const LayerWork &work,
+                                       const TileChoice &choice) {
+  const PackedStructure &structure = source.structure;
+  std::vector<int32_t> counts = countGroups(structure);
+  DenseI64ArrayAttr chunks = layer.getChunksAttr();
+  int64_t height = choice.schedule.getHeight();
+  std::vector<Piece> pieces;
+  int64_t chunk = 0;
+  for (auto [index, group] : llvm::enumerate(structure.groups)) {
+    if (chunks)
+      while (chunk + 1 < chunks.size() &&
+             chunks[chunk + 1] <= static_cast<int64_t>(index))
+        ++chunk;
+    ArrayRef<int32_t> rows = structure.getRows(group);
+    for (auto &[convGroup, positions] :
+         splitByConvGroup(rows, work.rowsPerConvGroup)) {
+      // Rows that no other group has come first: a piece of such rows only is
+      // finished in registers.
+      llvm::stable_sort(positions, [&](int32_t a, int32_t b) {
+        return (counts[rows[a]] > 1) < (counts[rows[b]] > 1);
+      });
+      for (size_t begin = 0; begin < positions.size();) {
+        auto left = static_cast<int64_t>(positions.size() - begin);
+        int64_t size = left >= height ? height : choice.nextPiece[left];
+        Piece piece;
+        piece.chunk = chunk;
+        piece.group = static_cast<int64_t>(index);
+        piece.positions.assign(positions.begin() + begin,
+                               positions.begin() + begin + size);
+        pieces.push_back(std::move(piece));
+        begin += size;
+      }
+    }
+  }
+  if (source.dense && threads > 1)
+    dealInOrder(pieces, structure.numRows, threads);
+  llvm::stable_sort(pieces, [](const Piece &a, const Piece &b) {
+    return std::pair(a.chunk, -a.getHeight()) <
+           std::pair(b.chunk, -b.getHeight());
+  });
+  return pieces;
+}
+
+/// Copies the values of a piece to `out`, column by column.
+static float *copyValues(const Source &source, const Piece &piece, float *out) {
+  const PackedGroup &group = source.structure.groups[piece.group];
+  const float *values = source.values.data() + group.valueBegin;
+  int64_t rowStride = source.getRowStride();
+  int64_t columnStride = source.getColumnStride(group);
+  int64_t height = piece.getHeight();
+  for (int64_t begin = 0; begin < group.columnCount; begin += kCopyColumns) {
+    int64_t size = std::min(kCopyColumns, group.columnCount - begin);
+    for (int64_t i = 0; i < height; ++i) {
+      const float *in =
+          values + piece.positions[i] * rowStride + begin * columnStride;
+      for (int64_t column = 0; column < size; ++column)
+        out[column * height + i] = in[column * columnStride];
+    }
+    out += size * height;
+  }
+  return out;
+}
+
+/// Makes the constant of the pieces before the old weights.
+static ConstantOp makeTiled(LayerOpInterface layer, const Source &source,
+                            ArrayRef<Piece> pieces) {
+  const PackedStructure &structure = source.structure;
+  PackedStructure result;
+  result.numRows = structure.numRows;
+  result.numColumns = structure.numColumns;
+  result.block = structure.block;
+  // The columns stay where they are: pieces share those of their group.
+  result.columns = structure.columns;
+  IndexListPool rowLists(result.rows);
+  std::vector<int32_t> rows;
+  std::vector<float> values(structure.getNumValues());
+  float *out = values.data();
+  for (const Piece &piece : pieces) {
+    const PackedGroup &group = structure.groups[piece.group];
+    rows.clear();
+    for (int32_t position : piece.positions)
+      rows.push_back(structure.getRows(group)[position]);
+    result.addGroup(rowLists.add(rows), piece.getHeight(), group.columnBegin,
+                    group.columnCount);
+    out = copyValues(source, piece, out);
+  }
+  Operation *old = layer.getWeight().getDefiningOp();
+  OpBuilder builder(old);
+  return makeConstant(builder, old->getLoc(), getLayerName(layer), result,
+                      std::move(values));
+}
+
+FailureOr<Tiled> TilePass::tile(LayerOpInterface layer, const LayerWork &work) {
+  FailureOr<Source> source = getSource(layer);
+  if (failed(source))
+    return layer->emitOpError("has weights that are not constant f32 data");
+  const PackedStructure &structure = source->structure;
+  int64_t numRevisits = 0;
+  for (int32_t count : countGroups(structure))
+    numRevisits += std::max(count - 1, 0);
+  TileChoice choice =
+      chooseTile(&getContext(), work, {lanes, registers},
+                 getGroupWork(structure, work.rowsPerConvGroup), numRevisits);
+  std::vector<Piece> pieces = getPieces(layer, *source, work, choice);
+
+  Tiled tiled;
+  tiled.schedule = choice.schedule;
+  std::set<int64_t> heights;
+  for (auto [index, piece] : llvm::enumerate(pieces)) {
+    if (index == 0 || piece.chunk != pieces[index - 1].chunk)
+      tiled.chunks.push_back(static_cast<int64_t>(index));
+    heights.insert(piece.getHeight());
+  }
+  tiled.numHeights = static_cast<int64_t>(heights.size());
+  tiled.constant = makeTiled(layer, *source, pieces);
+  return tiled;
+}
+
+void TilePass::record(LayerOpInterface layer, const Tiled &tiled) {
+  ScheduleAttr schedule = tiled.schedule;
+  PackedStructure structure = readStructure(tiled.constant);
+  std::string kernel = llvm::formatv(
+      "{0} {1}x{2}x{3}", stringifyKernelKind(schedule.getKernel()),
+      schedule.getHeight(), schedule.getVectors(), schedule.getLanes());
+  Builder builder(&getContext());
+  setLayerInfo(layer, "kernel", builder.getStringAttr(kernel));
+  setLayerInfo(layer, "value_bytes",
+               builder.getI64IntegerAttr(structure.getValueBytes()));
+  setLayerInfo(layer, "index_bytes",
+               builder.getI64IntegerAttr(structure.getIndexBytes()));
+  ++numTiled;
+  numPieces += structure.groups.size();
+  numHeights += tiled.numHeights;
+  remark::passed(layer->getLoc(), remark::RemarkOpts::name("Tiled")
+                                      .category("bcr-tile")
+                                      .function(getLayerName(layer)))
+      << remark::add("layer '{0}': kernel {1}, {2} pieces of {3} heights",
+                     getLayerName(layer).str(), kernel, structure.groups.size(),
+                     tiled.numHeights);
+}
+
+void TilePass::runOnOperation() {
+  if (lanes < 1 || registers < 4 || threads < 1) {
+    getOperation().emitError("bcr-tile: 'lanes' and 'threads' are positive and "
+                             "'registers' is at least 4");
+    return signalPassFailure();
+  }
+  SmallVector<LayerOpInterface> layers;
+  getOperation().walk([&](LayerOpInterface layer) {
+    if (!layer.getScheduleAttr())
+      layers.push_back(layer);
+  });
+  // One new constant for all layers that share an old one and do like work.
+  using Key = std::tuple<void *, void *, int, int64_t, int64_t, int64_t>;
+  std::map<Key, Tiled> results;
+  for (LayerOpInterface layer : layers) {
+    LayerWork work = getLayerWork(layer, {lanes, registers});
+    DenseI64ArrayAttr oldChunks = layer.getChunksAttr();
+    Key key(layer.getWeight().getAsOpaquePointer(),
+            const_cast<void *>(oldChunks.getAsOpaquePointer()),
+            static_cast<int>(work.kernel), work.numImages, work.numPositions,
+            work.rowsPerConvGroup);
+    auto [entry, isNew] = results.try_emplace(key);
+    if (isNew) {
+      FailureOr<Tiled> tiled = tile(layer, work);
+      if (failed(tiled))
+        return signalPassFailure();
+      entry->second = *tiled;
+    }
+    const Tiled &tiled = entry->second;
+    replaceWeight(layer, tiled.constant);
+    layer.setScheduleAttr(tiled.schedule);
+    if (tiled.chunks.size() > 1)
+      layer.setChunksAttr(DenseI64ArrayAttr::get(&getContext(), tiled.chunks));
+    else if (oldChunks)
+      layer->removeAttr("chunks");
+    record(layer, tiled);
+  }
+}
