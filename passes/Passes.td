@@ -12,5 +12,13 @@
 #define BCR_PASSES_TD
 
 include "mlir/Pass/PassBase.td"
+include "passes/Conversion/ApproximateMath.td"
+include "passes/Conversion/EmitEntry.td"
+include "passes/Conversion/LowerLinalg.td"
+include "passes/Transforms/Decompose.td"
+include "passes/Transforms/Destinations.td"
+include "passes/Transforms/Fuse.td"
+include "passes/Transforms/Guard.td"
+include "passes/Transforms/PoolConstants.td"
 
 #endif // BCR_PASSES_TD
