@@ -12,9 +12,17 @@
 #define BCR_PASSES_TD
 
 include "mlir/Pass/PassBase.td"
+include "passes/Conversion/ApproximateMath.td"
 include "passes/Conversion/BCRToLoops.td"
+include "passes/Conversion/EmitEntry.td"
+include "passes/Conversion/LowerLinalg.td"
 include "passes/Transforms/Compact.td"
+include "passes/Transforms/Decompose.td"
+include "passes/Transforms/Destinations.td"
+include "passes/Transforms/Fuse.td"
+include "passes/Transforms/Guard.td"
 include "passes/Transforms/Instrument.td"
+include "passes/Transforms/PoolConstants.td"
 include "passes/Transforms/Raise.td"
 include "passes/Transforms/Reorder.td"
 include "passes/Transforms/Select.td"

@@ -8,6 +8,7 @@
 #include "dialect/BCR.h"
 #include "dialect/Bufferization.h"
 #include "passes/Passes.h"
+#include "passes/Pipelines/BCRToLLVM.h"
 
 #include "mlir/InitAllDialects.h"
 #include "mlir/InitAllExtensions.h"
@@ -19,4 +20,7 @@ void mlir::bcr::registerAllDialects(DialectRegistry &registry) {
   registerBufferization(registry);
 }
 
-void mlir::bcr::registerAllPasses() { registerBCRPasses(); }
+void mlir::bcr::registerAllPasses() {
+  registerBCRPasses();
+  registerBCRToLLVM();
+}

@@ -1,0 +1,205 @@
+//===- BCRToLLVM.cpp - The pipeline bcr-to-llvm
+//-------------------------------===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "passes/Pipelines/BCRToLLVM.h"
+#include "passes/Passes.h"
+#include "passes/Target/CodeGen.h"
+
+#include "mlir/Conversion/Passes.h"
+#include "mlir/Dialect/Arith/Transforms/Passes.h"
+#include "mlir/Dialect/Bufferization/Pipelines/Passes.h"
+#include "mlir/Dialect/Bufferization/Transforms/Passes.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/Dialect/Math/Transforms/Passes.h"
+#include "mlir/Dialect/MemRef/Transforms/Passes.h"
+#include "mlir/Transforms/Passes.h"
+
+#include "llvm/ADT/StringExtras.h"
+
+using namespace mlir;
+using namespace mlir::bcr;
+
+namespace {
+/// Options with every value filled in.
+struct Configuration {
+  TargetInfo target;
+  int64_t threads;
+  std::string sparsity;
+  uint64_t poolMinBytes;
+};
+
+struct Stage {
+  StringRef name;
+  void (*build)(OpPassManager &, const Configuration &);
+};
+} // namespace
+
+static void addCleanup(OpPassManager &manager) {
+  manager.addPass(createCanonicalizerPass());
+  manager.addPass(createCSEPass());
+}
+
+static void buildFuse(OpPassManager &manager, const Configuration &) {
+  manager.addNestedPass<func::FuncOp>(createBCRDecomposePass());
+  addCleanup(manager);
+  manager.addNestedPass<func::FuncOp>(createBCRFusePass());
+  addCleanup(manager);
+}
+
+static void buildBufferize(OpPassManager &manager, const Configuration &) {
+  manager.addPass(createBCRDestinationsPass());
+  manager.addPass(memref::createResolveRankedShapeTypeResultDimsPass());
+  addCleanup(manager);
+  manager.addPass(createBCRGuardPass());
+  addCleanup(manager);
+  manager.addPass(bufferization::createEmptyTensorEliminationPass());
+  bufferization::OneShotBufferizePassOptions bufferize;
+  bufferize.bufferizeFunctionBoundaries = true;
+  bufferize.functionBoundaryTypeConversion =
+      bufferization::LayoutMapOption::IdentityLayoutMap;
+  manager.addPass(bufferization::createOneShotBufferizePass(bufferize));
+  addCleanup(manager);
+  bufferization::buildBufferDeallocationPipeline(manager);
+  addCleanup(manager);
+}
+
+static void buildLoops(OpPassManager &manager, const Configuration &config) {
+  BCRLowerLinalgPassOptions linalg;
+  linalg.threads = config.threads;
+  manager.addNestedPass<func::FuncOp>(createBCRLowerLinalgPass(linalg));
+  manager.addPass(memref::createFoldMemRefAliasOpsPass());
+  addCleanup(manager);
+}
+
+static void buildConstants(OpPassManager &manager,
+                           const Configuration &config) {
+  BCRPoolConstantsPassOptions pool;
+  pool.minBytes = config.poolMinBytes;
+  manager.addPass(createBCRPoolConstantsPass(pool));
+}
+
+static void buildEntry(OpPassManager &manager, const Configuration &) {
+  manager.addPass(createBCREmitEntryPass());
+}
+
+/// Small float types are computed in f32: not every machine has them.
+static void addFloatLowering(OpPassManager &manager) {
+  manager.addPass(math::createMathExtendToSupportedTypes());
+  arith::ArithEmulateUnsupportedFloatsOptions emulate;
+  emulate.sourceTypeStrs = {"bf16"};
+  manager.addPass(arith::createArithEmulateUnsupportedFloats(emulate));
+  manager.addPass(createBCRApproximateMathPass());
+  arith::ArithExpandOpsPassOptions expand;
+  expand.includeBf16 = true;
+  manager.addPass(arith::createArithExpandOpsPass(expand));
+}
+
+static void buildLLVM(OpPassManager &manager, const Configuration &config) {
+  manager.addPass(createConvertVectorToSCFPass());
+  manager.addPass(memref::createExpandStridedMetadataPass());
+  manager.addPass(memref::createExpandOpsPass());
+  manager.addPass(createLowerAffinePass());
+  addFloatLowering(manager);
+  addCleanup(manager);
+  if (config.threads > 1) {
+    ConvertSCFToOpenMPPassOptions openmp;
+    openmp.numThreads = config.threads;
+    manager.addPass(createConvertSCFToOpenMPPass(openmp));
+  }
+  manager.addPass(createSCFToControlFlowPass());
+  manager.addPass(createConvertVectorToLLVMPass());
+  manager.addPass(createConvertMathToLLVMPass());
+  manager.addPass(createConvertMathToLibmPass());
+  manager.addPass(createArithToLLVMConversionPass());
+  manager.addPass(createConvertIndexToLLVMPass());
+  FinalizeMemRefToLLVMConversionPassOptions memref;
+  memref.useAlignedAlloc = true;
+  manager.addPass(createFinalizeMemRefToLLVMConversionPass(memref));
+  manager.addPass(createUBToLLVMConversionPass());
+  manager.addPass(createConvertControlFlowToLLVMPass());
+  manager.addPass(createConvertFuncToLLVMPass());
+  if (config.threads > 1)
+    manager.addPass(createConvertOpenMPToLLVMPass());
+  manager.addPass(createReconcileUnrealizedCastsPass());
+  addCleanup(manager);
+}
+
+static constexpr Stage kStages[] = {
+    {"fuse", buildFuse},   {"bufferize", buildBufferize},
+    {"loops", buildLoops}, {"constants", buildConstants},
+    {"entry", buildEntry}, {"llvm", buildLLVM},
+};
+
+ArrayRef<StringRef> mlir::bcr::getStageNames() {
+  static const SmallVector<StringRef> names = llvm::map_to_vector(
+      kStages, [](const Stage &stage) { return stage.name; });
+  return names;
+}
+
+LogicalResult mlir::bcr::buildBCRToLLVM(
+    OpPassManager &manager, const BCRToLLVMOptions &options,
+    function_ref<LogicalResult(const Twine &)> emitError) {
+  Configuration config;
+  std::string error;
+  if (!describeTarget({options.triple, options.cpu, options.features},
+                      config.target, error))
+    return emitError(error);
+  if (options.lanes < 0 || options.registers < 0)
+    return emitError("lanes and registers must not be negative");
+  if (options.lanes > 0)
+    config.target.lanes = options.lanes;
+  if (options.registers > 0)
+    config.target.registers = options.registers;
+  if (options.threads < 1 || options.threads > 1024)
+    return emitError("threads must be between 1 and 1024, got " +
+                     Twine(options.threads.getValue()));
+  config.threads = options.threads;
+  config.sparsity = options.sparsity;
+  if (config.sparsity != "auto" && config.sparsity != "force" &&
+      config.sparsity != "off")
+    return emitError("sparsity must be auto, force or off, got '" +
+                     config.sparsity + "'");
+  config.poolMinBytes = options.poolMinBytes;
+
+  ArrayRef<StringRef> names = getStageNames();
+  auto find = [&](StringRef name, const StringRef *&position) {
+    position = llvm::find(names, name);
+    return position == names.end()
+               ? emitError("unknown stage '" + name + "'; the stages are " +
+                           llvm::join(names, ", "))
+               : success();
+  };
+  const StringRef *begin = names.begin(), *end = names.end();
+  if (!options.startAfter.empty()) {
+    if (failed(find(options.startAfter, begin)))
+      return failure();
+    ++begin;
+  }
+  if (!options.stopAfter.empty()) {
+    if (failed(find(options.stopAfter, end)))
+      return failure();
+    ++end;
+  }
+  for (; begin < end; ++begin)
+    kStages[begin - names.begin()].build(manager, config);
+  return success();
+}
+
+void mlir::bcr::registerBCRToLLVM() {
+  registerPassPipeline(
+      "bcr-to-llvm", "Compile a network from linalg to the LLVM dialect",
+      [](OpPassManager &manager, StringRef text,
+         function_ref<LogicalResult(const Twine &)> emitError) {
+        BCRToLLVMOptions options;
+        if (failed(options.parseFromString(text)))
+          return failure();
+        return buildBCRToLLVM(manager, options, emitError);
+      },
+      [](function_ref<void(const detail::PassOptions &)> handler) {
+        handler(BCRToLLVMOptions());
+      });
+}

@@ -1,0 +1,71 @@
+//===- BCRToLLVM.h - The pipeline bcr-to-llvm ----------------------*- C++
+//-*-===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef BCR_PASSES_PIPELINES_BCRTOLLVM_H
+#define BCR_PASSES_PIPELINES_BCRTOLLVM_H
+
+#include "mlir/Pass/PassManager.h"
+#include "mlir/Pass/PassOptions.h"
+
+namespace mlir::bcr {
+
+/// Options of `bcr-to-llvm`. Empty and zero values mean the target's own.
+struct BCRToLLVMOptions : public PassPipelineOptions<BCRToLLVMOptions> {
+  Option<std::string> sparsity{
+      *this, "sparsity",
+      llvm::cl::desc("auto: sparse where it pays; force: sparse where it is "
+                     "possible; off: dense"),
+      llvm::cl::init("auto")};
+  Option<int64_t> threads{*this, "threads",
+                          llvm::cl::desc("Threads that the code runs on"),
+                          llvm::cl::init(1)};
+  Option<std::string> triple{*this, "triple",
+                             llvm::cl::desc("Target triple; empty: the host's"),
+                             llvm::cl::init("")};
+  Option<std::string> cpu{*this, "cpu",
+                          llvm::cl::desc("Target CPU; empty: the host's, or "
+                                         "the baseline of another triple"),
+                          llvm::cl::init("")};
+  Option<std::string> features{
+      *this, "features",
+      llvm::cl::desc("Target features, such as +dotprod,-sve"),
+      llvm::cl::init("")};
+  Option<int64_t> lanes{
+      *this, "lanes", llvm::cl::desc("f32 lanes of a vector; 0: the target's"),
+      llvm::cl::init(0)};
+  Option<int64_t> registers{*this, "registers",
+                            llvm::cl::desc("Vector registers; 0: the target's"),
+                            llvm::cl::init(0)};
+  Option<uint64_t> poolMinBytes{
+      *this, "pool-min-bytes",
+      llvm::cl::desc("Size from which a constant goes to the pool"),
+      llvm::cl::init(64)};
+  Option<std::string> startAfter{
+      *this, "start-after",
+      llvm::cl::desc("Leave out the stages up to this one"),
+      llvm::cl::init("")};
+  Option<std::string> stopAfter{
+      *this, "stop-after",
+      llvm::cl::desc("Leave out the stages after this one"),
+      llvm::cl::init("")};
+};
+
+/// The names of the stages in their order; `passes/README.md` describes each.
+ArrayRef<StringRef> getStageNames();
+
+/// Adds the whole pipeline, from linalg on tensors to the LLVM dialect. Fails
+/// and says why when an option is wrong.
+LogicalResult
+buildBCRToLLVM(OpPassManager &manager, const BCRToLLVMOptions &options,
+               function_ref<LogicalResult(const Twine &)> emitError);
+
+/// Registers the pipeline under its name.
+void registerBCRToLLVM();
+
+} // namespace mlir::bcr
+
+#endif // BCR_PASSES_PIPELINES_BCRTOLLVM_H

@@ -1,0 +1,100 @@
+//===- Destinations.cpp - Results into buffers of the caller
+//-------------------===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "passes/Analysis/EntryFunction.h"
+#include "passes/Passes.h"
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Bufferization/IR/Bufferization.h"
+#include "mlir/Dialect/ControlFlow/IR/ControlFlowOps.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/Dialect/MemRef/IR/MemRef.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "mlir/IR/Builders.h"
+
+namespace mlir::bcr {
+#define GEN_PASS_DEF_BCRDESTINATIONSPASS
+#include "passes/Passes.h.inc"
+} // namespace mlir::bcr
+
+using namespace mlir;
+using namespace mlir::bcr;
+
+namespace {
+struct Destinations : bcr::impl::BCRDestinationsPassBase<Destinations> {
+  void runOnOperation() override;
+};
+} // namespace
+
+/// Checks that the buffer is as large as the result.
+static void checkSizes(OpBuilder &builder, Location loc, Value result,
+                       Value buffer, unsigned number) {
+  auto type = cast<RankedTensorType>(result.getType());
+  for (int64_t i = 0, e = type.getRank(); i < e; ++i) {
+    if (!type.isDynamicDim(i))
+      continue;
+    Value size = tensor::DimOp::create(builder, loc, result, i);
+    Value room = memref::DimOp::create(builder, loc, buffer, i);
+    Value equal = arith::CmpIOp::create(builder, loc, arith::CmpIPredicate::eq,
+                                        size, room);
+    cf::AssertOp::create(builder, loc, equal,
+                         "the buffer of output " + std::to_string(number) +
+                             " has the wrong size in dimension " +
+                             std::to_string(i));
+  }
+}
+
+void Destinations::runOnOperation() {
+  FailureOr<func::FuncOp> entry = getEntryFunction(getOperation());
+  if (failed(entry))
+    return signalPassFailure();
+  func::FuncOp function = *entry;
+  if (!function.getBody().hasOneBlock()) {
+    function.emitOpError("must have one block before its results become "
+                         "buffers");
+    return signalPassFailure();
+  }
+  for (Type type : function.getResultTypes()) {
+    if (!isa<RankedTensorType>(type) && !type.isIntOrIndexOrFloat()) {
+      function.emitOpError("has a result of type ")
+          << type << ", which is neither a ranked tensor nor a number";
+      return signalPassFailure();
+    }
+  }
+
+  auto terminator =
+      cast<func::ReturnOp>(function.getBody().front().getTerminator());
+  OpBuilder builder(terminator);
+  auto mark = builder.getDictionaryAttr(
+      builder.getNamedAttr("bcr.output", builder.getUnitAttr()));
+  for (auto [number, result] : llvm::enumerate(terminator.getOperands())) {
+    auto tensor = dyn_cast<RankedTensorType>(result.getType());
+    auto type =
+        tensor ? MemRefType::get(tensor.getShape(), tensor.getElementType())
+               : MemRefType::get({}, result.getType());
+    unsigned position = function.getNumArguments();
+    if (failed(
+            function.insertArgument(position, type, mark, terminator.getLoc())))
+      return signalPassFailure();
+    Value buffer = function.getArgument(position);
+    ++numDestinations;
+    if (!tensor) {
+      memref::StoreOp::create(builder, terminator.getLoc(), result, buffer,
+                              ValueRange());
+      continue;
+    }
+    checkSizes(builder, terminator.getLoc(), result, buffer, number);
+    auto materialize = bufferization::MaterializeInDestinationOp::create(
+        builder, terminator.getLoc(), /*result=*/Type(), result, buffer);
+    materialize.setRestrict(true);
+    materialize.setWritable(true);
+  }
+  terminator->setOperands({});
+  llvm::BitVector all(function.getNumResults(), true);
+  if (failed(function.eraseResults(all)))
+    signalPassFailure();
+}

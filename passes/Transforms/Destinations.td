@@ -1,0 +1,44 @@
+//===- Destinations.td - bcr-destinations ---------------------*- tablegen -*-===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef BCR_TRANSFORMS_DESTINATIONS_TD
+#define BCR_TRANSFORMS_DESTINATIONS_TD
+
+include "mlir/Pass/PassBase.td"
+
+def BCRDestinationsPass : Pass<"bcr-destinations", "::mlir::ModuleOp"> {
+  let summary = "Let @main write its results into buffers of the caller";
+  let description = [{
+    Each result of `@main` becomes an argument: a buffer with attribute
+    `bcr.output`, into which the result is materialised. Bufferization then
+    computes the result there where it can, and copies where it cannot (a result
+    that is an input, a constant, or returned twice). A dynamic size of a result
+    is checked against the size of its buffer.
+
+    Requires: the public function `@main` has one block, tensors or scalars as
+    results. Ensures: `@main` has no results. Fails when: there is no `@main`, it
+    has several blocks, or a result is neither a ranked tensor nor a number.
+
+    ```mlir
+    func.func @main(%x: tensor<4xf32>) -> tensor<4xf32> { return %x : ... }
+    // becomes
+    func.func @main(%x: tensor<4xf32>, %y: memref<4xf32> {bcr.output}) {
+      bufferization.materialize_in_destination %x in restrict writable %y : ...
+      return
+    }
+    ```
+  }];
+  let dependentDialects = ["::mlir::arith::ArithDialect",
+    "::mlir::bufferization::BufferizationDialect",
+    "::mlir::cf::ControlFlowDialect", "::mlir::memref::MemRefDialect",
+    "::mlir::tensor::TensorDialect"];
+  let statistics = [
+    Statistic<"numDestinations", "num-destinations",
+              "Number of results that became buffers of the caller">
+  ];
+}
+
+#endif // BCR_TRANSFORMS_DESTINATIONS_TD
