@@ -12,6 +12,7 @@
 #define BCR_PASSES_TD
 
 include "mlir/Pass/PassBase.td"
+include "passes/Conversion/BCRToLinalg.td"
 include "passes/Transforms/Instrument.td"
 include "passes/Transforms/Raise.td"
 
