@@ -13,6 +13,7 @@
 
 include "mlir/Pass/PassBase.td"
 include "passes/Conversion/ApproximateMath.td"
+include "passes/Conversion/BCRToLinalg.td"
 include "passes/Conversion/BCRToLoops.td"
 include "passes/Conversion/EmitEntry.td"
 include "passes/Conversion/LowerLinalg.td"

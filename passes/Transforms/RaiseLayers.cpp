@@ -138,6 +138,16 @@ namespace {
 struct ConvolutionParts {
   SmallVector<int64_t> strides, dilations;
   int64_t groups = 1;
+  SmallVector<int64_t> padding = {0, 0, 0, 0};
+
+  /// The same along the other dimension of the image; the former one has one
+  /// element and is not padded.
+  ConvolutionParts asRow() const {
+    return {{1, strides[0]},
+            {1, dilations[0]},
+            groups,
+            {0, padding[0], 0, padding[2]}};
+  }
 };
 } // namespace
 
@@ -209,54 +219,60 @@ static RaiseResult raiseConvolution(linalg::LinalgOp op, StringRef layer,
   const SmallVector<ReassociationIndices> splitRow = {{0}, {1}, {2, 3}};
   if (grouped)
     input = collapse(input, splitChannels, rewriter);
-  SmallVector<int64_t> padding(4, 0);
-  input = foldPadding(input, padding);
-  if (oneDimensional) {
-    ArrayRef<int64_t> shape =
-        cast<RankedTensorType>(input.getType()).getShape();
+  ConvolutionParts own = parts;
+  input = foldPadding(input, own.padding);
+
+  // The result and the kernel as bcr.conv2d has them.
+  SmallVector<int64_t> shape(type.getShape());
+  if (grouped)
+    shape = {shape[0], shape[1] * shape[2], shape[3], shape[4]};
+  SmallVector<int64_t> kernel(ArrayRef(weights.shape).take_back(2));
+  SmallVector<int64_t> inputShape(
+      cast<RankedTensorType>(input.getType()).getShape());
+  // An image of one column becomes one row, for the row is what kernels
+  // vectorise; torch-mlir writes grouped convolutions in one dimension so.
+  bool column = !oneDimensional && inputShape[3] == 1 && inputShape[2] != 1 &&
+                kernel[1] == 1 && own.padding[1] == 0 && own.padding[3] == 0;
+  if (column) {
+    input = collapse(input, splitRow, rewriter);
+    own = own.asRow();
+  }
+  bool row = oneDimensional || column;
+  if (row) {
     FailureOr<Value> expanded =
-        expandTo({shape[0], shape[1], 1, shape[2]}, splitRow, input, rewriter);
+        expandTo({inputShape[0], inputShape[1], 1, inputShape[2]}, splitRow,
+                 input, rewriter);
     if (failed(expanded))
       return giveUp("its input cannot be reshaped");
     input = *expanded;
-  }
-
-  // The result and the weights as bcr.conv2d has them.
-  SmallVector<int64_t> shape(type.getShape());
-  SmallVector<int64_t> kernel;
-  if (grouped) {
-    shape = {shape[0], shape[1] * shape[2], shape[3], shape[4]};
-    kernel.assign(weights.shape.end() - 2, weights.shape.end());
-  } else if (oneDimensional) {
     shape = {shape[0], shape[1], 1, shape[2]};
-    kernel = {1, weights.shape.back()};
-  } else {
-    kernel.assign(weights.shape.end() - 2, weights.shape.end());
+    kernel = {1, column ? kernel[0] : kernel[1]};
   }
-  int64_t channels = cast<RankedTensorType>(input.getType()).getDimSize(1);
   Value weight = makeWeights(
-      weights, {shape[1], channels / parts.groups, kernel[0], kernel[1]}, layer,
-      op, rewriter);
+      weights, {shape[1], inputShape[1] / own.groups, kernel[0], kernel[1]},
+      layer, op, rewriter);
   if (!weight)
     return giveUp(kNoData);
 
   Value init = makeInit(shape, start->batch, op, rewriter);
-  auto conv = Conv2DOp::create(
-      rewriter, op->getLoc(), init.getType(), input, weight, start->bias,
-      /*residual=*/Value(), init, kernel, parts.strides, padding,
-      parts.dilations, parts.groups, ActivationAttr(),
-      rewriter.getStringAttr(layer), FormAttr(), DenseI64ArrayAttr(),
-      ScheduleAttr());
-  Value result = conv->getResult(0);
-  if (grouped) {
-    FailureOr<Value> expanded =
-        expandTo(type.getShape(), splitChannels, result, rewriter);
-    assert(succeeded(expanded) && "only the batch can be dynamic");
-    result = *expanded;
-  } else if (oneDimensional) {
-    result = collapse(result, splitRow, rewriter);
-  }
-  rewriter.replaceOp(op, result);
+  auto conv = Conv2DOp::create(rewriter, op->getLoc(), init.getType(), input,
+                               weight, start->bias,
+                               /*residual=*/Value(), init, kernel, own.strides,
+                               own.padding, own.dilations, own.groups,
+                               ActivationAttr(), rewriter.getStringAttr(layer),
+                               FormAttr(), DenseI64ArrayAttr(), ScheduleAttr());
+
+  // Only the batch can be dynamic, and it is never split.
+  FailureOr<Value> result = conv->getResult(0);
+  if (row)
+    result = collapse(*result, splitRow, rewriter);
+  if (column)
+    result = expandTo({shape[0], shape[1], shape[3], 1}, splitRow, *result,
+                      rewriter);
+  if (grouped && succeeded(result))
+    result = expandTo(type.getShape(), splitChannels, *result, rewriter);
+  assert(succeeded(result) && "static dimensions can always be split");
+  rewriter.replaceOp(op, *result);
   RaiseResult raised;
   raised.layer = cast<LayerOpInterface>(conv.getOperation());
   return raised;
@@ -324,8 +340,10 @@ static RaiseResult raiseWithWeights(linalg::LinalgOp op, StringRef layer,
   if (std::string reason = getTypeReason(op); !reason.empty())
     return giveUp(reason);
   auto convolution = [&](auto conv, int64_t groups) {
-    ConvolutionParts parts = {getPair(conv.getStrides()),
-                              getPair(conv.getDilations()), groups};
+    ConvolutionParts parts;
+    parts.strides = getPair(conv.getStrides());
+    parts.dilations = getPair(conv.getDilations());
+    parts.groups = groups;
     return raiseConvolution(op, layer, weights, parts, rewriter);
   };
   auto matmul = [&](bool ownMaps, const StridedConstant &matrix) {
