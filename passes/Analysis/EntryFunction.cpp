@@ -1,5 +1,4 @@
-//===- EntryFunction.cpp - The function that a network is
-//---------------------===//
+//===- EntryFunction.cpp - The function that a network is -----------------===//
 //
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //

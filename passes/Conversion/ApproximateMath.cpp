@@ -1,5 +1,4 @@
-//===- ApproximateMath.cpp - Functions of f32 as polynomials
-//-------------------===//
+//===- ApproximateMath.cpp - Functions of f32 as polynomials --------------===//
 //
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //

@@ -1,5 +1,4 @@
-//===- EmitEntry.cpp - The C function that runs @main
-//--------------------------===//
+//===- EmitEntry.cpp - The C function that runs @main ---------------------===//
 //
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
@@ -37,6 +36,7 @@ private:
   Value loadPointer(Value array, int64_t index);
   Value loadSize();
   Value makeMemRef(MemRefType type, Value pointer);
+  Value makeProfile(MemRefType type);
   Value makeArgument(unsigned position);
 
   func::FuncOp main;
@@ -99,6 +99,31 @@ Value EntryBuilder::makeMemRef(MemRefType type, Value pointer) {
       .getResult(0);
 }
 
+/// The buffer for time stamps, empty if the caller gives none.
+Value EntryBuilder::makeProfile(MemRefType type) {
+  Location loc = builder.getLoc();
+  Value pointer = entry.getArgument(4);
+  auto constant = [&](int64_t value) -> Value {
+    return LLVM::ConstantOp::create(builder, builder.getI64Type(),
+                                    builder.getI64IntegerAttr(value));
+  };
+  Value null = LLVM::ZeroOp::create(builder, pointerType);
+  Value given =
+      LLVM::ICmpOp::create(builder, LLVM::ICmpPredicate::ne, pointer, null);
+  auto descriptor =
+      MemRefDescriptor::poison(builder, loc, converter.convertType(type));
+  descriptor.setAllocatedPtr(builder, loc, pointer);
+  descriptor.setAlignedPtr(builder, loc, pointer);
+  descriptor.setOffset(builder, loc, constant(0));
+  descriptor.setStride(builder, loc, 0, constant(1));
+  // The size only says whether to stamp: slots are constants.
+  descriptor.setSize(
+      builder, loc, 0,
+      LLVM::ZExtOp::create(builder, builder.getI64Type(), given));
+  return UnrealizedConversionCastOp::create(builder, type, Value(descriptor))
+      .getResult(0);
+}
+
 Value EntryBuilder::makeArgument(unsigned position) {
   Type type = main.getArgumentTypes()[position];
   auto memref = dyn_cast<MemRefType>(type);
@@ -109,6 +134,8 @@ Value EntryBuilder::makeArgument(unsigned position) {
     memref::StoreOp::create(builder, zero, status, ValueRange());
     return status;
   }
+  if (main.getArgAttr(position, "bcr.profile"))
+    return makeProfile(memref);
   if (main.getArgAttr(position, "bcr.pool"))
     return makeMemRef(memref, entry.getArgument(2));
   if (main.getArgAttr(position, "bcr.output"))
@@ -173,8 +200,8 @@ void EmitEntry::runOnOperation() {
   }
   OpBuilder builder = OpBuilder::atBlockEnd(module.getBody());
   Type pointer = LLVM::LLVMPointerType::get(&getContext());
-  auto type = builder.getFunctionType({pointer, pointer, pointer, pointer},
-                                      builder.getI32Type());
+  auto type = builder.getFunctionType(
+      {pointer, pointer, pointer, pointer, pointer}, builder.getI32Type());
   auto entry =
       func::FuncOp::create(builder, function->getLoc(), "bcr_run", type);
   EntryBuilder(*function, entry).build();

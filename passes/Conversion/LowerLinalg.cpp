@@ -1,5 +1,4 @@
-//===- LowerLinalg.cpp - Linalg on memrefs to loops that vectorise
-//-------------===//
+//===- LowerLinalg.cpp - Linalg on memrefs to loops that vectorise --------===//
 //
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //

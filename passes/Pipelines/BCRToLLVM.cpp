@@ -1,5 +1,4 @@
-//===- BCRToLLVM.cpp - The pipeline bcr-to-llvm
-//-------------------------------===//
+//===- BCRToLLVM.cpp - The pipeline bcr-to-llvm ---------------------------===//
 //
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
@@ -28,7 +27,7 @@ namespace {
 struct Configuration {
   TargetInfo target;
   int64_t threads;
-  std::string sparsity;
+  SparsityMode sparsity;
   uint64_t poolMinBytes;
 };
 
@@ -41,6 +40,38 @@ struct Stage {
 static void addCleanup(OpPassManager &manager) {
   manager.addPass(createCanonicalizerPass());
   manager.addPass(createCSEPass());
+}
+
+static void buildRaise(OpPassManager &manager, const Configuration &) {
+  addCleanup(manager);
+  manager.addPass(createRaise());
+  addCleanup(manager);
+}
+
+static void buildSelect(OpPassManager &manager, const Configuration &config) {
+  SelectOptions select;
+  select.sparsity = config.sparsity;
+  select.lanes = config.target.lanes;
+  select.registers = config.target.registers;
+  manager.addPass(createSelect(select));
+}
+
+static void buildCompact(OpPassManager &manager, const Configuration &) {
+  manager.addPass(createCompact());
+}
+
+static void buildReorder(OpPassManager &manager, const Configuration &config) {
+  ReorderOptions reorder;
+  reorder.threads = config.threads;
+  manager.addPass(createReorder(reorder));
+}
+
+static void buildTile(OpPassManager &manager, const Configuration &config) {
+  TileOptions tile;
+  tile.lanes = config.target.lanes;
+  tile.registers = config.target.registers;
+  tile.threads = config.threads;
+  manager.addPass(createTile(tile));
 }
 
 static void buildFuse(OpPassManager &manager, const Configuration &) {
@@ -67,7 +98,21 @@ static void buildBufferize(OpPassManager &manager, const Configuration &) {
   addCleanup(manager);
 }
 
+static void buildInstrument(OpPassManager &manager,
+                            const Configuration &config) {
+  // AArch64's cycle counter is closed to user programs.
+  BCRInstrumentPassOptions instrument;
+  instrument.counter = StringRef(config.target.triple).starts_with("x86_64")
+                           ? Counter::Cycle
+                           : Counter::Steady;
+  manager.addPass(createBCRInstrumentPass(instrument));
+}
+
 static void buildLoops(OpPassManager &manager, const Configuration &config) {
+  ConvertBCRToLoopsPassOptions layers;
+  layers.threads = config.threads;
+  layers.lanes = config.target.lanes;
+  manager.addPass(createConvertBCRToLoopsPass(layers));
   BCRLowerLinalgPassOptions linalg;
   linalg.threads = config.threads;
   manager.addNestedPass<func::FuncOp>(createBCRLowerLinalgPass(linalg));
@@ -129,9 +174,12 @@ static void buildLLVM(OpPassManager &manager, const Configuration &config) {
 }
 
 static constexpr Stage kStages[] = {
-    {"fuse", buildFuse},   {"bufferize", buildBufferize},
-    {"loops", buildLoops}, {"constants", buildConstants},
-    {"entry", buildEntry}, {"llvm", buildLLVM},
+    {"raise", buildRaise},         {"select", buildSelect},
+    {"compact", buildCompact},     {"reorder", buildReorder},
+    {"tile", buildTile},           {"fuse", buildFuse},
+    {"bufferize", buildBufferize}, {"instrument", buildInstrument},
+    {"loops", buildLoops},         {"constants", buildConstants},
+    {"entry", buildEntry},         {"llvm", buildLLVM},
 };
 
 ArrayRef<StringRef> mlir::bcr::getStageNames() {
@@ -159,10 +207,6 @@ LogicalResult mlir::bcr::buildBCRToLLVM(
                      Twine(options.threads.getValue()));
   config.threads = options.threads;
   config.sparsity = options.sparsity;
-  if (config.sparsity != "auto" && config.sparsity != "force" &&
-      config.sparsity != "off")
-    return emitError("sparsity must be auto, force or off, got '" +
-                     config.sparsity + "'");
   config.poolMinBytes = options.poolMinBytes;
 
   ArrayRef<StringRef> names = getStageNames();

@@ -8,6 +8,8 @@
 #ifndef BCR_PASSES_PIPELINES_BCRTOLLVM_H
 #define BCR_PASSES_PIPELINES_BCRTOLLVM_H
 
+#include "passes/Passes.h"
+
 #include "mlir/Pass/PassManager.h"
 #include "mlir/Pass/PassOptions.h"
 
@@ -15,11 +17,13 @@ namespace mlir::bcr {
 
 /// Options of `bcr-to-llvm`. Empty and zero values mean the target's own.
 struct BCRToLLVMOptions : public PassPipelineOptions<BCRToLLVMOptions> {
-  Option<std::string> sparsity{
-      *this, "sparsity",
-      llvm::cl::desc("auto: sparse where it pays; force: sparse where it is "
-                     "possible; off: dense"),
-      llvm::cl::init("auto")};
+  Option<SparsityMode> sparsity{
+      *this, "sparsity", llvm::cl::desc("Which layers run sparse"),
+      llvm::cl::init(SparsityMode::Auto),
+      llvm::cl::values(
+          clEnumValN(SparsityMode::Auto, "auto", "those where it pays"),
+          clEnumValN(SparsityMode::Force, "force", "all that can"),
+          clEnumValN(SparsityMode::Off, "off", "none"))};
   Option<int64_t> threads{*this, "threads",
                           llvm::cl::desc("Threads that the code runs on"),
                           llvm::cl::init(1)};

@@ -1,5 +1,4 @@
-//===- EmitModule.cpp - From the LLVM dialect to a file
-//-----------------------===//
+//===- EmitModule.cpp - From the LLVM dialect to a file -------------------===//
 //
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //

@@ -1,5 +1,4 @@
-//===- Jit.cpp - Object files in this process
-//--------------------------------===//
+//===- Jit.cpp - Object files in this process -----------------------------===//
 //
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //

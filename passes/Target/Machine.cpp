@@ -1,5 +1,4 @@
-//===- Machine.cpp - What a target machine is and offers
-//----------------------===//
+//===- Machine.cpp - What a target machine is and offers ------------------===//
 //
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //

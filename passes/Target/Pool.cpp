@@ -1,5 +1,4 @@
-//===- Pool.cpp - The constants of a compiled model
-//--------------------------===//
+//===- Pool.cpp - The constants of a compiled model -----------------------===//
 //
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //

@@ -1,5 +1,4 @@
-//===- Decompose.cpp - Tensor ops without loops into ops with
-//----------------===//
+//===- Decompose.cpp - Tensor ops without loops into ops with -------------===//
 //
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //

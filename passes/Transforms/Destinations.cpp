@@ -1,5 +1,4 @@
-//===- Destinations.cpp - Results into buffers of the caller
-//-------------------===//
+//===- Destinations.cpp - Results into buffers of the caller --------------===//
 //
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //

@@ -1,5 +1,4 @@
-//===- Fuse.cpp - Element-wise fusion without repeated work
-//--------------------===//
+//===- Fuse.cpp - Element-wise fusion without repeated work ---------------===//
 //
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //

@@ -1,5 +1,4 @@
-//===- Guard.cpp - Assertions into a status, accesses into bounds
-//-------------===//
+//===- Guard.cpp - Assertions into a status, accesses into bounds ---------===//
 //
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //

@@ -1,5 +1,4 @@
-//===- PoolConstants.cpp - Large constants into one pool
-//-----------------------===//
+//===- PoolConstants.cpp - Large constants into one pool ------------------===//
 //
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
@@ -128,6 +127,8 @@ LogicalResult PoolConstants::collect() {
         builder.getNamedAttr("name", global.getSymNameAttr()),
         builder.getNamedAttr("offset", builder.getI64IntegerAttr(offset)),
         builder.getNamedAttr("bytes", builder.getI64IntegerAttr(bytes)),
+        builder.getNamedAttr("dtype",
+                             TypeAttr::get(global.getType().getElementType())),
         builder.getNamedAttr("value", value)};
     if (bound)
       entry.push_back(builder.getNamedAttr("bound", bound));

@@ -260,7 +260,8 @@ static RaiseResult raiseConvolution(linalg::LinalgOp op, StringRef layer,
                                /*residual=*/Value(), init, kernel, own.strides,
                                own.padding, own.dilations, own.groups,
                                ActivationAttr(), rewriter.getStringAttr(layer),
-                               FormAttr(), DenseI64ArrayAttr(), ScheduleAttr());
+                               FormAttr(), DenseI64ArrayAttr(), ScheduleAttr(),
+                               /*chunks=*/DenseI64ArrayAttr());
 
   // Only the batch can be dynamic, and it is never split.
   FailureOr<Value> result = conv->getResult(0);
@@ -317,7 +318,8 @@ static RaiseResult raiseMatmul(linalg::LinalgOp op, StringRef layer,
                                  start->bias,
                                  /*residual=*/Value(), init, ActivationAttr(),
                                  rewriter.getStringAttr(layer), FormAttr(),
-                                 DenseI64ArrayAttr(), ScheduleAttr());
+                                 DenseI64ArrayAttr(), ScheduleAttr(),
+                                 /*chunks=*/DenseI64ArrayAttr());
   Value result = matmul->getResult(0);
   if (batched) {
     sizes[2] = rewriter.getIndexAttr(transposed.shape[0]);
