@@ -132,44 +132,42 @@ static FailureOr<AffineIndex> matchIndex(Value value, unsigned numLoops) {
 
 /// A generic that yields an element of its input, or of a constant that its
 /// body extracts from, unchanged.
-static FailureOr<StridedConstant> matchGeneric(linalg::GenericOp op) {
-  if (op->getNumResults() != 1 ||
-      op.getNumParallelLoops() != op.getNumLoops() ||
-      !op.getIndexingMapsArray().back().isIdentity())
+/// A generic that yields an element of input `argument` unchanged. A dimension
+/// that the input does not have may be dynamic.
+static FailureOr<StridedConstant> matchMovedInput(linalg::GenericOp op,
+                                                  BlockArgument argument) {
+  if (argument.getArgNumber() >= op.getNumDpsInputs())
     return failure();
+  OpOperand &operand = op->getOpOperand(argument.getArgNumber());
+  FailureOr<StridedConstant> source = StridedConstant::match(operand.get());
+  if (failed(source))
+    return failure();
+  StridedConstant result = *source;
   auto type = cast<RankedTensorType>(op->getResult(0).getType());
-  if (!type.hasStaticShape())
-    return failure();
-  Value yielded = op.getBody()->getTerminator()->getOperand(0);
-
-  if (auto argument = dyn_cast<BlockArgument>(yielded)) {
-    if (argument.getArgNumber() >= op.getNumDpsInputs())
-      return failure();
-    OpOperand &operand = op->getOpOperand(argument.getArgNumber());
-    FailureOr<StridedConstant> source = StridedConstant::match(operand.get());
-    if (failed(source))
-      return failure();
-    StridedConstant result = *source;
-    result.shape.assign(type.getShape().begin(), type.getShape().end());
-    result.strides.assign(type.getRank(), 0);
-    for (auto [i, expr] :
-         llvm::enumerate(op.getMatchingIndexingMap(&operand).getResults())) {
-      if (auto dimension = dyn_cast<AffineDimExpr>(expr))
-        result.strides[dimension.getPosition()] += source->strides[i];
-      else if (auto constant = dyn_cast<AffineConstantExpr>(expr))
-        result.offset += constant.getValue() * source->strides[i];
-      else
+  result.shape.assign(type.getShape().begin(), type.getShape().end());
+  result.strides.assign(type.getRank(), 0);
+  for (auto [i, expr] :
+       llvm::enumerate(op.getMatchingIndexingMap(&operand).getResults())) {
+    if (auto dimension = dyn_cast<AffineDimExpr>(expr)) {
+      if (type.isDynamicDim(dimension.getPosition()))
         return failure();
+      result.strides[dimension.getPosition()] += source->strides[i];
+    } else if (auto constant = dyn_cast<AffineConstantExpr>(expr)) {
+      result.offset += constant.getValue() * source->strides[i];
+    } else {
+      return failure();
     }
-    return result;
   }
+  return result;
+}
 
-  auto extract = yielded.getDefiningOp<tensor::ExtractOp>();
-  if (!extract || extract->getBlock() != op.getBody())
-    return failure();
+/// A generic that yields an element of a constant that its body extracts.
+static FailureOr<StridedConstant> matchExtract(linalg::GenericOp op,
+                                               tensor::ExtractOp extract) {
   FailureOr<StridedConstant> source =
       StridedConstant::match(extract.getTensor());
-  if (failed(source))
+  auto type = cast<RankedTensorType>(op->getResult(0).getType());
+  if (failed(source) || !type.hasStaticShape())
     return failure();
   StridedConstant result = *source;
   result.shape.assign(type.getShape().begin(), type.getShape().end());
@@ -189,6 +187,22 @@ static FailureOr<StridedConstant> matchGeneric(linalg::GenericOp op) {
       return failure();
   }
   return result;
+}
+
+static FailureOr<StridedConstant> matchGeneric(linalg::GenericOp op) {
+  if (op->getNumResults() != 1 ||
+      op.getNumParallelLoops() != op.getNumLoops() ||
+      !op.getIndexingMapsArray().back().isIdentity() ||
+      !isa<RankedTensorType>(op->getResult(0).getType()))
+    return failure();
+  Value yielded = op.getBody()->getTerminator()->getOperand(0);
+  if (auto argument = dyn_cast<BlockArgument>(yielded);
+      argument && argument.getOwner() == op.getBody())
+    return matchMovedInput(op, argument);
+  auto extract = yielded.getDefiningOp<tensor::ExtractOp>();
+  if (!extract || extract->getBlock() != op.getBody())
+    return failure();
+  return matchExtract(op, extract);
 }
 
 FailureOr<StridedConstant> StridedConstant::match(Value value) {
@@ -224,6 +238,8 @@ StridedConstant StridedConstant::permuted(ArrayRef<int64_t> permutation) const {
 }
 
 bool StridedConstant::isWholeRoot() const {
+  if (ShapedType::isDynamicShape(shape))
+    return false;
   SmallVector<int64_t> expected = getRowMajorStrides(shape);
   for (auto [size, stride, rowMajor] : llvm::zip(shape, strides, expected))
     if (size != 1 && stride != rowMajor)
@@ -233,6 +249,8 @@ bool StridedConstant::isWholeRoot() const {
 }
 
 FailureOr<std::vector<float>> StridedConstant::gather() const {
+  if (ShapedType::isDynamicShape(shape))
+    return failure();
   FailureOr<FloatElements> elements = FloatElements::get(root);
   if (failed(elements))
     return failure();

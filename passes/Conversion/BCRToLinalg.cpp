@@ -246,33 +246,40 @@ static FailureOr<Value> convertProducts(Conv2DOp op, OpBuilder &builder) {
   return mergeChannels(result, builder);
 }
 
-/// Adds residual and activation to the sum of products and bias.
-static Value makeEpilogue(LayerOpInterface layer, Value sum,
-                          OpBuilder &builder) {
-  Value residual = layer.getResidual();
-  ActivationAttr activation = layer.getActivationAttr();
-  if (!residual && !activation)
-    return sum;
-  SmallVector<Value> inputs = {sum};
-  if (residual)
-    inputs.push_back(residual);
-  auto rank = cast<RankedTensorType>(sum.getType()).getRank();
+/// An element-wise generic over tensors of one shape.
+static Value
+makeElementwise(LayerOpInterface layer, ValueRange inputs, OpBuilder &builder,
+                function_ref<Value(OpBuilder &, Location, ValueRange)> body) {
+  Value init = layer.getInit();
+  int64_t rank = cast<RankedTensorType>(init.getType()).getRank();
   SmallVector<AffineMap> maps(inputs.size() + 1,
                               builder.getMultiDimIdentityMap(rank));
   SmallVector<utils::IteratorType> iterators(rank,
                                              utils::IteratorType::parallel);
   return linalg::GenericOp::create(
-             builder, layer->getLoc(), sum.getType(), inputs, layer.getInit(),
-             maps, iterators,
+             builder, layer->getLoc(), init.getType(), inputs, init, maps,
+             iterators,
              [&](OpBuilder &b, Location loc, ValueRange args) {
-               Value value = args[0];
-               if (residual)
-                 value = arith::AddFOp::create(b, loc, value, args[1]);
-               if (activation)
-                 value = buildActivation(b, loc, activation, value);
-               linalg::YieldOp::create(b, loc, value);
+               linalg::YieldOp::create(b, loc, body(b, loc, args));
              })
       ->getResult(0);
+}
+
+/// Adds residual and activation to the sum of products and bias.
+static Value makeEpilogue(LayerOpInterface layer, Value sum,
+                          OpBuilder &builder) {
+  if (Value residual = layer.getResidual())
+    sum = makeElementwise(
+        layer, {sum, residual}, builder,
+        [](OpBuilder &b, Location loc, ValueRange args) -> Value {
+          return arith::AddFOp::create(b, loc, args[0], args[1]);
+        });
+  if (ActivationAttr activation = layer.getActivationAttr())
+    sum = makeElementwise(layer, sum, builder,
+                          [&](OpBuilder &b, Location loc, ValueRange args) {
+                            return buildActivation(b, loc, activation, args[0]);
+                          });
+  return sum;
 }
 
 namespace {

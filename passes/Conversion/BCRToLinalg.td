@@ -16,8 +16,8 @@ def ConvertBCRToLinalg : Pass<"convert-bcr-to-linalg", "::mlir::ModuleOp"> {
     lowerings run a module without any of the kernels of bcr.
 
     A layer with dense weights becomes what torch-mlir would have written: a pad,
-    a named convolution or a transpose and a matmul, and one element-wise generic
-    for residual and activation; `bcr-raise` takes it back. A layer with packed
+    a named convolution or a transpose and a matmul, and element-wise generics for
+    residual and activation; `bcr-raise` takes it back. A layer with packed
     weights becomes a generic that multiplies with the decoded dense weights
     where a mask says that the weight is kept, and skips all other positions:
     what packed weights drop contributes nothing, so an activation that is Inf or

@@ -106,9 +106,11 @@ struct Raise : public mlir::bcr::impl::RaiseBase<Raise> {
     ModuleOp module = getOperation();
     eraseReciprocalChecks(module);
 
+    IRRewriter rewriter(&getContext());
+    foldMaskedWeights(module, rewriter);
+
     SmallVector<linalg::LinalgOp> candidates;
     module.walk([&](linalg::LinalgOp op) { candidates.push_back(op); });
-    IRRewriter rewriter(&getContext());
     LayerNames names;
     for (linalg::LinalgOp op : candidates) {
       RaiseResult result = raiseLayer(op, names, rewriter);

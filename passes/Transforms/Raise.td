@@ -19,6 +19,8 @@ def Raise : Pass<"bcr-raise", "::mlir::ModuleOp"> {
       matmuls, also of batches, whose weights are constants behind any transpose,
       reshape, broadcast or reversal; the data of the weights is not copied
       unless its order changes;
+    - weights that are the product of two constants, a parameter and a mask, as
+      `torch.nn.utils.prune` leaves them: `x.weight_orig` makes `x.weight`;
     - zero padding of the image in front of a convolution;
     - a bias, a batch norm with constant statistics, a product with a scalar and
       any chain of these become part of weights and bias. They are computed in
@@ -35,7 +37,8 @@ def Raise : Pass<"bcr-raise", "::mlir::ModuleOp"> {
     `features.0`; a second use of the same weights is `features.0#1`; literal
     weights make `conv0`, `matmul0` and so on. The module attribute `bcr.layers`
     gets `op`, `shape`, `epilogue` and the parameters of each layer, and of each
-    convolution or matmul with constant weights that stays as it is the `reason`.
+    convolution or matmul with constant weights that stays as it is the `op` and
+    the `reason`.
 
     torch-mlir guards each reciprocal with an assertion that no element is zero,
     where PyTorch answers infinity. These assertions are removed.

@@ -44,6 +44,9 @@ struct RaiseResult {
   std::string name;
 };
 
+/// Computes products of two constants, as torch.nn.utils.prune makes them.
+void foldMaskedWeights(ModuleOp module, RewriterBase &rewriter);
+
 /// Replaces a linalg convolution or matmul with constant weights by a layer.
 RaiseResult raiseLayer(linalg::LinalgOp op, LayerNames &names,
                        RewriterBase &rewriter);

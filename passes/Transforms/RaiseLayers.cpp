@@ -401,9 +401,14 @@ RaiseResult mlir::bcr::raise::raiseLayer(linalg::LinalgOp op, LayerNames &names,
     return result;
   }
   RaiseResult result;
+  if (convolution) {
+    result.reason = "its weights are not a constant";
+    result.name = names.get("", kind);
+    return result;
+  }
   FailureOr<StridedConstant> left =
       StridedConstant::match(op.getDpsInputs()[0]);
-  if (contraction && succeeded(left)) {
+  if (succeeded(left)) {
     result.reason = "its weights are the left operand";
     result.name = names.get(left->getKey(), kind);
   }
