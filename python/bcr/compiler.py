@@ -75,14 +75,15 @@ def compile(
     with Stages(verbose) as stages:
         from bcr import _core
 
-        described = _core.describe_target(spec.triple, spec.cpu, spec.features)
+        # An unknown target fails before the long work begins.
+        _core.describe_target(spec.triple, spec.cpu, spec.features)
         stages.start("import")
         from bcr.frontend import import_model
 
         imported = import_model(model, tuple(args), dict(kwargs or {}), dynamic_shapes)
         program = compile_imported(
             imported,
-            Target(described.triple, described.cpu, described.features),
+            spec,
             sparsity=sparsity,
             num_threads=num_threads,
             stages=stages,
@@ -109,13 +110,15 @@ def compile_imported(
     num_threads: int,
     stages: Any,
 ) -> Program:
-    """Compile what the front end made; `target` names triple and CPU.
+    """Compile what the front end made.
 
     Raises:
         CompileError: the compiler failed; `reproducer` names a file that `bcr-opt` replays.
     """
     from bcr import _core, ir
 
+    described = _core.describe_target(target.triple, target.cpu, target.features)
+    target = Target(described.triple, described.cpu, described.features)
     pipeline = (
         f"builtin.module(bcr-to-llvm{{sparsity={sparsity} threads={num_threads} "
         f"triple={target.triple} cpu={target.cpu} features={target.features}}})"
@@ -129,7 +132,7 @@ def compile_imported(
         stages.start("passes")
         result = ir.PassManager.parse(pipeline, context).run(module, snapshots=tuple(STAGES))
         stages.start("machine code")
-        code = _core.emit(module, target.triple, target.cpu, target.features)
+        code = _core.emit(module, described)
         facts = module.operation.attributes
         layers = _python(facts, "bcr.layers", {})
         checks = tuple(_python(facts, "bcr.checks", []))
