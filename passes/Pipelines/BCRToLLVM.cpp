@@ -154,6 +154,9 @@ static void buildLLVM(OpPassManager &manager, const Configuration &config) {
     ConvertSCFToOpenMPPassOptions openmp;
     openmp.numThreads = config.threads;
     manager.addPass(createConvertSCFToOpenMPPass(openmp));
+    // Folds the scopes around its bodies: they may hold one block only, and
+    // loops are about to become several.
+    manager.addPass(createCanonicalizerPass());
   }
   manager.addPass(createSCFToControlFlowPass());
   manager.addPass(createConvertVectorToLLVMPass());

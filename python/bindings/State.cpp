@@ -24,7 +24,10 @@ static DialectRegistry makeRegistry() {
 // One thread: MLIR's pool would cost a start-up for every context, and one
 // large module has nothing that its passes could run in parallel.
 ContextState::ContextState()
-    : context(makeRegistry(), MLIRContext::Threading::DISABLED) {}
+    : context(makeRegistry(), MLIRContext::Threading::DISABLED) {
+  // The reproducer holds the module; a message is for people.
+  context.printOpOnDiagnostic(false);
+}
 
 ExclusiveWork::ExclusiveWork(const ContextRef &context) : context(context) {
   requireIdle(context);
