@@ -413,3 +413,42 @@ class _Buffers(nn.Module):
 
 
 _layer("buffers_and_shared_weights", _Buffers, 5, 7)
+
+
+# --- comparison -------------------------------------------------------------------------------
+
+_TOLERANCE = {
+    torch.float64: 1e-9,
+    torch.float32: 1e-4,
+    torch.float16: 5e-3,
+    torch.bfloat16: 2e-2,
+}
+
+
+def assert_same(got: object, want: object, path: str = "result") -> None:
+    """Compare nested results: structure, types, and values to a tolerance of the largest one."""
+    if isinstance(want, Tensor):
+        assert isinstance(got, Tensor), f"{path}: {got}"
+        assert (got.dtype, got.shape) == (want.dtype, want.shape), path
+        if not want.is_floating_point():
+            assert torch.equal(got, want), f"{path}: {got} instead of {want}"
+            return
+        finite = want[want.isfinite()].abs()
+        largest = float(finite.max()) if finite.numel() else 1.0
+        tolerance = _TOLERANCE[want.dtype]
+        torch.testing.assert_close(
+            got, want, rtol=0, atol=tolerance * max(largest, 1e-6), equal_nan=True, msg=path
+        )
+    elif isinstance(want, dict):
+        assert isinstance(got, dict)
+        assert list(got) == list(want), path
+        for key, part in want.items():
+            assert_same(got[key], part, f"{path}[{key!r}]")
+    elif isinstance(want, (tuple, list)):
+        assert isinstance(got, list if isinstance(want, list) else tuple), path
+        assert len(got) == len(want), path
+        for i, (a, b) in enumerate(zip(got, want)):
+            assert_same(a, b, f"{path}[{i}]")
+    else:
+        assert type(got) is type(want), path
+        assert got == want, path

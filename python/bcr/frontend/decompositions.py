@@ -7,6 +7,7 @@ from ones that it does lower.
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -102,6 +103,63 @@ def _median(x: Tensor, dim: int = -1, keepdim: bool = False) -> tuple[Tensor, Te
     return values, indices
 
 
+def _linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+    # Always one matrix product: for some strides torch repeats the weights for every batch.
+    y = torch.mm(x.reshape(-1, x.shape[-1]), weight.t())
+    if bias is not None:
+        y = y + bias
+    return y.reshape(*x.shape[:-1], weight.shape[0])
+
+
+def _attention(
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    attn_mask: Tensor | None = None,
+    dropout_p: float = 0.0,
+    is_causal: bool = False,
+    *,
+    scale: float | None = None,
+    enable_gqa: bool = False,
+) -> Any:
+    if dropout_p > 0:
+        return NotImplemented
+    if enable_gqa:
+        repeats = query.shape[-3] // key.shape[-3]
+        key, value = (x.repeat_interleave(repeats, -3) for x in (key, value))
+    factor = 1 / math.sqrt(query.shape[-1]) if scale is None else scale
+    scores = torch.matmul(query * factor, key.transpose(-2, -1))
+    if is_causal:
+        allowed = torch.ones(scores.shape[-2:], dtype=torch.bool).tril()
+        scores = scores.masked_fill(~allowed, -math.inf)
+    if attn_mask is None:
+        # No row is masked as a whole, so that the guard against 0/0 is not needed.
+        return torch.matmul(torch.softmax(scores, -1), value)
+    if attn_mask.dtype == torch.bool:
+        scores = scores.masked_fill(~attn_mask, -math.inf)
+    else:
+        scores = scores + attn_mask
+    return torch.matmul(aten._safe_softmax(scores, -1), value)
+
+
+def _softmax(x: Tensor, dim: int, half_to_float: bool) -> Tensor:
+    # torch-mlir's own way computes the position of the largest element beside its value.
+    if half_to_float:
+        x = x.float()
+    if x.numel() == 0:
+        return x.clone()
+    powers = torch.exp(x - torch.amax(x, dim, keepdim=True))
+    return powers / powers.sum(dim, keepdim=True)
+
+
+def _sort_stable(
+    x: Tensor, *, stable: bool | None, dim: int = -1, descending: bool = False
+) -> tuple[Tensor, Tensor]:
+    # `ordered_loops` sorts stably anyway.
+    values, indices = torch.sort(x, dim, descending)
+    return values, indices
+
+
 def _rrelu(
     x: Tensor,
     noise: Tensor,
@@ -126,6 +184,10 @@ def table() -> dict[OperatorBase, Callable[..., Any]]:
     merged.update(
         {
             aten.isfinite.default: _isfinite,
+            aten.linear.default: _linear,
+            aten.scaled_dot_product_attention.default: _attention,
+            aten._softmax.default: _softmax,
+            aten.sort.stable: _sort_stable,
             aten.erfc.default: _erfc,
             aten.fmod.Scalar: _fmod_scalar,
             aten.hypot.default: _hypot,

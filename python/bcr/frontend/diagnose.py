@@ -108,8 +108,11 @@ def _kind(node: Node) -> str:
 
 def _why_not(node: Node) -> str | None:
     """Return why a call alone cannot be lowered, None if it can."""
+    if isinstance(node.target, torch._ops.HigherOrderOperator):
+        return "is control flow, not an operator of torch.ops.aten"
     if not isinstance(node.target, torch._ops.OpOverload):
-        return "is not an operator of torch.ops.aten" if callable(node.target) else None
+        # Arithmetic with sizes.
+        return None
     if any(isinstance(arg.meta.get("val"), torch.SymInt) for arg in node.all_input_nodes):
         # Sizes come from the operators around it; alone it means nothing.
         return None

@@ -72,6 +72,11 @@ def to_program(
         raise ConfigError(f"example arguments must be a tuple, not a {type(args).__name__}")
     check_eval_mode(model)
     args, kwargs = pytree.tree_map(_as_tensor, (tuple(args), dict(kwargs or {})))
+    for value in pytree.tree_leaves((args, kwargs)):
+        if isinstance(value, torch.Tensor) and value.is_quantized:
+            raise UnsupportedError(
+                "an argument is a quantised tensor; pass integers or call dequantize() first"
+            )
     return _export(model, args, kwargs, dynamic_shapes)
 
 
@@ -116,7 +121,8 @@ def decompose(program: ExportedProgram) -> ExportedProgram:
     """
     try:
         with quiet(), torch.no_grad():
-            return program.run_decompositions(table())
+            rewritten: ExportedProgram = program.run_decompositions(table())
+            return rewritten
     except Exception as error:
         raise _cannot_trace("the exported program", error) from None
 

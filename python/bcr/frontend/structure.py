@@ -88,7 +88,7 @@ def bind(in_spec: Structure, args: Sequence[Any], kwargs: Mapping[str, Any]) -> 
 def _flatten(structure: Structure, value: Any, path: str, leaves: dict[int, Any]) -> None:
     [(kind, content)] = structure.items()
     if kind == "input":
-        if value is None or isinstance(value, (str, list, tuple, dict)):
+        if not hasattr(value, "shape"):
             raise InputError(f"{path}: expected a tensor, got {_describe(value)}")
         leaves[content] = value
     elif kind == "const":

@@ -27,6 +27,7 @@ from bcr.frontend.checks import check_finite
 from bcr.frontend.locations import line_of, module_of
 from bcr.frontend.ordered_loops import lower_tm_tensor
 from bcr.frontend.signature import DTYPE_NAMES
+from bcr.frontend.unused_results import drop_unused_results
 
 Array = npt.NDArray[np.generic]
 
@@ -37,9 +38,9 @@ _TO_TORCH = (
 _TO_LINALG = (
     "builtin.module(torch-backend-to-linalg-on-tensors-backend-pipeline{allow-non-finites=true})"
 )
-_CLEAN_UP = "builtin.module(func.func(canonicalize,cse))"
+_CLEAN_UP = "builtin.module(lower-affine,func.func(canonicalize,cse))"
 
-_DIALECTS = {"builtin", "func", "linalg", "tensor", "arith", "math", "scf", "cf"}
+_DIALECTS = {"affine", "builtin", "func", "linalg", "tensor", "arith", "math", "scf", "cf"}
 
 
 class LoweringError(Exception):
@@ -242,6 +243,7 @@ def lower(module: ir.Module) -> None:
             left = lower_tm_tensor(module)
         except NotImplementedError as error:
             raise LoweringError(str(error)) from None
+    drop_unused_results(module)
     left += sorted(_foreign_operations(module) - set(left))
     if left:
         raise LoweringError(f"no lowering for {', '.join(left)}")
