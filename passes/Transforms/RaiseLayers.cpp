@@ -255,12 +255,12 @@ static RaiseResult raiseConvolution(linalg::LinalgOp op, StringRef layer,
     return giveUp(kNoData);
 
   Value init = makeInit(shape, start->batch, op, rewriter);
-  auto conv = Conv2DOp::create(rewriter, op->getLoc(), init.getType(), input,
-                               weight, start->bias,
-                               /*residual=*/Value(), init, kernel, own.strides,
-                               own.padding, own.dilations, own.groups,
-                               ActivationAttr(), rewriter.getStringAttr(layer),
-                               FormAttr(), DenseI64ArrayAttr(), ScheduleAttr());
+  auto conv = Conv2DOp::create(
+      rewriter, op->getLoc(), init.getType(), input, weight, start->bias,
+      /*residual=*/Value(), init, kernel, own.strides, own.padding,
+      own.dilations, own.groups, ActivationAttr(),
+      rewriter.getStringAttr(layer), FormAttr(), DenseI64ArrayAttr(),
+      ScheduleAttr(), /*chunks=*/DenseI64ArrayAttr());
 
   // Only the batch can be dynamic, and it is never split.
   FailureOr<Value> result = conv->getResult(0);
@@ -313,11 +313,11 @@ static RaiseResult raiseMatmul(linalg::LinalgOp op, StringRef layer,
   }
   Value init =
       makeInit({numSamples, transposed.shape[0]}, samples, op, rewriter);
-  auto matmul = MatmulOp::create(rewriter, loc, init.getType(), input, weight,
-                                 start->bias,
-                                 /*residual=*/Value(), init, ActivationAttr(),
-                                 rewriter.getStringAttr(layer), FormAttr(),
-                                 DenseI64ArrayAttr(), ScheduleAttr());
+  auto matmul = MatmulOp::create(
+      rewriter, loc, init.getType(), input, weight, start->bias,
+      /*residual=*/Value(), init, ActivationAttr(),
+      rewriter.getStringAttr(layer), FormAttr(), DenseI64ArrayAttr(),
+      ScheduleAttr(), /*chunks=*/DenseI64ArrayAttr());
   Value result = matmul->getResult(0);
   if (batched) {
     sizes[2] = rewriter.getIndexAttr(transposed.shape[0]);
