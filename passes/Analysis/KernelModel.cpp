@@ -31,7 +31,8 @@ LayerWork mlir::bcr::getLayerWork(LayerOpInterface layer, VectorUnit unit) {
   LayerWork work;
   auto init = cast<ShapedType>(layer.getInit().getType());
   int64_t batch = init.isDynamicDim(0) ? 1 : init.getDimSize(0);
-  work.rowsPerConvGroup = layer.getNumRows();
+  work.numRows = layer.getNumRows();
+  work.rowsPerConvGroup = work.numRows;
   auto conv = dyn_cast<Conv2DOp>(layer.getOperation());
   if (!conv) {
     work.numPositions = batch;
@@ -124,8 +125,10 @@ static double estimateCycles(const LayerWork &work, const TileChoice &choice,
       rows -= choice.nextPiece[rows];
     }
   }
-  // A row that is accumulated again is loaded and stored once more.
-  cycles += double(numRevisits) * vectors * 1.5;
+  // A row that is accumulated again is loaded and stored once more; each row is
+  // stored once in any case.
+  cycles +=
+      double(numRevisits) * vectors * 1.5 + double(work.numRows * vectors);
   int64_t positionsPerTile =
       kernel == KernelKind::Pixels ? vectors * lanes : vectors;
   return cycles * double(work.numImages) *

@@ -35,6 +35,8 @@ struct LayerWork {
   /// Output positions of an image along the vector, with the columns of the
   /// halo between its rows; samples of a matmul. 1 if dynamic.
   int64_t numPositions = 1;
+  /// Output channels.
+  int64_t numRows = 1;
   /// Output channels that read the same input channels: the rows of a group of
   /// a grouped convolution.
   int64_t rowsPerConvGroup = 1;

@@ -465,7 +465,7 @@ void ReorderPass::runOnOperation() {
     Result &result = entry->second;
     if (result.constant.getResult() != layer.getWeight())
       replaceWeight(layer, result.constant);
-    if (threads > 1)
+    if (threads > 1 && !result.chunks.empty())
       layer.setChunksAttr(builder.getDenseI64ArrayAttr(result.chunks));
 
     const Effect &effect = result.effect;

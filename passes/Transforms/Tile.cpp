@@ -136,12 +136,14 @@ static std::vector<int32_t> countGroups(const PackedStructure &structure) {
   return counts;
 }
 
-/// Gives the pieces of a dense layer to `threads` shares, in order.
+/// Gives the pieces of a dense layer to `threads` shares, in order; a piece
+/// goes to the share that its middle row is in.
 static void dealInOrder(std::vector<Piece> &pieces, int64_t numRows,
                         int64_t threads) {
   int64_t rowsBefore = 0;
   for (Piece &piece : pieces) {
-    piece.chunk = rowsBefore * threads / numRows;
+    piece.chunk =
+        (2 * rowsBefore + piece.getHeight()) * threads / (2 * numRows);
     rowsBefore += piece.getHeight();
   }
 }
