@@ -47,6 +47,7 @@ private:
   void emitParallel(unsigned count);
   void emitChunks();
   void emitLoops(unsigned loop);
+  int64_t chooseUnroll();
   SmallVector<Value> emitReduction(unsigned loop, ValueRange carried);
   SmallVector<Value> emitBody(ValueRange outputs);
   SmallVector<Value> loadOutputs();
@@ -62,6 +63,8 @@ private:
   SmallVector<Value> counters;
   /// The innermost loops from here on are reductions.
   unsigned firstReduction = 0;
+  /// Steps of the loop before the innermost that one iteration makes.
+  int64_t unroll = 1;
 };
 } // namespace
 
@@ -323,6 +326,16 @@ void LoopEmitter::emitLoops(unsigned loop) {
     // Without a use of its old value an output has nothing to carry.
     SmallVector<Value> outputs = loadOutputs();
     bool carried = llvm::all_of(outputs, [](Value value) { return !!value; });
+    if (unroll > 1) {
+      Value first = counters[loop - 2];
+      for (int64_t i = 0; i < unroll; ++i) {
+        Value step = arith::ConstantIndexOp::create(builder, i);
+        counters[loop - 2] = arith::AddIOp::create(builder, first, step);
+        outputs = emitBody(outputs);
+      }
+      storeOutputs(outputs);
+      return;
+    }
     if (loop == op.getNumLoops() || carried) {
       storeOutputs(emitReduction(loop, outputs));
       return;
@@ -330,12 +343,34 @@ void LoopEmitter::emitLoops(unsigned loop) {
     firstReduction = op.getNumLoops();
   }
   Value zero = arith::ConstantIndexOp::create(builder, 0);
-  Value one = arith::ConstantIndexOp::create(builder, 1);
+  Value one = arith::ConstantIndexOp::create(
+      builder, loop + 2 == op.getNumLoops() ? unroll : 1);
   auto nest = scf::ForOp::create(builder, zero, sizes[loop], one);
   OpBuilder::InsertionGuard guard(builder);
   builder.setInsertionPointToStart(nest.getBody());
   counters[loop] = nest.getInductionVar();
   emitLoops(loop + 1);
+}
+
+/// Steps of a reduction around a parallel innermost loop that share one load
+/// and store of the outputs: a divisor of the loop's size.
+int64_t LoopEmitter::chooseUnroll() {
+  unsigned numLoops = op.getNumLoops();
+  if (numLoops < 2 || isReduction(numLoops - 1) || !isReduction(numLoops - 2))
+    return 1;
+  // Longer bodies gain nothing: they have loads and stores of their own.
+  if (op.getBody()->getOperations().size() > 4)
+    return 1;
+  for (OpOperand &output : op.getDpsInitsMutable())
+    if (!op.payloadUsesValueFromOperand(&output))
+      return 1;
+  int64_t size = op.getStaticLoopRanges()[numLoops - 2];
+  if (ShapedType::isDynamic(size))
+    return 1;
+  for (int64_t steps = 8; steps > 1; --steps)
+    if (size % steps == 0)
+      return steps;
+  return 1;
 }
 
 /// The outer parallel loops that are worth sharing among threads.
@@ -404,6 +439,7 @@ void LoopEmitter::emit() {
   firstReduction = numLoops;
   while (firstReduction > 0 && isReduction(firstReduction - 1))
     --firstReduction;
+  unroll = chooseUnroll();
 
   unsigned parallel = getNumParallelLoops();
   if (numLoops == 1 && parallel == 1)

@@ -36,6 +36,17 @@ static void setTargetAttributes(llvm::Module &module, const TargetInfo &info) {
   }
 }
 
+/// Inputs, outputs and the pool do not overlap: that is the contract of
+/// bcr_run, and what lets the vectoriser take loops without checks at run time.
+static void setNoAlias(llvm::Module &module) {
+  llvm::Function *main = module.getFunction("main");
+  if (!main || !main->hasLocalLinkage())
+    return;
+  for (llvm::Argument &argument : main->args())
+    if (argument.getType()->isPointerTy())
+      argument.addAttr(llvm::Attribute::NoAlias);
+}
+
 static void optimize(llvm::Module &module, llvm::TargetMachine &machine) {
   // Kernels come with their registers already dealt out: unrolling them or
   // packing their scalars again only causes spills. Plain loops of the dense
@@ -94,6 +105,7 @@ bool mlir::bcr::emitModule(ModuleOp module, const TargetMachineSpec &spec,
   llvmModule->setDataLayout(machine->createDataLayout());
   llvmModule->setPICLevel(llvm::PICLevel::BigPIC);
   setTargetAttributes(*llvmModule, info);
+  setNoAlias(*llvmModule);
   optimize(*llvmModule, *machine);
 
   if (kind == OutputKind::LLVMIR) {

@@ -6,6 +6,7 @@
 
 #include "passes/Passes.h"
 
+#include "mlir/Dialect/Affine/IR/AffineOps.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
@@ -25,11 +26,64 @@ namespace {
 struct Decompose : bcr::impl::BCRDecomposePassBase<Decompose> {
   void runOnOperation() override;
 };
+
+/// A padding below zero cuts; it becomes a slice before the padding.
+struct CutNegativePadding : OpRewritePattern<tensor::PadOp> {
+  using OpRewritePattern::OpRewritePattern;
+  LogicalResult matchAndRewrite(tensor::PadOp op,
+                                PatternRewriter &rewriter) const override;
+};
 } // namespace
+
+/// Splits paddings into cuts (returned, positive) and what is left to pad.
+static SmallVector<int64_t> splitCuts(Builder &builder,
+                                      SmallVectorImpl<OpFoldResult> &paddings,
+                                      bool &any) {
+  SmallVector<int64_t> cuts;
+  for (OpFoldResult &padding : paddings) {
+    int64_t value = getConstantIntValue(padding).value_or(0);
+    cuts.push_back(value < 0 ? -value : 0);
+    if (value < 0) {
+      padding = builder.getIndexAttr(0);
+      any = true;
+    }
+  }
+  return cuts;
+}
+
+LogicalResult
+CutNegativePadding::matchAndRewrite(tensor::PadOp op,
+                                    PatternRewriter &rewriter) const {
+  Value value = op.getConstantPaddingValue();
+  SmallVector<OpFoldResult> low = op.getMixedLowPad();
+  SmallVector<OpFoldResult> high = op.getMixedHighPad();
+  bool any = false;
+  SmallVector<int64_t> front = splitCuts(rewriter, low, any);
+  SmallVector<int64_t> back = splitCuts(rewriter, high, any);
+  // A padding computed from its place would have to be moved along.
+  if (!any || !value)
+    return failure();
+  Location loc = op.getLoc();
+  SmallVector<OpFoldResult> offsets, sizes, strides;
+  for (auto [i, size] :
+       llvm::enumerate(tensor::getMixedSizes(rewriter, loc, op.getSource()))) {
+    offsets.push_back(rewriter.getIndexAttr(front[i]));
+    strides.push_back(rewriter.getIndexAttr(1));
+    AffineExpr all = rewriter.getAffineDimExpr(0);
+    sizes.push_back(affine::makeComposedFoldedAffineApply(
+        rewriter, loc, all - (front[i] + back[i]), {size}));
+  }
+  Value slice = tensor::ExtractSliceOp::create(rewriter, loc, op.getSource(),
+                                               offsets, sizes, strides);
+  rewriter.replaceOpWithNewOp<tensor::PadOp>(op, op.getType(), slice, low, high,
+                                             value);
+  return success();
+}
 
 void Decompose::runOnOperation() {
   RewritePatternSet patterns(&getContext());
   tensor::populateDecomposeTensorConcatPatterns(patterns);
+  patterns.add<CutNegativePadding>(&getContext());
   if (failed(applyPatternsGreedily(getOperation(), std::move(patterns))))
     return signalPassFailure();
 
