@@ -34,6 +34,10 @@ PinnedBuffer::PinnedBuffer(nb::handle object, const std::string &what,
 }
 
 PinnedBuffer::~PinnedBuffer() {
+  // A context that a thread had entered goes after the interpreter, which took
+  // the array with it.
+  if (!Py_IsInitialized())
+    return;
   nb::gil_scoped_acquire lock;
   PyBuffer_Release(&view);
 }

@@ -48,11 +48,13 @@ static OutputKind parseKind(const std::string &kind) {
                         "': use 'object', 'assembly' or 'llvm'");
 }
 
-static nb::bytes emit(const ModuleObject &module, const TargetInfo &target,
+static nb::bytes emit(const ModuleObject &module, const std::string &triple,
+                      const std::string &cpu, const std::string &features,
                       const std::string &kindName) {
   OutputKind kind = parseKind(kindName);
+  describe(triple, cpu, features);
   ModuleOp op = module.get();
-  TargetMachineSpec spec{target.triple, target.cpu, target.features};
+  TargetMachineSpec spec{triple, cpu, features};
   DiagnosticCapture diagnostics(op.getContext());
   std::string output, error;
   bool succeeded;
@@ -114,7 +116,8 @@ void bindCodeGen(nb::module_ &m) {
       });
   m.def("describe_target", describe, "triple"_a = "", "cpu"_a = "",
         "features"_a = "");
-  m.def("emit", emit, "module"_a, "target"_a, "kind"_a = "object");
+  m.def("emit", emit, "module"_a, "triple"_a = "", "cpu"_a = "",
+        "features"_a = "", nb::kw_only(), "kind"_a = "object");
   m.def(
       "pool_size",
       [](const ModuleObject &module) {

@@ -4,6 +4,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "python/bindings/Printing.h"
 #include "python/bindings/State.h"
 
 #include <nanobind/stl/optional.h>

@@ -5,6 +5,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "python/bindings/Diagnostics.h"
+#include "python/bindings/Printing.h"
 #include "python/bindings/State.h"
 
 #include <nanobind/stl/pair.h>

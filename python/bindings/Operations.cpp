@@ -334,7 +334,8 @@ void bindOperations(nb::module_ &m) {
           [](const OperationHandle &self, std::optional<int64_t> elements,
              std::optional<int64_t> resources, bool debugInfo, bool generic) {
             return printOperation(self.get(),
-                                  {elements, resources, debugInfo, generic});
+                                  {elements, resources ? resources : elements,
+                                   debugInfo, generic});
           },
           nb::kw_only(), "large_elements_limit"_a = nb::none(),
           "large_resource_limit"_a = nb::none(), "enable_debug_info"_a = false,

@@ -22,13 +22,6 @@ using namespace mlir;
 
 namespace bcr::python {
 
-static std::string print(Location location) {
-  std::string text;
-  llvm::raw_string_ostream stream(text);
-  location.print(stream);
-  return text;
-}
-
 namespace {
 
 class RemarkCollector : public remark::detail::MLIRRemarkStreamerBase {
@@ -42,7 +35,7 @@ public:
     record.category = remark.getCombinedCategoryName().str();
     record.name = remark.getRemarkName().str();
     record.function = remark.getFunction().str();
-    record.location = print(remark.getLocation());
+    record.location = printLocation(remark.getLocation());
     for (const auto &argument : remark.getArgs()) {
       // Plain text comes under the key "Remark", everything else has its own.
       if (argument.key == "Remark") {

@@ -20,10 +20,9 @@ using namespace nanobind::literals;
 namespace bcr::python {
 
 namespace {
-/// A checked pipeline. MLIR's manager is made anew for each run, because what
-/// records a run is attached to it for good.
+/// A checked pipeline, for modules of any context. MLIR's manager is made anew
+/// for each run, because what records a run is attached to it for good.
 struct PassManagerObject {
-  ContextRef context;
   std::string pipeline;
 };
 } // namespace
@@ -38,11 +37,11 @@ static std::string stripAnchor(llvm::StringRef pipeline) {
 
 static PassManagerObject parsePipeline(const std::string &pipeline,
                                        const ContextObject *context) {
-  PassManagerObject manager{resolveOrCreateContext(context),
-                            stripAnchor(pipeline)};
-  DiagnosticCapture diagnostics(&manager.context->context);
+  ContextRef state = resolveOrCreateContext(context);
+  PassManagerObject manager{stripAnchor(pipeline)};
+  DiagnosticCapture diagnostics(&state->context);
   std::string error;
-  if (!checkPipeline(&manager.context->context, manager.pipeline, error))
+  if (!checkPipeline(&state->context, manager.pipeline, error))
     diagnostics.raise("cannot parse the pipeline '" + pipeline +
                       "': " + llvm::StringRef(error).trim().str());
   return manager;
@@ -85,7 +84,7 @@ static nb::object run(const PassManagerObject &self, const ModuleObject &module,
     texts[nb::cast(name)] = nb::cast(text);
   for (const auto &[name, time] : result.timings)
     seconds[nb::cast(name)] = time;
-  return nb::module_::import_("bcr._passes")
+  return nb::module_::import_("bcr.ir.passes")
       .attr("PassResult")(texts, result.remarks, seconds, diagnostics.records);
 }
 
@@ -104,9 +103,9 @@ void bindPasses(nb::module_ &m) {
                        arguments[nb::cast(key)] = nb::cast(value);
                      return arguments;
                    })
-      .def("__repr__", [](const RemarkRecord &self) {
-        return "Remark(" + self.kind + ", " + self.category + ", " +
-               self.message + ", at " + self.location + ")";
+      .def("__str__", [](const RemarkRecord &self) {
+        return self.location + ": " + self.kind + ": " + self.category + ": " +
+               self.message;
       });
 
   nb::class_<PassManagerObject>(m, "PassManager")

@@ -1,4 +1,4 @@
-//===- Printing.h - Operations as text -------------------------*- C++ -*-===//
+//===- Printing.h - Operations and locations as text -----------*- C++ -*-===//
 //
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
@@ -7,6 +7,7 @@
 #ifndef BCR_PYTHON_PRINTING_H
 #define BCR_PYTHON_PRINTING_H
 
+#include "mlir/IR/Location.h"
 #include "mlir/IR/Operation.h"
 
 #include <optional>
@@ -45,6 +46,21 @@ inline std::string printOperation(mlir::Operation *op,
   trimmed.consume_back("{-#\n\n#-}\n");
   text.resize(trimmed.rtrim('\n').size());
   text += '\n';
+  return text;
+}
+
+/// "file:line:column" where a location is just that, else what MLIR prints
+/// between the parentheses of `loc(...)`.
+inline std::string printLocation(mlir::Location location) {
+  if (auto file = mlir::dyn_cast<mlir::FileLineColLoc>(location))
+    return file.getFilename().str() + ":" + std::to_string(file.getLine()) +
+           ":" + std::to_string(file.getColumn());
+  std::string text;
+  llvm::raw_string_ostream stream(text);
+  location.print(stream);
+  llvm::StringRef inner(text);
+  if (inner.consume_front("loc(") && inner.consume_back(")"))
+    return inner.str();
   return text;
 }
 

@@ -126,14 +126,4 @@ ModuleOp ModuleObject::get() const {
   return cast<ModuleOp>(root->operation);
 }
 
-std::string printLocation(Location location) {
-  if (auto file = dyn_cast<FileLineColLoc>(location))
-    return file.getFilename().str() + ":" + std::to_string(file.getLine()) +
-           ":" + std::to_string(file.getColumn());
-  std::string text;
-  llvm::raw_string_ostream stream(text);
-  location.print(stream);
-  return text;
-}
-
 } // namespace bcr::python

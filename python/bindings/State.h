@@ -158,8 +158,6 @@ ContextRef resolveOrCreateContext(const ContextObject *argument);
 void requireSameContext(const ContextRef &context, const ContextRef &other,
                         const char *what);
 
-std::string printLocation(mlir::Location location);
-
 /// Also makes Python raise the exceptions of Diagnostics.h as bcr.errors has
 /// them.
 void bindDiagnostics(nb::module_ &m);
