@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import statistics
 import time
 from pathlib import Path
@@ -33,12 +34,18 @@ def compile_command(
     quiet: Annotated[bool, typer.Option("--quiet", help="print nothing but errors")] = False,
 ) -> None:
     """Compile an exported model to one file that `bcr bench` and `bcr.load` take."""
-    import torch
-
+    spec = _target(target, mcpu, mattr)
     if not output.parent.is_dir():
         raise BCRError(f"cannot write {output}: the folder {output.parent} does not exist")
     if not model.is_file():
         raise BCRError(f"{model} does not exist; write it with torch.export.save")
+    from bcr.compiler import check_options
+
+    check_options(spec, sparsity, num_threads)
+    import torch
+
+    # torch logs its own traces of a file it cannot read; ours is the one message.
+    logging.disable(logging.WARNING)
     try:
         program = torch.export.load(model)
     except Exception as error:
@@ -53,7 +60,7 @@ def compile_command(
         program,
         args,
         kwargs,
-        target=_target(target, mcpu, mattr),
+        target=spec,
         sparsity=sparsity,
         num_threads=num_threads,
         verbose=not quiet,

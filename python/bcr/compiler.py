@@ -66,17 +66,14 @@ def compile(
         VerificationError: `verify=True` and the outputs differ.
     """
     spec = Target.of(target)
-    _check_options(sparsity, num_threads)
+    # Impossible options fail before the long work begins.
+    check_options(spec, sparsity, num_threads)
     if verify and not spec.runs_here:
         raise ConfigError(f"verify=True runs the code, but {spec.triple} does not run here")
 
     from bcr.progress import Stages
 
     with Stages(verbose) as stages:
-        from bcr import _core
-
-        # An unknown target fails before the long work begins.
-        _core.describe_target(spec.triple, spec.cpu, spec.features)
         stages.start("import")
         from bcr.frontend import import_model
 
@@ -95,11 +92,19 @@ def compile(
     return executable
 
 
-def _check_options(sparsity: str, num_threads: int) -> None:
+def check_options(target: Target, sparsity: str, num_threads: int) -> None:
+    """Check what `compile` is told.
+
+    Raises:
+        ConfigError: an option is impossible; the message says what is allowed.
+    """
     if sparsity not in SPARSITY:
         raise ConfigError(f"sparsity must be one of {', '.join(SPARSITY)}, got {sparsity!r}")
     if not isinstance(num_threads, int) or isinstance(num_threads, bool) or num_threads < 1:
         raise ConfigError(f"num_threads must be a positive number, got {num_threads!r}")
+    from bcr import _core
+
+    _core.describe_target(target.triple, target.cpu, target.features)
 
 
 def compile_imported(
@@ -132,7 +137,7 @@ def compile_imported(
         stages.start("passes")
         result = ir.PassManager.parse(pipeline, context).run(module, snapshots=tuple(STAGES))
         stages.start("machine code")
-        code = _core.emit(module, described)
+        code = _core.emit(module, target.triple, target.cpu, target.features)
         facts = module.operation.attributes
         layers = _python(facts, "bcr.layers", {})
         checks = tuple(_python(facts, "bcr.checks", []))

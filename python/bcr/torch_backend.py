@@ -17,7 +17,9 @@ from bcr.errors import UnsupportedError
 
 
 def backend(
-    graph: torch.fx.GraphModule, example_inputs: Sequence[Any], **options: Any
+    graph: torch.fx.GraphModule,
+    example_inputs: Sequence[Any],
+    options: dict[str, Any] | None = None,
 ) -> Callable[..., Any]:
     """Compile one graph for this machine.
 
@@ -49,7 +51,7 @@ def backend(
     module = _Frozen(graph, frozen, example_inputs).eval()
     live = [i for i in range(len(placeholders)) if i not in frozen]
     with torch.no_grad():
-        executable = compile_model(module, tuple(example_inputs[i] for i in live), **options)
+        executable = compile_model(module, tuple(example_inputs[i] for i in live), **(options or {}))
 
     def run(*args: Any) -> Any:
         return executable(*(args[i] for i in live))
