@@ -51,7 +51,9 @@ def backend(
     module = _Frozen(graph, frozen, example_inputs).eval()
     live = [i for i in range(len(placeholders)) if i not in frozen]
     with torch.no_grad():
-        executable = compile_model(module, tuple(example_inputs[i] for i in live), **(options or {}))
+        executable = compile_model(
+            module, tuple(example_inputs[i] for i in live), **(options or {})
+        )
 
     def run(*args: Any) -> Any:
         return executable(*(args[i] for i in live))

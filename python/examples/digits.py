@@ -104,7 +104,7 @@ def accuracy(run: Callable[[Any], Any], images: Any, labels: torch.Tensor) -> fl
     """Return the fraction of the images that `run`, one at a time, gets right."""
     right = 0
     with torch.no_grad():
-        for image, label in zip(images, labels):
+        for image, label in zip(images, labels, strict=True):
             right += int(np.argmax(np.asarray(run(image[None]))) == int(label))
     return right / len(labels)
 
@@ -149,7 +149,7 @@ def main() -> None:
     pruner = bcr.Pruner(pruned, config)
     pruning = pruner.finalize()
     train(pruned, images, labels, options.epochs, 0.05, "fine-tune", pruner.step)
-    console.print(str(pruning))
+    print(pruning)
 
     console.print("[bold]3. Compile[/bold] for this machine and for AArch64")
     torch.set_num_threads(1)
@@ -157,12 +157,14 @@ def main() -> None:
     ours_dense = bcr.compile(pruned, (x,), sparsity="off", verify=True)
     ours = bcr.compile(pruned, (x,), verify=True)
     arm = bcr.compile(pruned, (x,), target="aarch64")
-    console.print(str(ours.report()), soft_wrap=True)
+    print(ours.report())
 
     console.print("[bold]4. Run[/bold]")
     part = 40
     with Emulator(arm) as emulator:
-        on_arm = accuracy(lambda image: emulator(image.numpy())[0], test_images[:part], test_labels)
+        on_arm = accuracy(
+            lambda image: emulator(image.numpy())[0], test_images[:part], test_labels[:part]
+        )
     rows = [
         ("dense, PyTorch", accuracy(dense, test_images, test_labels), len(test_images)),
         ("pruned, PyTorch", accuracy(pruned, test_images, test_labels), len(test_images)),
@@ -170,7 +172,7 @@ def main() -> None:
         ("pruned, AArch64 under QEMU", on_arm, part),
     ]
     columns = [("model", TEXT), ("accuracy", NUMBER), ("images", NUMBER)]
-    console.print(render("Accuracy", columns, [(n, f"{a:.1%}", str(k)) for n, a, k in rows]))
+    print(render("Accuracy", columns, [(n, f"{a:.1%}", str(k)) for n, a, k in rows]))
 
     inductor = torch.compile(pruned)
     with console.status("torch.compile, for comparison"), torch.no_grad():
@@ -187,14 +189,14 @@ def main() -> None:
     best = times["bcr, sparse"]
     columns = [("one image, one thread", TEXT), ("median", NUMBER), ("bcr is faster by", NUMBER)]
     rows_text = [(name, time_text(t), f"{t / best:.1f}x") for name, t in times.items()]
-    console.print(render("Latency", columns, rows_text))
+    print(render("Latency", columns, rows_text))
 
     columns = [("weights and indices", TEXT), ("size", NUMBER)]
     report = ours.report()
     dense_size = sum(layer.dense_bytes for layer in report.layers)
     packed_size = sum(layer.value_bytes + layer.index_bytes for layer in report.layers)
     sizes = [("dense", bytes_text(dense_size)), ("packed", bytes_text(packed_size))]
-    console.print(render("Size", columns, sizes))
+    print(render("Size", columns, sizes))
 
     ours.save(options.output)
     console.print(

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import io
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from rich.table import Table
+from bcr.tables import NUMBER, TEXT, render
 
 
 @dataclass(frozen=True)
@@ -94,48 +92,37 @@ class PruneReport:
             rows.append(LayerRow(**{**row, **fixed}))
         return cls(tuple(rows))
 
-    def __rich__(self) -> Table:
-        from rich.table import Table
-
-        table = Table(title="Pruning", title_justify="left")
-        for column in ("layer", "type", "weight", "block"):
-            table.add_column(column)
-        for column in ("rate asked", "reached", "kept", "rows x cols", "empty blocks", "error"):
-            table.add_column(column, justify="right")
-        table.add_column("note")
+    def __str__(self) -> str:
+        columns = [(name, TEXT) for name in ("layer", "type", "weight", "block")]
+        columns += [
+            (name, NUMBER)
+            for name in ("rate asked", "reached", "kept", "rows x cols", "empty blocks", "error")
+        ]
+        lines = []
         for row in self.rows:
             head = (row.name or "(model)", row.type, "x".join(map(str, row.shape)))
             if not row.pruned:
-                table.add_row(*head, "dense", "-", "1.00x", f"{row.kept:,}", "", "", "", row.note)
+                lines.append((*head, "dense", "-", "1.00x", f"{row.kept:,}", "", "", "", row.note))
                 continue
-            table.add_row(
-                *head,
-                "x".join(map(str, row.block or ())),
-                f"{row.rate_asked:.2f}x",
-                f"{row.rate_reached:.2f}x",
-                f"{row.kept:,}",
-                f"{row.mean_rows:.1f} x {row.mean_columns:.1f}",
-                f"{row.empty_blocks:,} of {row.blocks:,}",
-                f"{row.relative_error:.4f}",
-                row.note,
+            lines.append(
+                (
+                    *head,
+                    "x".join(map(str, row.block or ())),
+                    f"{row.rate_asked:.2f}x",
+                    f"{row.rate_reached:.2f}x",
+                    f"{row.kept:,}",
+                    f"{row.mean_rows:.1f} x {row.mean_columns:.1f}",
+                    f"{row.empty_blocks:,} of {row.blocks:,}",
+                    f"{row.relative_error:.4f}",
+                    row.note,
+                )
             )
-        table.add_section()
         totals = (("pruned layers", self.pruned, self.rate), ("all", self.rows, self.rate_of_model))
         for label, rows, rate in totals:
             weights, kept = sum(r.weights for r in rows), sum(r.kept for r in rows)
-            cells = (f"{rate:.2f}x", f"{kept:,}")
-            table.add_row(label, f"{len(rows)} layers", f"{weights:,}", "", "", *cells)
-        return table
-
-    def __str__(self) -> str:
-        from rich.console import Console
-
-        table = self.__rich__()
-        out = io.StringIO()
-        # As wide as the table needs, so that no number is ever cut off in a log file.
-        width = Console(width=1000).measure(table).maximum
-        Console(file=out, width=width, color_system=None).print(table)
-        return out.getvalue().rstrip()
+            cells = (f"{rate:.2f}x", f"{kept:,}", "", "", "", "")
+            lines.append((label, f"{len(rows)} layers", f"{weights:,}", "", "", *cells))
+        return render("Pruning", [*columns, ("note", TEXT)], lines)
 
 
 def _rate(rows: Sequence[LayerRow]) -> float:
