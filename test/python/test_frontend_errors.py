@@ -9,11 +9,11 @@ import tempfile
 import numpy as np
 import pytest
 import torch
-from operator_matrix import Apply
 from torch import Tensor, nn
 
 from bcr.errors import ConfigError, FormatError, UnsupportedError
 from bcr.frontend import import_model
+from operator_matrix import Apply
 
 X = torch.randn(3, 5)
 

@@ -9,13 +9,13 @@ import sys
 
 import pytest
 import torch
-from operator_matrix import Apply
 from torch import Tensor, nn
 
 from bcr.errors import FormatError, InputError
 from bcr.frontend import InputSpec, OutputSpec, bind, check, import_model, unflatten
+from operator_matrix import Apply
 
-Pair = collections.namedtuple("Pair", "first second")  # noqa: PYI024
+Pair = collections.namedtuple("Pair", "first second")
 A, B, C = torch.randn(2, 3), torch.randn(4), torch.randn(5, 1)
 
 

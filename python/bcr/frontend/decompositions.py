@@ -33,6 +33,27 @@ def _fmod_scalar(x: Tensor, divisor: float) -> Tensor:
     return torch.fmod(x, torch.full_like(x, divisor))
 
 
+def _integer_power(x: Tensor, exponent: float) -> Any:
+    if x.is_floating_point() or not isinstance(exponent, int) or exponent < 0:
+        return NotImplemented
+    result, square = torch.ones_like(x), x
+    while exponent:
+        if exponent & 1:
+            result = result * square
+        exponent >>= 1
+        if exponent:
+            square = square * square
+    return result
+
+
+def _bitwise_or_scalar(x: Tensor, other: int) -> Tensor:
+    return torch.bitwise_or(x, torch.full_like(x, other))
+
+
+def _bitwise_xor_scalar(x: Tensor, other: int) -> Tensor:
+    return torch.bitwise_xor(x, torch.full_like(x, other))
+
+
 def _hypot(x: Tensor, y: Tensor) -> Tensor:
     # Scaled by the larger one: the square of a large float overflows.
     large = torch.maximum(x.abs(), y.abs())
@@ -190,6 +211,9 @@ def table() -> dict[OperatorBase, Callable[..., Any]]:
             aten.sort.stable: _sort_stable,
             aten.erfc.default: _erfc,
             aten.fmod.Scalar: _fmod_scalar,
+            aten.pow.Tensor_Scalar: _integer_power,
+            aten.bitwise_or.Scalar: _bitwise_or_scalar,
+            aten.bitwise_xor.Scalar: _bitwise_xor_scalar,
             aten.hypot.default: _hypot,
             aten.copysign.Tensor: _copysign,
             aten._cdist_forward.default: _cdist_forward,
