@@ -89,8 +89,9 @@ def _widen(graph: Graph, node: Node) -> None:
     wide.meta = _meta(node, value)
     if isinstance(value, (tuple, list)):
         for user in list(node.users):
-            assert user.target is operator.getitem
             index = user.args[1]
+            assert user.target is operator.getitem
+            assert isinstance(index, int)
             with graph.inserting_before(user):
                 part = graph.call_function(operator.getitem, (wide, index))
             part.meta = _meta(node, value[index])
@@ -120,8 +121,11 @@ def _become_cast(node: Node, wide: Node) -> None:
 
 
 def _meta(node: Node, value: object) -> dict[str, object]:
-    kept = {key: node.meta[key] for key in ("nn_module_stack", "stack_trace") if key in node.meta}
-    return {**kept, "val": value}
+    meta: dict[str, object] = {"val": value}
+    for key in ("nn_module_stack", "stack_trace"):
+        if key in node.meta:
+            meta[key] = node.meta[key]
+    return meta
 
 
 def _fake_mode(node: Node) -> FakeTensorMode:
