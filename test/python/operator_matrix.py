@@ -44,12 +44,16 @@ def _add(name: str, make: Callable[[], tuple[nn.Module | Callable[..., object], 
 
 
 def _spread_statistics(module: nn.Module) -> None:
-    """Give normalisation layers weights and statistics that differ from channel to channel."""
+    """Give layers that start with equal values others, different from channel to channel."""
     for part in module.modules():
         for name in ("running_mean", "running_var"):
             value = getattr(part, name, None)
             if isinstance(value, Tensor):
                 value.copy_(torch.rand_like(value) + (0.5 if name == "running_var" else -0.5))
+        if isinstance(part, nn.MultiheadAttention):
+            # Zeros by default, and a bias of zeros tests no bias.
+            nn.init.uniform_(part.in_proj_bias, -0.5, 0.5)
+            nn.init.uniform_(part.out_proj.bias, -0.5, 0.5)
         if "Norm" in type(part).__name__:
             for parameter in part.parameters(recurse=False):
                 nn.init.uniform_(parameter, 0.5, 1.5)

@@ -41,6 +41,7 @@ EXECUTED = [
     "index_put",
     "int16_int8",
     "is_finite",
+    "layer_norm",
     "lstm",
     "multihead_attention",
     "nan_to_num",
@@ -61,6 +62,7 @@ EXECUTED = [
     "uint8_image",
     "unused_input",
     "upsample_bicubic",
+    "variance",
 ]
 
 
@@ -114,6 +116,12 @@ def test_computes_the_same(name: str) -> None:
     with torch.no_grad():
         want = model(*args)
     assert_same(run(Program(imported(name)), *args), want)
+
+
+@pytest.mark.parametrize("name", ["layer_norm", "group_norm", "variance", "softmax"])
+def test_statistics_stay_in_float32_without_positions(name: str) -> None:
+    assert "xf64>" not in imported(name).text
+    assert "xi64>" not in imported(name).text
 
 
 def test_text_is_deterministic_and_free_of_paths() -> None:

@@ -92,6 +92,40 @@ def _cdist_forward(x: Tensor, y: Tensor, p: float, compute_mode: int | None) -> 
     return (difference**p).sum(-1) ** (1 / p)
 
 
+def _var_mean(
+    x: Tensor,
+    dim: list[int] | None = None,
+    *,
+    correction: float | None = None,
+    keepdim: bool = False,
+) -> tuple[Tensor, Tensor]:
+    # torch-mlir computes variances in float64, with a quarter of the lanes of float32.
+    wide = x.float() if x.dtype in (torch.float16, torch.bfloat16) else x
+    dims = list(dim) if dim else list(range(x.dim()))
+    mean = wide.mean(dims, keepdim=True)
+    centred = wide - mean
+    count = math.prod(x.shape[d] for d in dims)
+    variance = (centred * centred).sum(dims, keepdim=True) / (
+        count - (1 if correction is None else correction)
+    )
+    if not keepdim:
+        shape = [size for d, size in enumerate(x.shape) if d not in {e % x.dim() for e in dims}]
+        variance, mean = variance.reshape(shape), mean.reshape(shape)
+    return variance.to(x.dtype), mean.to(x.dtype)
+
+
+def _var(
+    x: Tensor,
+    dim: list[int] | None = None,
+    *,
+    correction: float | None = None,
+    keepdim: bool = False,
+) -> Any:
+    if x.dim() == 0:
+        return NotImplemented
+    return _var_mean(x, dim, correction=correction, keepdim=keepdim)[0]
+
+
 def _native_group_norm(
     x: Tensor,
     weight: Tensor | None,
@@ -219,6 +253,8 @@ def table() -> dict[OperatorBase, Callable[..., Any]]:
             aten._cdist_forward.default: _cdist_forward,
             aten.constant_pad_nd.default: _constant_pad,
             aten.native_group_norm.default: _native_group_norm,
+            aten.var_mean.correction: _var_mean,
+            aten.var.correction: _var,
             aten.median.dim: _median,
             aten.rrelu_with_noise_functional.default: _rrelu,
         }
