@@ -44,12 +44,16 @@ def _add(name: str, make: Callable[[], tuple[nn.Module | Callable[..., object], 
 
 
 def _spread_statistics(module: nn.Module) -> None:
-    """Give normalisation layers weights and statistics that differ from channel to channel."""
+    """Give layers that start with equal values others, different from channel to channel."""
     for part in module.modules():
         for name in ("running_mean", "running_var"):
             value = getattr(part, name, None)
             if isinstance(value, Tensor):
                 value.copy_(torch.rand_like(value) + (0.5 if name == "running_var" else -0.5))
+        if isinstance(part, nn.MultiheadAttention):
+            # Zeros by default, and a bias of zeros tests no bias.
+            nn.init.uniform_(part.in_proj_bias, -0.5, 0.5)
+            nn.init.uniform_(part.out_proj.bias, -0.5, 0.5)
         if "Norm" in type(part).__name__:
             for parameter in part.parameters(recurse=False):
                 nn.init.uniform_(parameter, 0.5, 1.5)
@@ -158,10 +162,31 @@ _function("normalize", lambda x: F.normalize(x, dim=1), (3, 7))
 
 # --- activations ------------------------------------------------------------------------------
 
-for _name in (
-    "CELU ELU GELU GLU Hardshrink Hardsigmoid Hardswish Hardtanh LeakyReLU LogSigmoid Mish PReLU "
-    "ReLU ReLU6 SELU SiLU Sigmoid Softplus Softshrink Softsign Tanh Tanhshrink RReLU"
-).split():
+for _name in [
+    "CELU",
+    "ELU",
+    "GELU",
+    "GLU",
+    "Hardshrink",
+    "Hardsigmoid",
+    "Hardswish",
+    "Hardtanh",
+    "LeakyReLU",
+    "LogSigmoid",
+    "Mish",
+    "PReLU",
+    "ReLU",
+    "ReLU6",
+    "SELU",
+    "SiLU",
+    "Sigmoid",
+    "Softplus",
+    "Softshrink",
+    "Softsign",
+    "Tanh",
+    "Tanhshrink",
+    "RReLU",
+]:
     _layer(f"act_{_name.lower()}", getattr(nn, _name), 2, 5, 6)
 _layer("act_gelu_tanh", lambda: nn.GELU(approximate="tanh"), 3, 7)
 _layer("act_threshold", lambda: nn.Threshold(0.1, -2.0), 3, 7)
@@ -357,6 +382,13 @@ _add("int16_int8", lambda: (lambda x, y: (x + 1, y - 2, x + y),
 _add(
     "uint8_image",
     lambda: (lambda x: x.float() / 255 - 0.5, (_integers(0, 256, 1, 3, 5, 4, dtype=torch.uint8),)),
+)
+_add(
+    "uint8_arithmetic",
+    lambda: (
+        lambda x, y: (x + y, x * 3, x // 3, x >> 1, x > y, x == 250, x.sum(), x.max(1), x % 7),
+        tuple(_integers(100, 256, 3, 7, dtype=torch.uint8) for _ in range(2)),
+    ),
 )
 _add("bit_operations", lambda: (lambda x, y: (x & y, x | y, x ^ y, ~x, x << 2, x >> 1),
      (_integers(0, 99, 7), _integers(0, 99, 7))))  # fmt: skip

@@ -95,7 +95,7 @@ def test_training_works_after_get() -> None:
 
 
 def test_errors() -> None:
-    with pytest.raises(ConfigError, match="vgg17.*vgg16"):
+    with pytest.raises(ConfigError, match=r"vgg17.*vgg16"):
         models.get("vgg17")
     with pytest.raises(ConfigError, match=r"mlp.*colour"):
         models.get("mlp", colour=3)

@@ -33,6 +33,27 @@ def _fmod_scalar(x: Tensor, divisor: float) -> Tensor:
     return torch.fmod(x, torch.full_like(x, divisor))
 
 
+def _integer_power(x: Tensor, exponent: float) -> Any:
+    if x.is_floating_point() or not isinstance(exponent, int) or exponent < 0:
+        return NotImplemented
+    result, square = torch.ones_like(x), x
+    while exponent:
+        if exponent & 1:
+            result = result * square
+        exponent >>= 1
+        if exponent:
+            square = square * square
+    return result
+
+
+def _bitwise_or_scalar(x: Tensor, other: int) -> Tensor:
+    return torch.bitwise_or(x, torch.full_like(x, other))
+
+
+def _bitwise_xor_scalar(x: Tensor, other: int) -> Tensor:
+    return torch.bitwise_xor(x, torch.full_like(x, other))
+
+
 def _hypot(x: Tensor, y: Tensor) -> Tensor:
     # Scaled by the larger one: the square of a large float overflows.
     large = torch.maximum(x.abs(), y.abs())
@@ -69,6 +90,40 @@ def _cdist_forward(x: Tensor, y: Tensor, p: float, compute_mode: int | None) -> 
     if p == float("inf"):
         return difference.amax(-1)
     return (difference**p).sum(-1) ** (1 / p)
+
+
+def _var_mean(
+    x: Tensor,
+    dim: list[int] | None = None,
+    *,
+    correction: float | None = None,
+    keepdim: bool = False,
+) -> tuple[Tensor, Tensor]:
+    # torch-mlir computes variances in float64, with a quarter of the lanes of float32.
+    wide = x.float() if x.dtype in (torch.float16, torch.bfloat16) else x
+    dims = list(dim) if dim else list(range(x.dim()))
+    mean = wide.mean(dims, keepdim=True)
+    centred = wide - mean
+    count = math.prod(x.shape[d] for d in dims)
+    variance = (centred * centred).sum(dims, keepdim=True) / (
+        count - (1 if correction is None else correction)
+    )
+    if not keepdim:
+        shape = [size for d, size in enumerate(x.shape) if d not in {e % x.dim() for e in dims}]
+        variance, mean = variance.reshape(shape), mean.reshape(shape)
+    return variance.to(x.dtype), mean.to(x.dtype)
+
+
+def _var(
+    x: Tensor,
+    dim: list[int] | None = None,
+    *,
+    correction: float | None = None,
+    keepdim: bool = False,
+) -> Any:
+    if x.dim() == 0:
+        return NotImplemented
+    return _var_mean(x, dim, correction=correction, keepdim=keepdim)[0]
 
 
 def _native_group_norm(
@@ -190,11 +245,16 @@ def table() -> dict[OperatorBase, Callable[..., Any]]:
             aten.sort.stable: _sort_stable,
             aten.erfc.default: _erfc,
             aten.fmod.Scalar: _fmod_scalar,
+            aten.pow.Tensor_Scalar: _integer_power,
+            aten.bitwise_or.Scalar: _bitwise_or_scalar,
+            aten.bitwise_xor.Scalar: _bitwise_xor_scalar,
             aten.hypot.default: _hypot,
             aten.copysign.Tensor: _copysign,
             aten._cdist_forward.default: _cdist_forward,
             aten.constant_pad_nd.default: _constant_pad,
             aten.native_group_norm.default: _native_group_norm,
+            aten.var_mean.correction: _var_mean,
+            aten.var.correction: _var,
             aten.median.dim: _median,
             aten.rrelu_with_noise_functional.default: _rrelu,
         }
