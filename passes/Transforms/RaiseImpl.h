@@ -16,7 +16,7 @@
 
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/IR/PatternMatch.h"
-#include "llvm/ADT/StringMap.h"
+#include "llvm/ADT/StringSet.h"
 
 #include <string>
 #include <vector>
@@ -31,7 +31,7 @@ public:
   std::string get(StringRef key, StringRef kind);
 
 private:
-  llvm::StringMap<unsigned> used;
+  llvm::StringSet<> used;
 };
 
 /// What became of one linalg operation.

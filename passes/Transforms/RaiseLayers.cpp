@@ -10,6 +10,7 @@
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/IR/Matchers.h"
+#include "mlir/Transforms/RegionUtils.h"
 #include "llvm/ADT/TypeSwitch.h"
 
 using namespace mlir;
@@ -18,16 +19,16 @@ using namespace mlir::bcr::raise;
 
 std::string LayerNames::get(StringRef key, StringRef kind) {
   key.consume_back(".weight");
-  unsigned &count = used[key.empty() ? kind : key];
-  std::string name;
-  if (key.empty())
-    name = (kind + Twine(count)).str();
-  else if (count == 0)
-    name = key.str();
-  else // Weights that several layers share.
-    name = (key + "#" + Twine(count)).str();
-  ++count;
-  return name;
+  // A number tells layers apart that share their weights or have no name.
+  for (unsigned count = 0;; ++count) {
+    std::string name;
+    if (key.empty())
+      name = (kind + Twine(count)).str();
+    else
+      name = count == 0 ? key.str() : (key + "#" + Twine(count)).str();
+    if (used.insert(name).second)
+      return name;
+  }
 }
 
 /// `value` with a dimension split, without a copy.
@@ -379,6 +380,25 @@ static RaiseResult raiseWithWeights(linalg::LinalgOp op, StringRef layer,
       });
 }
 
+/// Whether `value` is the same in every run, though no constant.
+static bool isComputedFromConstants(Value value,
+                                    llvm::SmallPtrSetImpl<Operation *> &seen) {
+  Operation *op = value.getDefiningOp();
+  if (!op)
+    return false;
+  if (!seen.insert(op).second || isa<arith::ConstantOp, tensor::EmptyOp>(op))
+    return true;
+  if (!isa<linalg::LinalgOp, tensor::ExpandShapeOp, tensor::CollapseShapeOp,
+           tensor::ExtractSliceOp, tensor::CastOp>(op))
+    return false;
+  llvm::SetVector<Value> inputs;
+  inputs.insert_range(op->getOperands());
+  getUsedValuesDefinedAbove(op->getRegions(), inputs);
+  return llvm::all_of(inputs, [&](Value input) {
+    return isComputedFromConstants(input, seen);
+  });
+}
+
 RaiseResult mlir::bcr::raise::raiseLayer(linalg::LinalgOp op, LayerNames &names,
                                          RewriterBase &rewriter) {
   bool contraction =
@@ -406,11 +426,16 @@ RaiseResult mlir::bcr::raise::raiseLayer(linalg::LinalgOp op, LayerNames &names,
     result.name = names.get("", kind);
     return result;
   }
+  // Attention multiplies two activations, which is no layer to speak of.
   FailureOr<StridedConstant> left =
       StridedConstant::match(op.getDpsInputs()[0]);
+  llvm::SmallPtrSet<Operation *, 16> seen;
   if (succeeded(left)) {
     result.reason = "its weights are the left operand";
     result.name = names.get(left->getKey(), kind);
+  } else if (isComputedFromConstants(op.getDpsInputs()[1], seen)) {
+    result.reason = "its weights are computed in every run";
+    result.name = names.get("", kind);
   }
   return result;
 }

@@ -141,6 +141,26 @@ func.func @computed_weights(%x: tensor<1x1x4x4xf32>, %w: tensor<1x1x1x1xf32>) ->
 
 // -----
 
+// Weight normalisation, for one.
+
+func.func @normalised_weights(%x: tensor<3x2xf32>) -> tensor<3x2xf32> {
+  %zero = arith.constant 0.0 : f32
+  %w = arith.constant dense<[[1.0, -3.0], [2.0, 4.0]]> : tensor<2x2xf32>
+  %e = tensor.empty() : tensor<3x2xf32>
+  %we = tensor.empty() : tensor<2x2xf32>
+  %0 = linalg.fill ins(%zero : f32) outs(%e : tensor<3x2xf32>) -> tensor<3x2xf32>
+  %1 = linalg.generic {indexing_maps = [affine_map<(d0, d1) -> (d0, d1)>, affine_map<(d0, d1) -> (d0, d1)>], iterator_types = ["parallel", "parallel"]} ins(%w : tensor<2x2xf32>) outs(%we : tensor<2x2xf32>) {
+  ^bb0(%in: f32, %out: f32):
+    %v = math.absf %in : f32
+    linalg.yield %v : f32
+  } -> tensor<2x2xf32>
+  // expected-remark @below {{layer 'matmul0' stays linalg.matmul: its weights are computed in every run}}
+  %2 = linalg.matmul ins(%x, %1 : tensor<3x2xf32>, tensor<2x2xf32>) outs(%0 : tensor<3x2xf32>) -> tensor<3x2xf32>
+  return %2 : tensor<3x2xf32>
+}
+
+// -----
+
 // The text of a network carries the names of its weights without the data; a
 // copy needs the data.
 

@@ -324,3 +324,32 @@ func.func @attention(%q: tensor<2x3x4xf32>, %k: tensor<2x4x3xf32>) -> tensor<2x3
   %2 = linalg.batch_matmul ins(%q, %k : tensor<2x3x4xf32>, tensor<2x4x3xf32>) outs(%1 : tensor<2x3x3xf32>) -> tensor<2x3x3xf32>
   return %2 : tensor<2x3x3xf32>
 }
+
+// -----
+
+// A module may be called like a layer without a name.
+
+// CHECK: bcr.layers = {matmul0 = {{{.*}}}, matmul1 = {{{.*}}}}
+// CHECK-LABEL: func @names
+// CHECK: weights({{.*}} : tensor<3x2xf32>) {{.*}} {layer = "matmul0"}
+// CHECK: weights({{.*}} : tensor<1x3xf32>) {{.*}} {layer = "matmul1"}
+func.func @names(%x: tensor<4x2xf32>) -> tensor<4x1xf32> {
+  %zero = arith.constant 0.0 : f32
+  %w = arith.constant dense_resource<matmul0.weight> : tensor<2x3xf32>
+  %v = arith.constant dense<[[1.0], [2.0], [3.0]]> : tensor<3x1xf32>
+  %0 = tensor.empty() : tensor<4x3xf32>
+  %1 = linalg.fill ins(%zero : f32) outs(%0 : tensor<4x3xf32>) -> tensor<4x3xf32>
+  %2 = linalg.matmul ins(%x, %w : tensor<4x2xf32>, tensor<2x3xf32>) outs(%1 : tensor<4x3xf32>) -> tensor<4x3xf32>
+  %3 = tensor.empty() : tensor<4x1xf32>
+  %4 = linalg.fill ins(%zero : f32) outs(%3 : tensor<4x1xf32>) -> tensor<4x1xf32>
+  %5 = linalg.matmul ins(%2, %v : tensor<4x3xf32>, tensor<3x1xf32>) outs(%4 : tensor<4x1xf32>) -> tensor<4x1xf32>
+  return %5 : tensor<4x1xf32>
+}
+
+{-#
+  dialect_resources: {
+    builtin: {
+      matmul0.weight: "0x040000000000803F0000004000004040000080400000A0400000C040"
+    }
+  }
+#-}
