@@ -253,7 +253,7 @@ void SelectPass::record(LayerOpInterface layer, const Verdict &verdict) {
   }
   StringRef status = verdict.sparse     ? "picked"
                      : verdict.eligible ? "missed"
-                                        : "not eligible";
+                                        : "dense";
   auto set = [&](StringRef key, Attribute value) {
     setLayerInfo(layer, key, value);
   };

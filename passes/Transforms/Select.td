@@ -28,8 +28,9 @@ def Select : Pass<"bcr-select", "::mlir::ModuleOp"> {
     weights than dense. `off` picks none.
 
     Each layer gets a remark, passed or missed, and an entry in `bcr.layers`
-    with `form`, `eligible`, `status`, `reason`, `sparsity`, `rate` (weights for
-    each stored one) and `block`, the grid.
+    with `form`, `eligible`, `status` (`picked`, `missed` or, where not
+    eligible, `dense`), `reason`, `sparsity`, `rate` (weights for each stored
+    one) and `block`, the grid.
 
     *Requires:* layers on tensors. *Ensures:* every layer has `form`; a sparse
     one has `block`. Weights are unchanged. *Fails when:* option `block` is not

@@ -6,7 +6,7 @@
 
 // What the passes after this one and the report read, for every layer.
 // CHECK: bcr.layers = {
-// CHECK-SAME: computed = {eligible = false, form = "dense", rate = 1.000000e+00 : f64, reason = "its weights are not constant f32 data", sparsity = 0.000000e+00 : f64, status = "not eligible"}
+// CHECK-SAME: computed = {eligible = false, form = "dense", rate = 1.000000e+00 : f64, reason = "its weights are not constant f32 data", sparsity = 0.000000e+00 : f64, status = "dense"}
 // CHECK-SAME: depthwise = {eligible = true, form = "dense", rate = 1.000000e+00 : f64, reason = "a depthwise convolution has only 1 weights a channel, too few to skip any", sparsity = 5.000000e-01 : f64, status = "missed"}
 // CHECK-SAME: empty = {block = array<i64: 64, 64>, eligible = true, form = "sparse", rate = 4.096000e+03 : f64,
 // CHECK-SAME: sparsity = 1.000000e+00 : f64, status = "picked"}
