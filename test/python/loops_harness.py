@@ -228,9 +228,7 @@ def activate(activation: str | None, x: np.ndarray) -> np.ndarray:
         "hardswish": lambda: x * np.clip(x + 3, 0, 6) / 6,
         "silu": lambda: x * sigmoid(x),
         "gelu": lambda: x / 2 * (1 + np.vectorize(math.erf)(x / math.sqrt(2))),
-        "gelu_tanh": lambda: (
-            x / 2 * (1 + np.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x**3)))
-        ),
+        "gelu_tanh": lambda: x / 2 * (1 + np.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x**3))),
         "sigmoid": lambda: sigmoid(x),
         "tanh": lambda: np.tanh(x),
         "clamp": lambda: np.clip(x, a[0], a[1]),
@@ -238,7 +236,7 @@ def activate(activation: str | None, x: np.ndarray) -> np.ndarray:
 
 
 def compile_layers(
-    layers: list[Layer], folder: Path, threads: int = 1, flags: tuple[str, ...] = ("-O2",)
+    layers: list[Layer], folder: Path, threads: int = 1, flags: tuple[str, ...] = ("-O1",)
 ) -> ctypes.CDLL:
     """Compiles one function a layer into a shared library for this machine and loads it."""
     source, lowered = folder / "layers.mlir", folder / "layers.ll"

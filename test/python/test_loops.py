@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import ctypes
 from pathlib import Path
 
 import numpy as np
 import pytest
+
 from loops_harness import Layer, Packed, call, compile_layers, pack_blocks, pack_whole
 
-WIDE, NARROW = "pixels, height = 8, vectors = 3, lanes = 16", "pixels, height = 4, vectors = 3, lanes = 4"
-ROWS, THIN = "rows, height = 32, vectors = 4, lanes = 8", "rows, height = 4, vectors = 3, lanes = 16"
+WIDE, NARROW = (
+    "pixels, height = 8, vectors = 3, lanes = 16",
+    "pixels, height = 4, vectors = 3, lanes = 4",
+)
+ROWS, THIN = (
+    "rows, height = 32, vectors = 4, lanes = 8",
+    "rows, height = 4, vectors = 3, lanes = 16",
+)
 ACTIVATIONS = [
     "relu", "relu6", "leaky_relu, 0.1", "hardswish", "silu", "gelu", "gelu_tanh", "sigmoid",
     "tanh", "clamp, -0.5, 0.75",
@@ -34,29 +41,207 @@ def make_layers() -> list[Layer]:
 
     pad1 = (1, 1, 1, 1)
     for tag, schedule in (("w", WIDE), ("n", NARROW), ("r", ROWS), ("d", None)):
-        add(f"c3_{tag}", blocks(20, 9 * 8), schedule=schedule, image=(8, 14, 14), kernel=(3, 3), padding=pad1, activation="relu")
-        add(f"c3rows_{tag}", blocks(21, 9 * 9, (8, 16), rows_too=True), schedule=schedule, image=(9, 9, 11), kernel=(3, 3), padding=pad1, residual=True, activation="relu6")
-        add(f"c3shuffled_{tag}", blocks(24, 9 * 6, (4, 16), shuffle=True), schedule=schedule, image=(6, 7, 7), kernel=(3, 3), padding=pad1, residual=True, batch=3, dynamic=True)
-        add(f"c1_{tag}", blocks(24, 32), schedule=schedule, image=(32, 7, 7), batch=2, residual=True, activation="relu")
-        add(f"c1rows_{tag}", blocks(17, 32, (4, 8), rows_too=True), schedule=schedule, image=(32, 5, 6), batch=2, residual=True, activation="silu")
-        add(f"c1even_{tag}", blocks(17, 32, (4, 8), rows_too=True), schedule=schedule, image=(32, 8, 8), batch=2, activation="relu")
+        add(
+            f"c3_{tag}",
+            blocks(20, 9 * 8),
+            schedule=schedule,
+            image=(8, 14, 14),
+            kernel=(3, 3),
+            padding=pad1,
+            activation="relu",
+        )
+        add(
+            f"c3rows_{tag}",
+            blocks(21, 9 * 9, (8, 16), rows_too=True),
+            schedule=schedule,
+            image=(9, 9, 11),
+            kernel=(3, 3),
+            padding=pad1,
+            residual=True,
+            activation="relu6",
+        )
+        add(
+            f"c3shuffled_{tag}",
+            blocks(24, 9 * 6, (4, 16), shuffle=True),
+            schedule=schedule,
+            image=(6, 7, 7),
+            kernel=(3, 3),
+            padding=pad1,
+            residual=True,
+            batch=3,
+            dynamic=True,
+        )
+        add(
+            f"c1_{tag}",
+            blocks(24, 32),
+            schedule=schedule,
+            image=(32, 7, 7),
+            batch=2,
+            residual=True,
+            activation="relu",
+        )
+        add(
+            f"c1rows_{tag}",
+            blocks(17, 32, (4, 8), rows_too=True),
+            schedule=schedule,
+            image=(32, 5, 6),
+            batch=2,
+            residual=True,
+            activation="silu",
+        )
+        add(
+            f"c1even_{tag}",
+            blocks(17, 32, (4, 8), rows_too=True),
+            schedule=schedule,
+            image=(32, 8, 8),
+            batch=2,
+            activation="relu",
+        )
         add(f"c1s2_{tag}", whole(12, 10), schedule=schedule, image=(10, 14, 14), strides=(2, 2))
-        add(f"c3s2_{tag}", blocks(16, 9 * 5), schedule=schedule, image=(5, 15, 13), kernel=(3, 3), strides=(2, 2), padding=pad1, bias=False)
-        add(f"c7s2_{tag}", whole(11, 49 * 3), schedule=schedule, image=(3, 32, 30), kernel=(7, 7), strides=(2, 2), padding=(3, 3, 3, 3), activation="relu")
-        add(f"c5d2_{tag}", blocks(9, 25 * 4, (3, 7)), schedule=schedule, image=(4, 12, 17), kernel=(5, 5), dilations=(2, 2), padding=(4, 3, 2, 4))
-        add(f"c3s3_{tag}", whole(5, 9 * 2), schedule=schedule, image=(2, 11, 16), kernel=(3, 3), strides=(3, 2), dilations=(1, 2), padding=(0, 2, 1, 1))
-        add(f"c13_{tag}", blocks(10, 3 * 8), schedule=schedule, image=(8, 1, 40), kernel=(1, 3), padding=(0, 1, 0, 1))
-        add(f"valid_{tag}", whole(10, 9 * 4), schedule=schedule, image=(4, 10, 9), kernel=(3, 3), batch=2)
-        add(f"one_{tag}", blocks(16, 40), schedule=schedule, image=(40, 1, 1), batch=3, dynamic=True, activation="hardswish")
-        add(f"two_{tag}", blocks(16, 9 * 5, (5, 9), rows_too=True), schedule=schedule, image=(5, 2, 2), kernel=(3, 3), padding=pad1)
+        add(
+            f"c3s2_{tag}",
+            blocks(16, 9 * 5),
+            schedule=schedule,
+            image=(5, 15, 13),
+            kernel=(3, 3),
+            strides=(2, 2),
+            padding=pad1,
+            bias=False,
+        )
+        add(
+            f"c7s2_{tag}",
+            whole(11, 49 * 3),
+            schedule=schedule,
+            image=(3, 32, 30),
+            kernel=(7, 7),
+            strides=(2, 2),
+            padding=(3, 3, 3, 3),
+            activation="relu",
+        )
+        add(
+            f"c5d2_{tag}",
+            blocks(9, 25 * 4, (3, 7)),
+            schedule=schedule,
+            image=(4, 12, 17),
+            kernel=(5, 5),
+            dilations=(2, 2),
+            padding=(4, 3, 2, 4),
+        )
+        add(
+            f"c3s3_{tag}",
+            whole(5, 9 * 2),
+            schedule=schedule,
+            image=(2, 11, 16),
+            kernel=(3, 3),
+            strides=(3, 2),
+            dilations=(1, 2),
+            padding=(0, 2, 1, 1),
+        )
+        add(
+            f"c13_{tag}",
+            blocks(10, 3 * 8),
+            schedule=schedule,
+            image=(8, 1, 40),
+            kernel=(1, 3),
+            padding=(0, 1, 0, 1),
+        )
+        add(
+            f"valid_{tag}",
+            whole(10, 9 * 4),
+            schedule=schedule,
+            image=(4, 10, 9),
+            kernel=(3, 3),
+            batch=2,
+        )
+        add(
+            f"one_{tag}",
+            blocks(16, 40),
+            schedule=schedule,
+            image=(40, 1, 1),
+            batch=3,
+            dynamic=True,
+            activation="hardswish",
+        )
+        add(
+            f"two_{tag}",
+            blocks(16, 9 * 5, (5, 9), rows_too=True),
+            schedule=schedule,
+            image=(5, 2, 2),
+            kernel=(3, 3),
+            padding=pad1,
+        )
         add(f"big_pad_{tag}", whole(3, 2), schedule=schedule, image=(2, 3, 3), padding=(2, 1, 1, 3))
-        add(f"depthwise_{tag}", whole(9, 9), schedule=schedule, image=(9, 14, 12), kernel=(3, 3), padding=pad1, groups=9, activation="relu6")
-        add(f"depthwise_s2_{tag}", whole(10, 25), schedule=schedule, image=(5, 14, 12), kernel=(5, 5), strides=(2, 2), padding=(2, 2, 2, 2), groups=5)
-        add(f"grouped_{tag}", blocks(12, 9 * 4, (5, 9), rows_too=True), schedule=schedule, image=(12, 6, 10), kernel=(3, 3), padding=pad1, groups=3, residual=True)
-        add(f"nothing_{tag}", Packed(np.zeros((5, 18), np.float32), []), schedule=schedule, image=(2, 4, 5), kernel=(3, 3), padding=pad1, residual=True, activation="relu")
-        add(f"strided_{tag}", blocks(10, 9 * 3), schedule=schedule, image=(3, 6, 8), kernel=(3, 3), padding=pad1, residual=True, batch=2,
-            layouts={name: "strided<[?, ?, ?, ?], offset: ?>" for name in ("input", "residual", "out")})
-    add("bands_w", blocks(9, 9 * 200), schedule=WIDE, image=(200, 28, 28), kernel=(3, 3), padding=pad1)
+        add(
+            f"depthwise_{tag}",
+            whole(9, 9),
+            schedule=schedule,
+            image=(9, 14, 12),
+            kernel=(3, 3),
+            padding=pad1,
+            groups=9,
+            activation="relu6",
+        )
+        add(
+            f"depthwise_s2_{tag}",
+            whole(10, 25),
+            schedule=schedule,
+            image=(5, 14, 12),
+            kernel=(5, 5),
+            strides=(2, 2),
+            padding=(2, 2, 2, 2),
+            groups=5,
+        )
+        add(
+            f"grouped_{tag}",
+            blocks(12, 9 * 4, (5, 9), rows_too=True),
+            schedule=schedule,
+            image=(12, 6, 10),
+            kernel=(3, 3),
+            padding=pad1,
+            groups=3,
+            residual=True,
+        )
+        add(
+            f"nothing_{tag}",
+            Packed(np.zeros((5, 18), np.float32), []),
+            schedule=schedule,
+            image=(2, 4, 5),
+            kernel=(3, 3),
+            padding=pad1,
+            residual=True,
+            activation="relu",
+        )
+        add(
+            f"strided_{tag}",
+            blocks(10, 9 * 3),
+            schedule=schedule,
+            image=(3, 6, 8),
+            kernel=(3, 3),
+            padding=pad1,
+            residual=True,
+            batch=2,
+            layouts=dict.fromkeys(("input", "residual", "out"), "strided<[?, ?, ?, ?], offset: ?>"),
+        )
+    for tag, schedule in (("w", WIDE), ("n", NARROW), ("r", ROWS)):
+        packed = blocks(20, 9 * 8, (6, 16), rows_too=True)
+        packed.weight[...] = np.round(packed.weight * 8)
+        add(
+            f"exact_{tag}",
+            packed,
+            schedule=schedule,
+            image=(8, 9, 9),
+            kernel=(3, 3),
+            padding=pad1,
+            activation="relu",
+        )
+    add(
+        "bands_w",
+        blocks(9, 9 * 200),
+        schedule=WIDE,
+        image=(200, 28, 28),
+        kernel=(3, 3),
+        padding=pad1,
+    )
     add("bands_n", blocks(9, 300), schedule=NARROW, image=(300, 24, 24), residual=True)
     for index, activation in enumerate(ACTIVATIONS):
         add(f"act{index}", whole(8, 4), schedule=WIDE, image=(4, 5, 5), activation=activation)
@@ -64,29 +249,69 @@ def make_layers() -> list[Layer]:
     for tag, schedule in (("r", ROWS), ("t", THIN), ("d", None)):
         for batch in (1, 3, 4, 9):
             dynamic = batch in (1, 9)
-            add(f"linear{batch}_{tag}", whole(50, 37), schedule=schedule, batch=batch, dynamic=dynamic, residual=True)
-            add(f"linear_blocks{batch}_{tag}", blocks(50, 80, (8, 16)), schedule=schedule, batch=batch, dynamic=dynamic, activation="relu")
-            add(f"linear_rows{batch}_{tag}", blocks(50, 80, (8, 16), rows_too=True), schedule=schedule, batch=batch, dynamic=dynamic, residual=True, activation="relu")
-            add(f"linear_shuffled{batch}_{tag}", blocks(50, 80, (16, 80), shuffle=True), schedule=schedule, batch=batch, bias=False, dynamic=dynamic, residual=True)
-        add(f"linear_empty_{tag}", Packed(np.zeros((5, 18), np.float32), []), schedule=schedule, batch=2)
-        add(f"linear_strided_{tag}", blocks(20, 80), schedule=schedule, batch=2, residual=True,
-            layouts={name: "strided<[?, ?], offset: ?>" for name in ("input", "residual", "out")})
+            add(
+                f"linear{batch}_{tag}",
+                whole(50, 37),
+                schedule=schedule,
+                batch=batch,
+                dynamic=dynamic,
+                residual=True,
+            )
+            add(
+                f"linear_blocks{batch}_{tag}",
+                blocks(50, 80, (8, 16)),
+                schedule=schedule,
+                batch=batch,
+                dynamic=dynamic,
+                activation="relu",
+            )
+            add(
+                f"linear_rows{batch}_{tag}",
+                blocks(50, 80, (8, 16), rows_too=True),
+                schedule=schedule,
+                batch=batch,
+                dynamic=dynamic,
+                residual=True,
+                activation="relu",
+            )
+            add(
+                f"linear_shuffled{batch}_{tag}",
+                blocks(50, 80, (16, 80), shuffle=True),
+                schedule=schedule,
+                batch=batch,
+                bias=False,
+                dynamic=dynamic,
+                residual=True,
+            )
+        add(
+            f"linear_empty_{tag}",
+            Packed(np.zeros((5, 18), np.float32), []),
+            schedule=schedule,
+            batch=2,
+        )
+        add(
+            f"linear_strided_{tag}",
+            blocks(20, 80),
+            schedule=schedule,
+            batch=2,
+            residual=True,
+            layouts=dict.fromkeys(("input", "residual", "out"), "strided<[?, ?], offset: ?>"),
+        )
     return layers
 
 
 LAYERS = make_layers()
 
 
-@pytest.fixture(scope="module", params=[1, 3], ids=["serial", "threads"])
-def run(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., None]:
-    """Calls a layer compiled with one thread and with three."""
+@pytest.fixture(scope="module")
+def libraries(tmp_path_factory: pytest.TempPathFactory) -> list[ctypes.CDLL]:
+    """The layers compiled for one thread and for three."""
     folder: Path = tmp_path_factory.mktemp("loops")
-    library = compile_layers(LAYERS, folder, threads=request.param)
-    return lambda layer, *arrays: call(library, layer, *arrays)
+    return [compile_layers(LAYERS, folder, threads=threads) for threads in (1, 3)]
 
 
 def make_arrays(layer: Layer) -> list[np.ndarray]:
-    """Input, bias, residual and a destination full of NaN, so that every element must be written."""
+    """Input, bias, residual and a destination full of NaN: every element must be written."""
     rng = np.random.default_rng(len(layer.name))
     arrays = [rng.standard_normal(layer.input_shape()).astype(np.float32)]
     if layer.bias:
@@ -105,13 +330,50 @@ def guarded(array: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return whole, inside
 
 
-@pytest.mark.parametrize("layer", LAYERS, ids=lambda layer: layer.name)
-def test_layer(run: Callable[..., None], layer: Layer) -> None:
-    arrays = make_arrays(layer)
-    whole, out = guarded(arrays[-1])
-    run(layer, *arrays[:-1], out)
+def check(libraries: list[ctypes.CDLL], layer: Layer, arrays: list[np.ndarray]) -> None:
+    """Compares with the definition, and three threads with one, bit for bit."""
+    outputs = []
+    for library in libraries:
+        whole, out = guarded(arrays[-1])
+        call(library, layer, *arrays[:-1], out)
+        assert np.all(whole[:128] == 12345)
+        assert np.all(whole[-128:] == 12345)
+        outputs.append(out)
     bias = arrays[1] if layer.bias else None
     residual = arrays[-2] if layer.residual else None
     expected = layer.reference(arrays[0], bias, residual)
-    np.testing.assert_allclose(out, expected, rtol=0, atol=3e-6 * max(1.0, np.abs(expected).max()))
-    assert np.all(whole[:128] == 12345) and np.all(whole[-128:] == 12345)
+    largest = np.abs(expected[np.isfinite(expected)]).max(initial=1.0)
+    np.testing.assert_allclose(outputs[0], expected, rtol=0, atol=3e-6 * largest)
+    np.testing.assert_array_equal(*outputs)
+
+
+@pytest.mark.parametrize("layer", LAYERS, ids=lambda layer: layer.name)
+def test_layer(libraries: list[ctypes.CDLL], layer: Layer) -> None:
+    check(libraries, layer, make_arrays(layer))
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [layer for layer in LAYERS if layer.activation is None and layer.packed.groups],
+    ids=lambda layer: layer.name,
+)
+@pytest.mark.parametrize("poison", [np.nan, np.inf])
+@pytest.mark.filterwarnings("ignore:invalid value")
+def test_only_kept_positions_contribute(
+    libraries: list[ctypes.CDLL], layer: Layer, poison: float
+) -> None:
+    """NaN and Inf reach the outputs that keep the position they are at, and no other."""
+    arrays = make_arrays(layer)
+    channels = arrays[0].shape[1]
+    arrays[0][:, channels // 2] = poison
+    check(libraries, layer, arrays)
+
+
+def test_exact_on_integers(libraries: list[ctypes.CDLL]) -> None:
+    """Small whole numbers are summed up without rounding, so nothing may differ."""
+    for layer in LAYERS:
+        if layer.name.startswith("exact"):
+            arrays = [np.round(array * 4) for array in make_arrays(layer)]
+            out = np.full(layer.output_shape(), np.nan, np.float32)
+            call(libraries[0], layer, *arrays[:-1], out)
+            np.testing.assert_array_equal(out, layer.reference(arrays[0], arrays[1], None))
