@@ -236,7 +236,7 @@ def activate(activation: str | None, x: np.ndarray) -> np.ndarray:
 
 
 def compile_layers(
-    layers: list[Layer], folder: Path, threads: int = 1, flags: tuple[str, ...] = ("-O2",)
+    layers: list[Layer], folder: Path, threads: int = 1, flags: tuple[str, ...] = ("-O1",)
 ) -> ctypes.CDLL:
     """Compiles one function a layer into a shared library for this machine and loads it."""
     source, lowered = folder / "layers.mlir", folder / "layers.ll"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import ctypes
 from pathlib import Path
 
 import numpy as np
@@ -222,6 +222,18 @@ def make_layers() -> list[Layer]:
             batch=2,
             layouts=dict.fromkeys(("input", "residual", "out"), "strided<[?, ?, ?, ?], offset: ?>"),
         )
+    for tag, schedule in (("w", WIDE), ("n", NARROW), ("r", ROWS)):
+        packed = blocks(20, 9 * 8, (6, 16), rows_too=True)
+        packed.weight[...] = np.round(packed.weight * 8)
+        add(
+            f"exact_{tag}",
+            packed,
+            schedule=schedule,
+            image=(8, 9, 9),
+            kernel=(3, 3),
+            padding=pad1,
+            activation="relu",
+        )
     add(
         "bands_w",
         blocks(9, 9 * 200),
@@ -291,14 +303,11 @@ def make_layers() -> list[Layer]:
 LAYERS = make_layers()
 
 
-@pytest.fixture(scope="module", params=[1, 3], ids=["serial", "threads"])
-def run(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Callable[..., None]:
-    """Calls a layer compiled with one thread and with three."""
+@pytest.fixture(scope="module")
+def libraries(tmp_path_factory: pytest.TempPathFactory) -> list[ctypes.CDLL]:
+    """The layers compiled for one thread and for three."""
     folder: Path = tmp_path_factory.mktemp("loops")
-    library = compile_layers(LAYERS, folder, threads=request.param)
-    return lambda layer, *arrays: call(library, layer, *arrays)
+    return [compile_layers(LAYERS, folder, threads=threads) for threads in (1, 3)]
 
 
 def make_arrays(layer: Layer) -> list[np.ndarray]:
@@ -321,14 +330,50 @@ def guarded(array: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return whole, inside
 
 
-@pytest.mark.parametrize("layer", LAYERS, ids=lambda layer: layer.name)
-def test_layer(run: Callable[..., None], layer: Layer) -> None:
-    arrays = make_arrays(layer)
-    whole, out = guarded(arrays[-1])
-    run(layer, *arrays[:-1], out)
+def check(libraries: list[ctypes.CDLL], layer: Layer, arrays: list[np.ndarray]) -> None:
+    """Compares with the definition, and three threads with one, bit for bit."""
+    outputs = []
+    for library in libraries:
+        whole, out = guarded(arrays[-1])
+        call(library, layer, *arrays[:-1], out)
+        assert np.all(whole[:128] == 12345)
+        assert np.all(whole[-128:] == 12345)
+        outputs.append(out)
     bias = arrays[1] if layer.bias else None
     residual = arrays[-2] if layer.residual else None
     expected = layer.reference(arrays[0], bias, residual)
-    np.testing.assert_allclose(out, expected, rtol=0, atol=3e-6 * max(1.0, np.abs(expected).max()))
-    assert np.all(whole[:128] == 12345)
-    assert np.all(whole[-128:] == 12345)
+    largest = np.abs(expected[np.isfinite(expected)]).max(initial=1.0)
+    np.testing.assert_allclose(outputs[0], expected, rtol=0, atol=3e-6 * largest)
+    np.testing.assert_array_equal(*outputs)
+
+
+@pytest.mark.parametrize("layer", LAYERS, ids=lambda layer: layer.name)
+def test_layer(libraries: list[ctypes.CDLL], layer: Layer) -> None:
+    check(libraries, layer, make_arrays(layer))
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [layer for layer in LAYERS if layer.activation is None and layer.packed.groups],
+    ids=lambda layer: layer.name,
+)
+@pytest.mark.parametrize("poison", [np.nan, np.inf])
+@pytest.mark.filterwarnings("ignore:invalid value")
+def test_only_kept_positions_contribute(
+    libraries: list[ctypes.CDLL], layer: Layer, poison: float
+) -> None:
+    """NaN and Inf reach the outputs that keep the position they are at, and no other."""
+    arrays = make_arrays(layer)
+    channels = arrays[0].shape[1]
+    arrays[0][:, channels // 2] = poison
+    check(libraries, layer, arrays)
+
+
+def test_exact_on_integers(libraries: list[ctypes.CDLL]) -> None:
+    """Small whole numbers are summed up without rounding, so nothing may differ."""
+    for layer in LAYERS:
+        if layer.name.startswith("exact"):
+            arrays = [np.round(array * 4) for array in make_arrays(layer)]
+            out = np.full(layer.output_shape(), np.nan, np.float32)
+            call(libraries[0], layer, *arrays[:-1], out)
+            np.testing.assert_array_equal(out, layer.reference(arrays[0], arrays[1], None))

@@ -192,9 +192,13 @@ Value Emitter::global(StringRef name, ElementsAttr value) {
   auto op = memref::GlobalOp::create(
       *this, (layerName + "." + name).str(), getStringAttr("private"), type,
       value, /*constant=*/true, getI64IntegerAttr(kAlignment));
-  // `symbols` inserts it, and renames it if two layers have one name.
+  // `symbols` inserts it before the layer's function, and renames it if two
+  // layers have one name.
   op->remove();
-  StringAttr symbol = symbols.insert(op);
+  Operation *function = getInsertionBlock()->getParentOp();
+  while (function->getParentOp() != symbols.getOp())
+    function = function->getParentOp();
+  StringAttr symbol = symbols.insert(op, Block::iterator(function));
   return memref::GetGlobalOp::create(*this, type, symbol.getValue());
 }
 

@@ -8,6 +8,7 @@
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
+#include "mlir/Dialect/Vector/IR/VectorOps.h"
 #include "llvm/Support/MathExtras.h"
 
 #include <algorithm>
@@ -75,10 +76,21 @@ InputLayout::InputLayout(Conv2DOp op, int64_t rounding)
     pitch = std::max(pitch, x.getEnd(phase));
     pitch = std::max(pitch, x.getReach() - x.getBegin(phase));
   }
-  channelStride = y.getReach() * pitch;
+  windowRows = y.outputs;
+  computeStrides();
+}
+
+void InputLayout::computeStrides() {
+  channelStride = getWindowReach() * pitch;
   if (channelStride % kBadStride == 0)
     channelStride += kCacheLine;
   phaseStride = channels * channelStride;
+}
+
+void InputLayout::setWindow(int64_t rows) {
+  windowed = true;
+  windowRows = rows;
+  computeStrides();
 }
 
 int64_t InputLayout::getPhaseIndex(int64_t phaseY, int64_t phaseX) const {
@@ -95,7 +107,7 @@ int64_t InputLayout::getOffset(int64_t column) const {
 }
 
 int64_t InputLayout::getElementsRead(int64_t rows) const {
-  return (rows + y.getStep(y.kernel - 1)) * pitch *
+  return (rows + y.getStep(y.kernel - 1)) * pitch * channels *
          static_cast<int64_t>(phasesX.size() * phasesY.size());
 }
 
@@ -117,62 +129,104 @@ void InputLayout::fillZero(Emitter &emitter, Value buffer, Value begin,
   });
 }
 
+/// Loads `width` elements of the input that are two apart, as two vectors of
+/// neighbours: none of them reaches past the last element that is wanted.
+Value InputLayout::loadStrided(Emitter &emitter, ValueRange indices,
+                               int64_t width) const {
+  if (x.stride == 1 || width == 1)
+    return emitter.load(input, indices, width);
+  Value low = emitter.load(input, indices, width);
+  SmallVector<Value> next(indices);
+  next.back() = emitter.add(next.back(), width - 1);
+  Value high = emitter.load(input, next, width);
+  SmallVector<int64_t> even;
+  for (int64_t i = 0; i < width; i += 2)
+    even.push_back(i);
+  for (int64_t i = 1; i < width; i += 2)
+    even.push_back(width + i);
+  return vector::ShuffleOp::create(emitter, low, high, even);
+}
+
 void InputLayout::fillRow(Emitter &emitter, Value buffer, Value row,
                           int64_t phaseX, ValueRange source,
                           int64_t lanes) const {
   int64_t begin = x.getBegin(phaseX), end = x.getEnd(phaseX);
   fillZero(emitter, buffer, row, begin, lanes);
-  bool vectors = x.stride == 1 && hasUnitStride(input);
+  bool vectors =
+      (x.stride == 1 || (x.stride == 2 && llvm::isPowerOf2_64(lanes))) &&
+      hasUnitStride(input);
   emitter.coverRange(
       end - begin, vectors ? lanes : 1, [&](Value position, int64_t width) {
         Value at = emitter.add(emitter.mul(position, x.stride),
                                begin * x.stride + x.getOrigin(phaseX));
         SmallVector<Value> indices(source);
         indices.push_back(at);
-        emitter.store(emitter.load(input, indices, width), buffer,
+        emitter.store(loadStrided(emitter, indices, width), buffer,
                       emitter.add(emitter.add(row, begin), position));
       });
   fillZero(emitter, buffer, emitter.add(row, end), pitch - end, lanes);
 }
 
-Value InputLayout::fill(Emitter &emitter, Value sample, Value buffer,
-                        int64_t lanes) const {
+void InputLayout::fillChannel(Emitter &emitter, Value buffer, Value sample,
+                              Value channel, Value firstRow, int64_t phaseY,
+                              int64_t phaseX, int64_t lanes) const {
+  Value base = emitter.add(emitter.mul(channel, channelStride),
+                           getPhaseIndex(phaseY, phaseX) * phaseStride);
+  Value reach = emitter.index(getWindowReach());
+  // Rows of the window that lie in the image: [begin, end).
+  auto clamp = [&](int64_t row) -> Value {
+    Value inWindow = emitter.sub(emitter.index(row), firstRow);
+    Value atLeast =
+        emitter.createOrFold<arith::MaxSIOp>(inWindow, emitter.index(0));
+    return emitter.createOrFold<arith::MinSIOp>(atLeast, reach);
+  };
+  Value begin = clamp(y.getBegin(phaseY)), end = clamp(y.getEnd(phaseY));
+  auto zeroRow = [&](Value row) {
+    fillZero(emitter, buffer, emitter.add(base, emitter.mul(row, pitch)), pitch,
+             lanes);
+  };
+  emitter.loop(emitter.index(0), begin, 1, zeroRow);
+  emitter.loop(begin, end, 1, [&](Value row) {
+    Value from = emitter.add(emitter.mul(emitter.add(firstRow, row), y.stride),
+                             y.getOrigin(phaseY));
+    fillRow(emitter, buffer, emitter.add(base, emitter.mul(row, pitch)), phaseX,
+            {sample, channel, from}, lanes);
+  });
+  emitter.loop(end, reach, 1, zeroRow);
+  int64_t used = getWindowReach() * pitch;
+  fillZero(emitter, buffer, emitter.add(base, used), channelStride - used,
+           lanes);
+}
+
+Value InputLayout::fill(Emitter &emitter, Value sample, Value firstRow,
+                        Value buffer, int64_t lanes, bool parallel) const {
   if (inPlace) {
     auto type = cast<MemRefType>(input.getType());
     auto metadata = memref::ExtractStridedMetadataOp::create(emitter, input);
-    Value stride = metadata.getStrides().front();
-    Value offset =
-        emitter.add(metadata.getOffset(),
-                    emitter.createOrFold<arith::MulIOp>(sample, stride));
+    Value skipped = emitter.createOrFold<arith::MulIOp>(
+        sample, metadata.getStrides().front());
+    Value offset = emitter.add(metadata.getOffset(), skipped);
     int64_t size = (channels - 1) * channelStride + y.size * x.size;
-    auto flat =
-        MemRefType::get({size}, type.getElementType(),
-                        StridedLayoutAttr::get(emitter.getContext(),
-                                               ShapedType::kDynamic, {1}));
+    auto layout =
+        StridedLayoutAttr::get(emitter.getContext(), ShapedType::kDynamic, {1});
     return memref::ReinterpretCastOp::create(
-        emitter, flat, metadata.getBaseBuffer(), OpFoldResult(offset),
+        emitter, MemRefType::get({size}, type.getElementType(), layout),
+        metadata.getBaseBuffer(), OpFoldResult(offset),
         ArrayRef<OpFoldResult>{emitter.getIndexAttr(size)},
         ArrayRef<OpFoldResult>{emitter.getIndexAttr(1)});
   }
-  emitter.parallelLoop(emitter.index(channels), [&](Value channel) {
+  auto fillPhases = [&](Value channel) {
     for (int64_t phaseY : phasesY)
-      for (int64_t phaseX : phasesX) {
-        int64_t phase = getPhaseIndex(phaseY, phaseX) * phaseStride;
-        Value base = emitter.add(emitter.mul(channel, channelStride), phase);
-        int64_t begin = y.getBegin(phaseY), end = y.getEnd(phaseY);
-        fillZero(emitter, buffer, base, begin * pitch, lanes);
-        emitter.loop(end - begin, [&](Value i) {
-          Value row = emitter.add(i, begin);
-          Value from =
-              emitter.add(emitter.mul(row, y.stride), y.getOrigin(phaseY));
-          fillRow(emitter, buffer, emitter.add(base, emitter.mul(row, pitch)),
-                  phaseX, {sample, channel, from}, lanes);
-        });
-        fillZero(emitter, buffer, emitter.add(base, end * pitch),
-                 channelStride - end * pitch, lanes);
-      }
-  });
-  fillZero(emitter, buffer, emitter.index(getNumElements() - pitch - rounding),
-           pitch + rounding, lanes);
+      for (int64_t phaseX : phasesX)
+        fillChannel(emitter, buffer, sample, channel, firstRow, phaseY, phaseX,
+                    lanes);
+  };
+  if (parallel)
+    emitter.parallelLoop(emitter.index(channels), fillPhases);
+  else
+    emitter.loop(channels, fillPhases);
+  int64_t slack = pitch + rounding;
+  fillZero(emitter, buffer, emitter.index(getNumElements() - slack), slack,
+           lanes);
   return buffer;
 }

@@ -11,6 +11,9 @@
 // the padding lie between the rows: as wide as the wider side only, because the
 // right end of a row and the left end of the next share them.
 //
+// The array holds the whole image, or a window of as many rows as a part of the
+// output reads, so that it stays in a cache.
+//
 //===----------------------------------------------------------------------===//
 
 #ifndef BCR_PASSES_CONVERSION_LOOPS_INPUTLAYOUT_H
@@ -34,6 +37,10 @@ public:
   }
   bool isInPlace() const { return inPlace; }
 
+  /// Decides to copy what `rows` output rows read instead of the image.
+  void setWindow(int64_t rows);
+  bool isWindowed() const { return windowed; }
+
   int64_t getPitch() const { return pitch; }
   /// Element of column `column` of W for output position 0 of the first group
   /// of the convolution.
@@ -42,13 +49,16 @@ public:
   int64_t getConvGroupStride() const {
     return channels / convGroups * channelStride;
   }
-  /// Elements that `rows` output rows of one channel read.
+  /// Elements of all channels that `rows` output rows read.
   int64_t getElementsRead(int64_t rows) const;
 
-  /// Allocates the copy of one sample's input, or returns null.
+  /// Allocates the copy of a window of one sample, or returns null.
   Value allocate(Emitter &emitter) const;
-  /// Fills `buffer` with sample `sample` and returns the flat input.
-  Value fill(Emitter &emitter, Value sample, Value buffer, int64_t lanes) const;
+  /// Fills `buffer` from sample `sample` and returns the flat input. A window
+  /// begins with what output row `firstRow` reads. `parallel`: channels may be
+  /// shared over the threads.
+  Value fill(Emitter &emitter, Value sample, Value firstRow, Value buffer,
+             int64_t lanes, bool parallel) const;
 
 private:
   /// One dimension of the image, rows or columns.
@@ -66,10 +76,19 @@ private:
     SmallVector<int64_t> getPhases() const;
   };
 
+  void computeStrides();
+  /// Rows of a channel of one phase in the copy.
+  int64_t getWindowReach() const {
+    return windowRows + y.getStep(y.kernel - 1);
+  }
   int64_t getPhaseIndex(int64_t phaseY, int64_t phaseX) const;
   int64_t getNumElements() const;
+  void fillChannel(Emitter &emitter, Value buffer, Value sample, Value channel,
+                   Value firstRow, int64_t phaseY, int64_t phaseX,
+                   int64_t lanes) const;
   void fillRow(Emitter &emitter, Value buffer, Value row, int64_t phaseX,
                ValueRange source, int64_t lanes) const;
+  Value loadStrided(Emitter &emitter, ValueRange indices, int64_t width) const;
   void fillZero(Emitter &emitter, Value buffer, Value begin, int64_t length,
                 int64_t lanes) const;
 
@@ -78,8 +97,8 @@ private:
   SmallVector<int64_t> phasesY, phasesX;
   int64_t channels, convGroups;
   int64_t pitch = 0, channelStride = 0, phaseStride = 0, inPlaceStride = 0;
-  int64_t rounding;
-  bool readableInPlace = false, inPlace = false;
+  int64_t rounding, windowRows;
+  bool readableInPlace = false, inPlace = false, windowed = false;
 };
 
 } // namespace mlir::bcr::loops

@@ -62,13 +62,6 @@ std::pair<Value, Value> PlanConstants::getBounds(Emitter &emitter,
           emitter.loadIndex(bounds, emitter.add(chunk, base + 1))};
 }
 
-Value PlanConstants::getAccumulatedRow(Emitter &emitter, Value chunk,
-                                       Value slot) const {
-  auto [begin, end] =
-      getBounds(emitter, plan.accumulatedBounds, plan.classes.size(), chunk);
-  return emitter.loadIndex(accumulated, emitter.add(begin, slot));
-}
-
 void PlanConstants::forEachGroup(
     Emitter &emitter, size_t classIndex, Value chunk,
     llvm::function_ref<void(const GroupValues &)> body) const {

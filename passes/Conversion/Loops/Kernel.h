@@ -34,9 +34,6 @@ public:
   Value getRow(Emitter &emitter, Value position) const {
     return emitter.loadIndex(rows, position);
   }
-  /// The row that is the sum at `slot` of `chunk`.
-  Value getAccumulatedRow(Emitter &emitter, Value chunk, Value slot) const;
-
   /// Loops over the groups of class `classIndex` in `chunk`.
   void forEachGroup(Emitter &emitter, size_t classIndex, Value chunk,
                     llvm::function_ref<void(const GroupValues &)> body) const;

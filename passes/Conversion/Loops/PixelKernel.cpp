@@ -33,6 +33,12 @@ using namespace mlir::bcr::loops;
 /// Input of a band that is thought to stay in a cache of the second level.
 static constexpr int64_t kBandBytes = 512 * 1024;
 
+/// How much slower the loops are where the input of a band does not.
+static constexpr double kCacheMiss = 1.25;
+
+/// Cycles to start with a group: its bounds, its bias, the turn of the loops.
+static constexpr double kGroupStart = 40;
+
 /// Vectors in a tile of few rows: more do not hide latencies any better.
 static constexpr int64_t kMaxVectors = 8;
 
@@ -44,7 +50,7 @@ namespace {
 class PixelKernel {
 public:
   PixelKernel(Conv2DOp op, ScheduleAttr schedule, const KernelPlan &plan,
-              Emitter &emitter);
+              InputLayout layout, int64_t bandRows, Emitter &emitter);
 
   void emit(ArrayRef<int32_t> columns, ElementsAttr values);
 
@@ -59,11 +65,6 @@ private:
     Value sums;
   };
 
-  void chooseBand();
-  double estimateBandCost(int64_t rows);
-  int64_t getBandLength(int64_t rows) const {
-    return rows * layout.getPitch() - (layout.getPitch() - width);
-  }
   int64_t getNumVectors(const KernelClass &entry) const;
 
   void emitTask(Task task);
@@ -86,7 +87,9 @@ private:
   InputLayout layout;
   int64_t lanes, height, width;
   bool direct = false;
-  int64_t bandRows = 1;
+  int64_t bandRows;
+  /// Flat positions of a band.
+  int64_t length;
   /// Elements from a row of a buffer to the next.
   int64_t bufferStride = 0;
   int64_t tileRows = 0;
@@ -114,24 +117,30 @@ static Value flattenImage(Emitter &emitter, Value memref) {
   return memref::CollapseShapeOp::create(emitter, memref, dimensions);
 }
 
+/// Flat positions from the first to the last one of `rows` rows.
+static int64_t getBandLength(int64_t rows, int64_t width, int64_t pitch) {
+  return rows * pitch - (pitch - width);
+}
+
 PixelKernel::PixelKernel(Conv2DOp op, ScheduleAttr schedule,
-                         const KernelPlan &plan, Emitter &emitter)
+                         const KernelPlan &plan, InputLayout inputLayout,
+                         int64_t bandRows, Emitter &emitter)
     : op(op), schedule(schedule), plan(plan), emitter(emitter),
-      layout(op, /*rounding=*/schedule.getLanes()), lanes(schedule.getLanes()) {
+      layout(std::move(inputLayout)), lanes(schedule.getLanes()),
+      bandRows(bandRows) {
   auto type = cast<MemRefType>(op.getInit().getType());
   height = type.getDimSize(2);
   width = type.getDimSize(3);
-  chooseBand();
-
-  int64_t length = getBandLength(bandRows);
-  bool whole = length % lanes == 0;
+  length = getBandLength(bandRows, width, layout.getPitch());
   // The last vector of a band is moved back to end with it, which takes at
   // least one vector; sums of groups cannot be computed twice.
   direct = layout.getPitch() == width && isImageContiguous(op.getInit()) &&
            isImageContiguous(op.getResidual()) && length >= lanes;
   if (layout.canReadInPlace() && length >= lanes &&
-      (whole || !plan.hasAccumulated()))
+      (length % lanes == 0 || !plan.hasAccumulated()))
     layout.readInPlace();
+  else if (bandRows < height && plan.getNumChunks() == 1)
+    layout.setWindow(bandRows);
 
   bufferStride = llvm::alignTo(length, lanes);
   if (bufferStride % kBadStride == 0)
@@ -139,40 +148,6 @@ PixelKernel::PixelKernel(Conv2DOp op, ScheduleAttr schedule,
   for (const KernelClass &entry : plan.classes)
     if (!direct && !entry.accumulate)
       tileRows = std::max(tileRows, entry.height);
-}
-
-/// Cycles for the tiles of a band, per row of the image, on a machine with two
-/// multiply-add units and two load ports.
-double PixelKernel::estimateBandCost(int64_t rows) {
-  int64_t tileHeight = schedule.getHeight(), vectors = schedule.getVectors();
-  auto cost = [&](int64_t count) {
-    return std::max<double>(tileHeight * count, tileHeight + count + 1);
-  };
-  int64_t total = llvm::divideCeil(getBandLength(rows), lanes);
-  double cycles = total / vectors * cost(vectors);
-  if (total % vectors != 0)
-    cycles += cost(total % vectors);
-  int64_t channels =
-      cast<MemRefType>(op.getInput().getType()).getDimSize(1) / op.getGroups();
-  int64_t bytes = layout.getElementsRead(rows) * channels * 4;
-  if (bytes > kBandBytes)
-    cycles *= 1.25;
-  return cycles / rows;
-}
-
-/// Chooses the rows of a band: a divisor of the image's, so that all bands are
-/// alike and no position belongs to two.
-void PixelKernel::chooseBand() {
-  double best = 0;
-  for (int64_t rows = height; rows >= 1; --rows) {
-    if (height % rows != 0)
-      continue;
-    double cost = estimateBandCost(rows);
-    if (rows == height || cost < best) {
-      best = cost;
-      bandRows = rows;
-    }
-  }
 }
 
 /// Vectors of a class's tile: a class of few rows has registers left for more.
@@ -208,7 +183,7 @@ void PixelKernel::emitCopyOut(
   };
   if (direct) {
     Value first = emitter.mul(task.firstRow, width);
-    emitter.coverRange(getBandLength(bandRows), pieceLanes,
+    emitter.coverRange(length, pieceLanes,
                        [&](Value position, int64_t pieceWidth) {
                          copy({task.sample, row, first}, emitter.index(0),
                               position, pieceWidth);
@@ -271,8 +246,9 @@ void PixelKernel::emitTile(const KernelClass &entry, const GroupValues &group,
   }
 
   Value origin = emitter.add(
-      emitter.add(emitter.mul(task.firstRow, layout.getPitch()), base),
-      emitter.mul(group.convGroup, layout.getConvGroupStride()));
+      base, emitter.mul(group.convGroup, layout.getConvGroupStride()));
+  if (!layout.isWindowed())
+    origin = emitter.add(origin, emitter.mul(task.firstRow, layout.getPitch()));
   // The value of row r of column k is at k * height + bias + r.
   Value valueBias = emitter.sub(group.valueBegin,
                                 emitter.mul(group.columnBegin, entry.height));
@@ -315,7 +291,6 @@ void PixelKernel::emitTile(const KernelClass &entry, const GroupValues &group,
 
 void PixelKernel::emitClass(size_t index, const Task &task) {
   const KernelClass &entry = plan.classes[index];
-  int64_t length = getBandLength(bandRows);
   int64_t total = llvm::divideCeil(length, lanes);
   int64_t vectors = std::min(getNumVectors(entry), total);
   int64_t full = total / vectors;
@@ -356,7 +331,7 @@ void PixelKernel::emitTask(Task task) {
   constants->forEachAccumulated(
       emitter, task.chunk, [&](Value slot, Value row) {
         Value bias = getBias(row);
-        emitter.coverRange(llvm::alignTo(getBandLength(bandRows), lanes), lanes,
+        emitter.coverRange(llvm::alignTo(length, lanes), lanes,
                            [&](Value position, int64_t pieceWidth) {
                              emitter.store(emitter.broadcast(bias, pieceWidth),
                                            task.sums, {slot, position});
@@ -392,7 +367,6 @@ void PixelKernel::emit(ArrayRef<int32_t> columns, ElementsAttr values) {
       direct ? flattenImage(emitter, op.getResidual()) : op.getResidual();
   Value samples = emitter.createOrFold<memref::DimOp>(op.getInit(), 0);
   int64_t chunks = plan.getNumChunks(), bands = height / bandRows;
-  Value copy = layout.allocate(emitter);
 
   Value tile, sums;
   auto allocateBuffers = [&] {
@@ -406,36 +380,101 @@ void PixelKernel::emit(ArrayRef<int32_t> columns, ElementsAttr values) {
       if (buffer)
         emitter.deallocate(buffer);
   };
+  // With one thread, buffers are allocated once.
   bool shared = emitter.getThreads() == 1;
-  auto runTask = [&](Value sample, Value input, Value task) {
-    if (!shared)
-      allocateBuffers();
-    Value band = emitter.div(task, chunks);
-    emitTask({sample, emitter.mul(band, bandRows), input,
-              emitter.rem(task, chunks), tile, sums});
-    if (!shared)
-      deallocateBuffers();
-  };
-
+  Value window =
+      layout.isWindowed() && shared ? layout.allocate(emitter) : Value();
   if (shared)
     allocateBuffers();
-  if (copy) {
+  auto runTask = [&](Value sample, Value input, Value task) {
+    Value firstRow = emitter.mul(emitter.div(task, chunks), bandRows);
+    if (!shared)
+      allocateBuffers();
+    Value copy = window;
+    if (layout.isWindowed() && !shared)
+      copy = layout.allocate(emitter);
+    if (!input)
+      input = layout.fill(emitter, sample, firstRow, copy, lanes,
+                          /*parallel=*/false);
+    emitTask({sample, firstRow, input, emitter.rem(task, chunks), tile, sums});
+    if (!shared) {
+      deallocateBuffers();
+      if (copy)
+        emitter.deallocate(copy);
+    }
+  };
+
+  if (layout.isInPlace() || layout.isWindowed()) {
+    int64_t tasks = bands * chunks;
+    emitter.parallelLoop(emitter.mul(samples, tasks), [&](Value task) {
+      runTask(emitter.div(task, tasks), Value(), emitter.rem(task, tasks));
+    });
+  } else {
+    Value copy = layout.allocate(emitter);
     emitter.loop(emitter.index(0), samples, 1, [&](Value sample) {
-      Value input = layout.fill(emitter, sample, copy, lanes);
+      Value input = layout.fill(emitter, sample, emitter.index(0), copy, lanes,
+                                /*parallel=*/true);
       emitter.parallelLoop(emitter.index(bands * chunks),
                            [&](Value task) { runTask(sample, input, task); });
     });
     emitter.deallocate(copy);
-  } else {
-    Value tasks = emitter.mul(samples, bands * chunks);
-    emitter.parallelLoop(tasks, [&](Value task) {
-      Value sample = emitter.div(task, bands * chunks);
-      runTask(sample, layout.fill(emitter, sample, Value(), lanes),
-              emitter.rem(task, bands * chunks));
-    });
   }
   if (shared)
     deallocateBuffers();
+  if (window)
+    emitter.deallocate(window);
+}
+
+/// Cycles for all bands of `rows` rows, on a machine with two multiply-add
+/// units and two load ports that copies four elements a cycle.
+static double estimateCycles(Conv2DOp op, ScheduleAttr schedule,
+                             const InputLayout &layout,
+                             const PackedStructure &structure, int64_t rows) {
+  auto type = cast<MemRefType>(op.getInit().getType());
+  int64_t tileHeight = schedule.getHeight(), vectors = schedule.getVectors();
+  auto cost = [&](int64_t count) {
+    return std::max<double>(tileHeight * count, tileHeight + count + 1) / 2;
+  };
+  int64_t length = getBandLength(rows, type.getDimSize(3), layout.getPitch());
+  int64_t total = llvm::divideCeil(length, schedule.getLanes());
+  double cycles = total / vectors * cost(vectors);
+  if (total % vectors != 0)
+    cycles += cost(total % vectors);
+  cycles *= static_cast<double>(structure.getNumValues()) / tileHeight;
+  int64_t elements = layout.getElementsRead(rows);
+  if (elements * 4 > kBandBytes)
+    cycles *= kCacheMiss;
+  if (!layout.canReadInPlace())
+    cycles += elements / 4;
+  cycles += kGroupStart * structure.groups.size();
+  return cycles * type.getDimSize(2) / rows;
+}
+
+/// Chooses the rows of a band: a divisor of the image's, so that all bands are
+/// alike and no position belongs to two.
+static int64_t chooseBandRows(Conv2DOp op, ScheduleAttr schedule,
+                              const InputLayout &layout,
+                              const PackedStructure &structure) {
+  int64_t height = cast<MemRefType>(op.getInit().getType()).getDimSize(2);
+  int64_t best = height;
+  double leastCycles = estimateCycles(op, schedule, layout, structure, height);
+  for (int64_t rows = height - 1; rows >= 1; --rows) {
+    if (height % rows != 0)
+      continue;
+    double cycles = estimateCycles(op, schedule, layout, structure, rows);
+    if (cycles < leastCycles) {
+      leastCycles = cycles;
+      best = rows;
+    }
+  }
+  return best;
+}
+
+/// Threads get bands of their own where these are many or come out even; else
+/// the rows of W are shared out too.
+static int64_t chooseChunks(int64_t bands, int64_t threads) {
+  bool enough = bands % threads == 0 || bands >= 4 * threads;
+  return enough ? 1 : threads;
 }
 
 LogicalResult loops::emitPixelKernel(Conv2DOp op, ConstantOp weights,
@@ -444,12 +483,16 @@ LogicalResult loops::emitPixelKernel(Conv2DOp op, ConstantOp weights,
   PlanOptions options;
   options.maxHeight = schedule.getHeight();
   options.convGroups = op.getGroups();
-  options.chunks = emitter.getThreads();
+  InputLayout layout(op, /*rounding=*/schedule.getLanes());
+  int64_t bandRows = chooseBandRows(op, schedule, layout, structure);
+  int64_t height = cast<MemRefType>(op.getInit().getType()).getDimSize(2);
+  options.chunks = chooseChunks(height / bandRows, emitter.getThreads());
   ElementsAttr values;
   FailureOr<KernelPlan> plan =
       planLayer(op, weights, structure, options, emitter, values);
   if (failed(plan))
     return failure();
-  PixelKernel(op, schedule, *plan, emitter).emit(structure.columns, values);
+  PixelKernel(op, schedule, *plan, std::move(layout), bandRows, emitter)
+      .emit(structure.columns, values);
   return success();
 }

@@ -59,8 +59,8 @@ struct KernelClass {
 struct KernelPlan {
   std::vector<KernelGroup> groups;
   std::vector<KernelClass> classes;
-  /// Rows of the groups. For groups that accumulate, positions in
-  /// `accumulated` counted from the first one of the chunk.
+  /// Rows of the groups. Groups that accumulate do so in a buffer: theirs are
+  /// positions in `accumulated`, counted from the first one of the chunk.
   std::vector<int32_t> rows;
   /// Rows that are the sum of several groups, those of chunk i in
   /// [accumulatedBounds[i], accumulatedBounds[i + 1]).

@@ -17,6 +17,7 @@
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
+#include "mlir/Dialect/Vector/IR/VectorOps.h"
 
 #include <algorithm>
 
@@ -29,6 +30,9 @@ static constexpr int64_t kChains = 8;
 
 /// Columns that one turn of the loop takes at most.
 static constexpr int64_t kMaxUnroll = 4;
+
+/// Sums that are added to scattered outputs straight from registers at most.
+static constexpr int64_t kMaxScatter = 64;
 
 namespace {
 class RowKernel {
@@ -46,21 +50,26 @@ private:
     /// The flat input of a convolution.
     Value input;
     Value chunk;
-    /// Sums of one tile whose rows are not neighbours.
+    /// Sums of one tile and group whose rows are not neighbours.
     Value tile;
+    /// Sums of one tile and all groups, for rows that are in several.
+    Value sums;
   };
 
   /// Tiles of `tileSamples` samples, then one of what is left.
   void forEachTile(llvm::function_ref<void(Value, int64_t)> body);
   void emitBatch(const Batch &batch);
-  void emitClass(size_t index, const Batch &batch);
-  void emitTile(const KernelClass &entry, const GroupValues &group,
-                const Batch &batch, Value sample, int64_t samples);
+  void emitAccumulated(const Batch &batch);
+  void addToSums(const KernelClass &entry, const GroupValues &group,
+                 const Batch &batch, int64_t samples, ValueRange sums);
   SmallVector<Value> emitSums(const KernelClass &entry,
                               const GroupValues &group, const Batch &batch,
                               Value sample, int64_t samples);
   void emitStore(const KernelClass &entry, const GroupValues &group,
                  const Batch &batch, Value sample, int64_t samples,
+                 ValueRange sums);
+  /// Puts the sums of a tile and group into memory.
+  void storeTile(const Batch &batch, const KernelClass &entry, int64_t samples,
                  ValueRange sums);
   /// Finishes one output whose sum is `value`.
   void finish(const Batch &batch, Value sample, Value row, Value value);
@@ -263,61 +272,99 @@ void RowKernel::emitStore(const KernelClass &entry, const GroupValues &group,
                sums[s * widths.size() + i]);
     return;
   }
-  for (int64_t s = 0; s < count; ++s)
-    for (auto [i, vectorWidth] : llvm::enumerate(widths))
-      emitter.store(sums[s * widths.size() + i], batch.tile,
-                    {emitter.index(s), emitter.index(i * lanes)});
+  storeTile(batch, entry, count, sums);
   emitter.loop(count, [&](Value s) {
-    Value at = emitter.add(sample, s);
     emitter.loop(entry.height, [&](Value r) {
-      Value sum = emitter.load(batch.tile, {s, r});
       Value row = constants->getRow(emitter, emitter.add(group.rowBegin, r));
-      if (!entry.accumulate)
-        return finish(batch, at, row,
-                      arith::AddFOp::create(emitter, sum, getBias(row, 1)));
-      row = constants->getAccumulatedRow(emitter, batch.chunk, row);
-      SmallVector<Value> indices = getIndices(batch, at, row);
-      Value before = emitter.load(op.getInit(), indices);
-      emitter.store(arith::AddFOp::create(emitter, before, sum), op.getInit(),
-                    indices);
+      Value sum = emitter.load(batch.tile, {s, r});
+      finish(batch, emitter.add(sample, s), row,
+             arith::AddFOp::create(emitter, sum, getBias(row, 1)));
     });
   });
 }
 
-void RowKernel::emitClass(size_t index, const Batch &batch) {
-  const KernelClass &entry = plan.classes[index];
-  constants->forEachGroup(
-      emitter, index, batch.chunk, [&](const GroupValues &group) {
-        forEachTile([&](Value sample, int64_t count) {
-          emitStore(entry, group, batch, sample, count,
-                    emitSums(entry, group, batch, sample, count));
+void RowKernel::storeTile(const Batch &batch, const KernelClass &entry,
+                          int64_t count, ValueRange sums) {
+  int64_t perSample = getWidths(entry.height).size();
+  for (int64_t s = 0; s < count; ++s)
+    for (int64_t i = 0; i < perSample; ++i)
+      emitter.store(sums[s * perSample + i], batch.tile,
+                    {emitter.index(s), emitter.index(i * lanes)});
+}
+
+void RowKernel::addToSums(const KernelClass &entry, const GroupValues &group,
+                          const Batch &batch, int64_t count, ValueRange sums) {
+  auto addTo = [&](ValueRange indices, Value sum) {
+    Value before = emitter.load(batch.sums, indices);
+    emitter.store(arith::AddFOp::create(emitter, before, sum), batch.sums,
+                  indices);
+  };
+  if (entry.height * count > kMaxScatter) {
+    storeTile(batch, entry, count, sums);
+    emitter.loop(entry.height, [&](Value r) {
+      Value slot = constants->getRow(emitter, emitter.add(group.rowBegin, r));
+      for (int64_t s = 0; s < count; ++s)
+        addTo({emitter.index(s), slot},
+              emitter.load(batch.tile, {emitter.index(s), r}));
+    });
+    return;
+  }
+  int64_t perSample = getWidths(entry.height).size();
+  for (int64_t r = 0; r < entry.height; ++r) {
+    Value slot = constants->getRow(emitter, emitter.add(group.rowBegin, r));
+    for (int64_t s = 0; s < count; ++s) {
+      Value sum = sums[s * perSample + r / lanes];
+      if (isa<VectorType>(sum.getType()))
+        sum = vector::ExtractOp::create(emitter, sum, r % lanes);
+      addTo({emitter.index(s), slot}, sum);
+    }
+  }
+}
+
+/// Rows that are in several groups: all groups for one tile of samples, so that
+/// their sums stay in the cache, and then the next tile.
+void RowKernel::emitAccumulated(const Batch &batch) {
+  if (!plan.hasAccumulated())
+    return;
+  forEachTile([&](Value sample, int64_t count) {
+    constants->forEachAccumulated(
+        emitter, batch.chunk, [&](Value slot, Value row) {
+          Value bias = getBias(row, 1);
+          for (int64_t s = 0; s < count; ++s)
+            emitter.store(bias, batch.sums, {emitter.index(s), slot});
         });
-      });
+    for (auto [index, entry] : llvm::enumerate(plan.classes))
+      if (entry.accumulate)
+        constants->forEachGroup(
+            emitter, index, batch.chunk, [&](const GroupValues &group) {
+              addToSums(entry, group, batch, count,
+                        emitSums(entry, group, batch, sample, count));
+            });
+    emitter.loop(count, [&](Value s) {
+      constants->forEachAccumulated(
+          emitter, batch.chunk, [&](Value slot, Value row) {
+            finish(batch, emitter.add(sample, s), row,
+                   emitter.load(batch.sums, {s, slot}));
+          });
+    });
+  });
 }
 
 void RowKernel::emitBatch(const Batch &batch) {
-  auto forEachSample = [&](llvm::function_ref<void(Value)> body) {
-    emitter.loop(emitter.index(0), samples, 1, body);
-  };
-  // Rows that are sums of several groups are summed up in the output.
-  constants->forEachAccumulated(emitter, batch.chunk, [&](Value, Value row) {
-    Value bias = getBias(row, 1);
-    forEachSample([&](Value sample) {
-      emitter.store(bias, op.getInit(), getIndices(batch, sample, row));
-    });
-  });
-  for (size_t i = 0; i < plan.classes.size(); ++i)
-    emitClass(i, batch);
-  if (op.getResidual() || op.getActivationAttr())
-    constants->forEachAccumulated(emitter, batch.chunk, [&](Value, Value row) {
-      forEachSample([&](Value sample) {
-        finish(batch, sample, row,
-               emitter.load(op.getInit(), getIndices(batch, sample, row)));
-      });
-    });
+  emitAccumulated(batch);
+  for (auto [index, entry] : llvm::enumerate(plan.classes))
+    if (!entry.accumulate)
+      constants->forEachGroup(
+          emitter, index, batch.chunk, [&](const GroupValues &group) {
+            forEachTile([&](Value sample, int64_t count) {
+              emitStore(entry, group, batch, sample, count,
+                        emitSums(entry, group, batch, sample, count));
+            });
+          });
   constants->forEachEmpty(emitter, batch.chunk, [&](Value row) {
     Value bias = getBias(row, 1);
-    forEachSample([&](Value sample) { finish(batch, sample, row, bias); });
+    emitter.loop(emitter.index(0), samples, 1,
+                 [&](Value sample) { finish(batch, sample, row, bias); });
   });
 }
 
@@ -336,19 +383,24 @@ void RowKernel::emit(ArrayRef<int32_t> columns, ElementsAttr values) {
   samples = layout ? emitter.index(knownSamples) : batchSize;
   auto runChunks = [&](Value image, Value input) {
     emitter.parallelLoop(emitter.index(plan.getNumChunks()), [&](Value chunk) {
-      Value tile;
+      Value tile, sums;
       if (tileRows > 0)
         tile = emitter.allocate({tileSamples, tileRows});
-      emitBatch({image, input, chunk, tile});
-      if (tile)
-        emitter.deallocate(tile);
+      // Samples a power of two apart would share sets of the cache.
+      if (int64_t rows = plan.getMaxAccumulated())
+        sums = emitter.allocate({tileSamples, rows + lanes});
+      emitBatch({image, input, chunk, tile, sums});
+      for (Value buffer : {tile, sums})
+        if (buffer)
+          emitter.deallocate(buffer);
     });
   };
   if (!layout)
     return runChunks(Value(), Value());
   Value copy = layout->allocate(emitter);
   emitter.loop(emitter.index(0), batchSize, 1, [&](Value image) {
-    runChunks(image, layout->fill(emitter, image, copy, lanes));
+    runChunks(image, layout->fill(emitter, image, emitter.index(0), copy, lanes,
+                                  /*parallel=*/true));
   });
   if (copy)
     emitter.deallocate(copy);
