@@ -51,10 +51,10 @@ struct BCRInstrumentPass
     Value profile = main.getArguments().back();
 
     SmallVector<LayerOpInterface> layers;
-    for (Operation &op : main.front())
-      if (auto layer = dyn_cast<LayerOpInterface>(op);
-          layer && layer.getLayerAttr())
+    main.walk([&](LayerOpInterface layer) {
+      if (layer.getLayerAttr())
         layers.push_back(layer);
+    });
 
     Location loc = main.getLoc();
     builder.setInsertionPointToStart(&main.front());

@@ -19,7 +19,7 @@ def BCRInstrumentPass : Pass<"bcr-instrument", "::mlir::ModuleOp"> {
     `profile_slot` (i) and `positions` (output positions: samples of a matmul,
     samples times pixels of a conv2d; -1 if dynamic).
 
-    Requires: layers on memrefs, in the entry block of `@main`.
+    Requires: layers on memrefs.
     Ensures: nothing but the argument and the stamps is new.
     Fails when: `@main` is missing.
   }];

@@ -194,8 +194,10 @@ void PoolConstants::replaceUses(func::FuncOp function) {
                                     ValueRange());
     }
     use.replaceAllUsesWith(view);
-    use.erase();
   }
+  // Not before: the builder stands on the first of them.
+  for (memref::GetGlobalOp use : uses)
+    use.erase();
 }
 
 void PoolConstants::runOnOperation() {

@@ -1,0 +1,119 @@
+// RUN: bcr-opt %s -pass-pipeline='builtin.module(func.func(bcr-lower-linalg))' -split-input-file -verify-diagnostics | FileCheck %s
+// RUN: bcr-opt %s -pass-pipeline='builtin.module(func.func(bcr-lower-linalg{threads=4}))' -split-input-file -verify-diagnostics | FileCheck %s --check-prefix=THREADS
+
+// Element by element: one loop.
+// CHECK-LABEL: func.func @collapse
+// CHECK-COUNT-1: scf.for
+// CHECK-NOT: scf.for
+// CHECK: return
+func.func @collapse(%x: memref<2x3x5xf32>, %y: memref<2x3x5xf32>) {
+  linalg.exp ins(%x : memref<2x3x5xf32>) outs(%y : memref<2x3x5xf32>)
+  return
+}
+
+// -----
+
+// The last two dimensions become one, although the bias has size one there.
+// CHECK-LABEL: func.func @broadcast
+// CHECK: memref.collapse_shape %{{.*}} : memref<3x1x1xf32> into memref<3xf32>
+// CHECK: scf.for
+// CHECK: scf.for
+// CHECK: scf.for
+// CHECK-NOT: scf.for
+// CHECK: return
+func.func @broadcast(%x: memref<2x3x5x7xf32>, %b: memref<3x1x1xf32>, %y: memref<2x3x5x7xf32>) {
+  linalg.generic {
+    indexing_maps = [affine_map<(n, c, h, w) -> (n, c, h, w)>,
+                     affine_map<(n, c, h, w) -> (c, 0, 0)>,
+                     affine_map<(n, c, h, w) -> (n, c, h, w)>],
+    iterator_types = ["parallel", "parallel", "parallel", "parallel"]}
+    ins(%x, %b : memref<2x3x5x7xf32>, memref<3x1x1xf32>) outs(%y : memref<2x3x5x7xf32>) {
+  ^bb0(%a: f32, %c: f32, %o: f32):
+    %0 = arith.addf %a, %c : f32
+    linalg.yield %0 : f32
+  }
+  return
+}
+
+// -----
+
+// Columns innermost; five steps of the sum share a load and a store.
+// CHECK-LABEL: func.func @matmul
+// CHECK-SAME: %[[A:[a-z0-9_]+]]: memref<4x15xf32>, %[[B:[a-z0-9_]+]]: memref<15x64xf32>, %[[C:[a-z0-9_]+]]: memref<4x64xf32>
+// CHECK: scf.for %[[I:[a-z0-9_]+]] =
+// CHECK: %[[FIVE:[a-z0-9_]+]] = arith.constant 5 : index
+// CHECK: scf.for %[[K:[a-z0-9_]+]] = %{{.*}} step %[[FIVE]]
+// CHECK: scf.for %[[J:[a-z0-9_]+]] =
+// CHECK: memref.load %[[C]][%[[I]], %[[J]]]
+// CHECK-COUNT-5: arith.addf %{{.*}}, %{{.*}} fastmath<reassoc,contract>
+// CHECK-NOT: arith.addf
+// CHECK: memref.store %{{.*}}, %[[C]][%[[I]], %[[J]]]
+// CHECK-NOT: memref.store
+// CHECK: return
+func.func @matmul(%a: memref<4x15xf32>, %b: memref<15x64xf32>, %c: memref<4x64xf32>) {
+  linalg.matmul ins(%a, %b : memref<4x15xf32>, memref<15x64xf32>) outs(%c : memref<4x64xf32>)
+  return
+}
+
+// -----
+
+// A sum along the rows is carried in a register.
+// CHECK-LABEL: func.func @sum
+// CHECK: scf.for
+// CHECK: %[[OLD:[a-z0-9_]+]] = memref.load
+// CHECK: %[[SUM:[a-z0-9_]+]] = scf.for {{.*}} iter_args(%{{.*}} = %[[OLD]])
+// CHECK-NOT: memref.store
+// CHECK: scf.yield
+// CHECK: memref.store %[[SUM]]
+func.func @sum(%x: memref<4x64xf32>, %y: memref<4xf32>) {
+  linalg.generic {
+    indexing_maps = [affine_map<(i, j) -> (i, j)>, affine_map<(i, j) -> (i)>],
+    iterator_types = ["parallel", "reduction"]}
+    ins(%x : memref<4x64xf32>) outs(%y : memref<4xf32>) {
+  ^bb0(%a: f32, %o: f32):
+    %0 = arith.addf %a, %o : f32
+    linalg.yield %0 : f32
+  }
+  return
+}
+
+// -----
+
+// Not contiguous: loops in place of a library call. Contiguous: a copy.
+// CHECK-LABEL: func.func @copies
+// CHECK: scf.for
+// CHECK: memref.copy
+func.func @copies(%x: memref<4x8xf32, strided<[16, 1]>>, %y: memref<4x8xf32>, %z: memref<4x8xf32>) {
+  memref.copy %x, %y : memref<4x8xf32, strided<[16, 1]>> to memref<4x8xf32>
+  memref.copy %y, %z : memref<4x8xf32> to memref<4x8xf32>
+  return
+}
+
+// -----
+
+// Large: the outer loops are shared, or the only one in chunks. Small: not.
+// THREADS-LABEL: func.func @parallel
+// THREADS: %[[STEP:[a-z0-9_]+]] = arith.maxsi
+// THREADS: scf.parallel (%{{.*}}) = (%{{.*}}) to (%{{.*}}) step (%[[STEP]])
+// THREADS: scf.for
+// THREADS: scf.parallel (%{{.*}}, %{{.*}}) =
+// THREADS: scf.for
+// THREADS-NOT: scf.parallel
+// THREADS: return
+func.func @parallel(%x: memref<64x1000xf32>, %y: memref<64x1000xf32>,
+                    %p: memref<8x16x34x34xf32>, %w: memref<2x2xf32>, %q: memref<8x16x33x33xf32>,
+                    %s: memref<64xf32>, %t: memref<64xf32>) {
+  linalg.exp ins(%x : memref<64x1000xf32>) outs(%y : memref<64x1000xf32>)
+  linalg.pooling_nchw_max {dilations = dense<1> : vector<2xi64>, strides = dense<1> : vector<2xi64>}
+    ins(%p, %w : memref<8x16x34x34xf32>, memref<2x2xf32>) outs(%q : memref<8x16x33x33xf32>)
+  linalg.exp ins(%s : memref<64xf32>) outs(%t : memref<64xf32>)
+  return
+}
+
+// -----
+
+func.func @tensors(%x: tensor<4xf32>) -> tensor<4xf32> {
+  // expected-error @+1 {{is on tensors: bufferization goes before bcr-lower-linalg}}
+  %0 = linalg.exp ins(%x : tensor<4xf32>) outs(%x : tensor<4xf32>) -> tensor<4xf32>
+  return %0 : tensor<4xf32>
+}
