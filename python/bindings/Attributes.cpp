@@ -5,6 +5,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "python/bindings/Convert.h"
+#include "python/bindings/Nesting.h"
 
 #include "mlir/AsmParser/AsmParser.h"
 #include "mlir/IR/BuiltinTypes.h"
@@ -51,6 +52,7 @@ static AttributeObject parseAttributeText(const std::string &text,
                                           const ContextObject *context) {
   ContextRef state = resolveContext(context);
   DiagnosticCapture diagnostics(&state->context);
+  requireShallow(text);
   Attribute attribute = parseAttribute(text, &state->context);
   if (!attribute)
     diagnostics.raise("cannot parse the attribute '" + text + "'");
@@ -122,6 +124,7 @@ static TypeObject parseTypeText(const std::string &text,
                                 const ContextObject *context) {
   ContextRef state = resolveContext(context);
   DiagnosticCapture diagnostics(&state->context);
+  requireShallow(text);
   Type type = parseType(text, &state->context);
   if (!type)
     diagnostics.raise("cannot parse the type '" + text + "'");

@@ -251,7 +251,20 @@ static Attribute fromInteger(Builder &builder, nb::handle value) {
   return builder.getI64IntegerAttr(number);
 }
 
+namespace {
+/// Counts a level of Python's recursion limit: lists may hold themselves.
+class RecursionLevel {
+public:
+  RecursionLevel() {
+    if (Py_EnterRecursiveCall(" while making an attribute"))
+      throw nb::python_error();
+  }
+  ~RecursionLevel() { Py_LeaveRecursiveCall(); }
+};
+} // namespace
+
 Attribute fromPython(const ContextRef &context, nb::handle value) {
+  RecursionLevel level;
   Builder builder(&context->context);
   if (nb::isinstance<AttributeObject>(value)) {
     auto &object = nb::cast<AttributeObject &>(value);

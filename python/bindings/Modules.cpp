@@ -5,6 +5,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "python/bindings/Convert.h"
+#include "python/bindings/Nesting.h"
 #include "python/bindings/Printing.h"
 #include "python/bindings/Resources.h"
 
@@ -38,6 +39,9 @@ static ModuleObject parseModule(nb::handle source, const ContextObject *context,
     throw nb::type_error("Module.parse takes str (text) or bytes (text or "
                          "bytecode)");
   }
+  bool bytecode = isBytecode(llvm::MemoryBufferRef(text, sourceName));
+  if (!bytecode)
+    requireShallow(text);
   ContextRef state = resolveOrCreateContext(context);
   DiagnosticCapture diagnostics(&state->context);
   OwningOpRef<ModuleOp> module;
@@ -45,7 +49,7 @@ static ModuleObject parseModule(nb::handle source, const ContextObject *context,
     ExclusiveWork work(state);
     // Bytecode is read in place and wants its sections aligned.
     std::unique_ptr<llvm::WritableMemoryBuffer> aligned;
-    if (isBytecode(llvm::MemoryBufferRef(text, sourceName))) {
+    if (bytecode) {
       aligned = llvm::WritableMemoryBuffer::getNewUninitMemBuffer(
           text.size(), sourceName, llvm::Align(64));
       llvm::copy(text, aligned->getBufferStart());

@@ -37,13 +37,13 @@ public:
     record.function = remark.getFunction().str();
     record.location = printLocation(remark.getLocation());
     for (const auto &argument : remark.getArgs()) {
-      // Plain text comes under the key "Remark", everything else has its own.
-      if (argument.key == "Remark") {
+      if (!record.message.empty() && record.message.back() != ' ')
+        record.message += ", ";
+      // Sentences come under these keys; measurements have keys of their own.
+      if (argument.key == "Remark" || argument.key == "Reason") {
         record.message += argument.val;
         continue;
       }
-      if (!record.message.empty() && record.message.back() != ' ')
-        record.message += ", ";
       record.message += argument.key + "=" + argument.val;
       record.arguments.emplace_back(argument.key, argument.val);
     }
@@ -113,7 +113,9 @@ public:
   RemarkScope(MLIRContext &context, std::vector<RemarkRecord> &records)
       : context(context) {
     remark::RemarkCategories categories;
-    categories.all = ".*";
+    // `all` alone enables nothing: it only widens the four below.
+    categories.passed = categories.missed = ".*";
+    categories.analysis = categories.failed = ".*";
     (void)remark::enableOptimizationRemarks(
         context, std::make_unique<RemarkCollector>(records),
         std::make_unique<remark::RemarkEmittingPolicyAll>(), categories);
