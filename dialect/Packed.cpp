@@ -27,13 +27,14 @@ static FailureOr<ArrayRef<char>> getRawData(Attribute attribute) {
   return failure();
 }
 
-/// Makes `values` a resource blob that owns them.
+/// Makes `values` a resource blob that owns them. It is mutable: passes may
+/// free it once nothing uses it.
 template <typename T> static AsmResourceBlob makeBlob(std::vector<T> values) {
   ArrayRef<char> data(reinterpret_cast<const char *>(values.data()),
                       values.size() * sizeof(T));
   return AsmResourceBlob(
       data, alignof(T), [values = std::move(values)](void *, size_t, size_t) {},
-      /*dataIsMutable=*/false);
+      /*dataIsMutable=*/true);
 }
 
 /// Reads an integer array of 16 or 32 bits an element.

@@ -27,22 +27,23 @@ StringRef mlir::bcr::getLayerName(LayerOpInterface layer) {
   return name ? name.getValue() : "layer";
 }
 
-/// Frees the data of an attribute of `constant`, which is about to go.
-static void freeData(ModuleOp module, ConstantOp constant,
-                     ElementsAttr attribute) {
+/// Frees the data of `attribute`, an attribute of `owner`, which is about to
+/// go. Immutable data belongs to the user and stays.
+static void freeData(ModuleOp module, Operation *owner, Attribute attribute) {
   auto resource = dyn_cast<DenseResourceElementsAttr>(attribute);
-  if (!resource)
+  AsmResourceBlob *blob =
+      resource ? resource.getRawHandle().getBlob() : nullptr;
+  if (!blob || !blob->isMutable())
     return;
   bool shared =
       module
-          .walk([&](ConstantOp other) {
-            return other != constant &&
-                           llvm::is_contained(
-                               {other.getGroups(), other.getRows(),
-                                other.getColumns(), other.getValues()},
-                               attribute)
-                       ? WalkResult::interrupt()
-                       : WalkResult::advance();
+          .walk([&](Operation *other) {
+            bool uses =
+                other != owner &&
+                llvm::any_of(other->getAttrs(), [&](NamedAttribute named) {
+                  return named.getValue() == attribute;
+                });
+            return uses ? WalkResult::interrupt() : WalkResult::advance();
           })
           .wasInterrupted();
   if (!shared)
@@ -55,10 +56,8 @@ void mlir::bcr::replaceWeight(LayerOpInterface layer, ConstantOp constant) {
   layer.getWeightMutable().set(constant.getResult());
   if (!old || !old->use_empty())
     return;
-  if (auto packed = dyn_cast<ConstantOp>(old))
-    for (ElementsAttr attribute : {packed.getGroups(), packed.getRows(),
-                                   packed.getColumns(), packed.getValues()})
-      freeData(module, packed, attribute);
+  for (NamedAttribute named : old->getAttrs())
+    freeData(module, old, named.getValue());
   old->erase();
 }
 

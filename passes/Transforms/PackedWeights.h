@@ -20,10 +20,10 @@ Attribute getDenseWeight(LayerOpInterface layer);
 StringRef getLayerName(LayerOpInterface layer);
 
 /// Makes `constant` the weights of `layer`. The old weights are erased when
-/// nothing else uses them, and the data of an old packed constant is freed
-/// unless another one shares it: packed weights are as large as a network, and
-/// resources otherwise live as long as the context. Data of dense weights
-/// belongs to the user.
+/// nothing else uses them, and their data is freed unless another op shares it
+/// or it is immutable, which is how users attach theirs: folded and packed
+/// weights are as large as a network, and resources otherwise live as long as
+/// the context.
 void replaceWeight(LayerOpInterface layer, ConstantOp constant);
 
 /// Stores lists of indices end to end, equal lists once.
