@@ -8,8 +8,8 @@
 // result along reshapes, affine functions, one residual and one activation, as
 // long as nobody else uses the values in between. Then the layer moves to the
 // end of the plan and takes all of it, so that weights are copied once however
-// long the chain is. The residual and the end dominate nothing that the layer
-// needs, so the move is always legal.
+// long the chain is. What the layer reads dominates it and so the end as well,
+// and the end reads the residual: the move is always legal.
 //
 //===----------------------------------------------------------------------===//
 
@@ -340,7 +340,6 @@ FusedEpilogue mlir::bcr::raise::fuseEpilogue(LayerOpInterface layer,
   }
   rewriter.replaceAllUsesWith(plan.end, value);
   eraseDead(root, rewriter);
-  result.any = true;
   result.batchNorm = plan.affine.scalesByChannel();
   result.residual = static_cast<bool>(residual);
   result.activation = static_cast<bool>(plan.activation);

@@ -61,8 +61,7 @@ static bool isErfPart(const Scalar *node, const Scalar *x) {
 }
 
 /// 1 + tanh(sqrt(2 / pi) * (x + 0.044715 x^3)).
-static bool isTanhPart(const Scalar *node, const Scalar *x,
-                       ScalarBuilder &builder) {
+static bool isTanhPart(const Scalar *node, const Scalar *x) {
   const Scalar *tanh = matchUnary(node, Kind::Sum, 1);
   if (!tanh || !tanh->is(Kind::Tanh))
     return false;
@@ -158,7 +157,7 @@ ActivationAttr mlir::bcr::raise::matchActivation(const Scalar *node,
   if (const Scalar *rest = matchTimesVariable(node, x, 0.5)) {
     if (isErfPart(rest, x))
       return get(ActivationKind::GELU);
-    if (isTanhPart(rest, x, builder))
+    if (isTanhPart(rest, x))
       return get(ActivationKind::GELUTanh);
   }
   if (std::optional<double> slope = matchLeakyReLU(node, x, builder))

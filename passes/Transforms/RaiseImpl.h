@@ -83,7 +83,6 @@ struct FusedEpilogue {
   bool batchNorm = false;
   bool residual = false;
   bool activation = false;
-  bool any = false;
 };
 
 /// Fuses the element-wise operations that follow `layer` into it.
