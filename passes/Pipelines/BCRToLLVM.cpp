@@ -82,12 +82,13 @@ static void buildFuse(OpPassManager &manager, const Configuration &) {
 }
 
 static void buildBufferize(OpPassManager &manager, const Configuration &) {
+  // Before the results get buffers: see bcr-destinations.
+  manager.addPass(bufferization::createEmptyTensorEliminationPass());
   manager.addPass(createBCRDestinationsPass());
   manager.addPass(memref::createResolveRankedShapeTypeResultDimsPass());
   addCleanup(manager);
   manager.addPass(createBCRGuardPass());
   addCleanup(manager);
-  manager.addPass(bufferization::createEmptyTensorEliminationPass());
   bufferization::OneShotBufferizePassOptions bufferize;
   bufferize.bufferizeFunctionBoundaries = true;
   bufferize.functionBoundaryTypeConversion =

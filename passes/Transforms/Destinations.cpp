@@ -11,6 +11,7 @@
 #include "mlir/Dialect/Bufferization/IR/Bufferization.h"
 #include "mlir/Dialect/ControlFlow/IR/ControlFlowOps.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/IR/Builders.h"
@@ -45,6 +46,31 @@ static void checkSizes(OpBuilder &builder, Location loc, Value result,
                              " has the wrong size in dimension " +
                              std::to_string(i));
   }
+}
+
+/// Lets the op that makes `result` write into `buffer`, where it fills a tensor
+/// of its own. Upstream's elimination of empty tensors does more and must not
+/// see these buffers: where two results start from one empty tensor it gives
+/// the buffer of the first to both.
+static void writeInPlace(Value result, Value buffer) {
+  auto producer = result.getDefiningOp<DestinationStyleOpInterface>();
+  if (!producer)
+    return;
+  OpOperand *init = producer.getTiedOpOperand(cast<OpResult>(result));
+  auto fill = init->get().getDefiningOp<linalg::FillOp>();
+  Value start = fill ? fill.getDpsInits()[0] : init->get();
+  if (!start.getDefiningOp<tensor::EmptyOp>())
+    return;
+  OpBuilder builder(producer);
+  Location loc = producer.getLoc();
+  Value destination = bufferization::ToTensorOp::create(
+      builder, loc, result.getType(), buffer, /*restrict=*/true,
+      /*writable=*/true);
+  if (fill)
+    destination = linalg::FillOp::create(builder, loc, fill.getInputs(),
+                                         ValueRange(destination))
+                      .getResult(0);
+  init->set(destination);
 }
 
 void Destinations::runOnOperation() {
@@ -87,6 +113,7 @@ void Destinations::runOnOperation() {
       continue;
     }
     checkSizes(builder, terminator.getLoc(), result, buffer, number);
+    writeInPlace(result, buffer);
     auto materialize = bufferization::MaterializeInDestinationOp::create(
         builder, terminator.getLoc(), /*result=*/Type(), result, buffer);
     materialize.setRestrict(true);

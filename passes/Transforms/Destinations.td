@@ -13,9 +13,9 @@ def BCRDestinationsPass : Pass<"bcr-destinations", "::mlir::ModuleOp"> {
   let summary = "Let @main write its results into buffers of the caller";
   let description = [{
     Each result of `@main` becomes an argument: a buffer with attribute
-    `bcr.output`, into which the result is materialised. Bufferization then
-    computes the result there where it can, and copies where it cannot (a result
-    that is an input, a constant, or returned twice). A dynamic size of a result
+    `bcr.output`, into which the result is materialised. An op that fills a
+    tensor of its own with the result writes into the buffer at once; other
+    results are copied (an input, a constant, one returned twice). A dynamic size of a result
     is checked against the size of its buffer.
 
     Requires: the public function `@main` has one block, tensors or scalars as
@@ -33,7 +33,8 @@ def BCRDestinationsPass : Pass<"bcr-destinations", "::mlir::ModuleOp"> {
   }];
   let dependentDialects = ["::mlir::arith::ArithDialect",
     "::mlir::bufferization::BufferizationDialect",
-    "::mlir::cf::ControlFlowDialect", "::mlir::memref::MemRefDialect",
+    "::mlir::cf::ControlFlowDialect", "::mlir::linalg::LinalgDialect",
+    "::mlir::memref::MemRefDialect",
     "::mlir::tensor::TensorDialect"];
   let statistics = [
     Statistic<"numDestinations", "num-destinations",

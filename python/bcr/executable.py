@@ -40,6 +40,8 @@ class Executable:
         self._name = name
         self._lock = threading.Lock()
         self._entry: Any = None
+        # Inputs that the model returns: copied, as `x.clone()` looks the same to the exporter.
+        self._passed = _inputs_in(program.signature.out_spec)
         # What keeps the loaded code in memory.
         self._owner: object = None
 
@@ -91,7 +93,8 @@ class Executable:
         )
         if code:
             raise InputError(self._program.checks[code - 1])
-        return unflatten(signature.out_spec, outputs, leaves)
+        passed = [_copy(leaf) if i in self._passed else leaf for i, leaf in enumerate(leaves)]
+        return unflatten(signature.out_spec, outputs, passed)
 
     def _bind_sizes(self, spec: InputSpec, shape: tuple[int, ...], sizes: dict[str, int]) -> None:
         wanted = f"({', '.join(map(str, spec.shape))})"
@@ -258,6 +261,20 @@ def _open_library(library: bytes) -> ctypes.CDLL:
         raise BCRError(f"the compiled code cannot be loaded: {error}") from None
     finally:
         os.close(handle)
+
+
+def _inputs_in(structure: Any) -> frozenset[int]:
+    """Return the inputs that a result's structure refers to."""
+    if isinstance(structure, list):
+        return frozenset().union(*map(_inputs_in, structure))
+    if isinstance(structure, dict):
+        own = frozenset({structure["input"]}) if "input" in structure else frozenset()
+        return own.union(*map(_inputs_in, structure.values()))
+    return frozenset()
+
+
+def _copy(value: Any) -> Any:
+    return value.detach().clone() if _is_torch(value) else np.array(value)
 
 
 def _is_torch(value: Any) -> bool:

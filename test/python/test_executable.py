@@ -143,6 +143,7 @@ def test_nested_containers():
     expected = Nested()(*args, **kwargs)
     assert list(result) == list(expected)
     assert torch.equal(result["same"], a)
+    assert result["same"].data_ptr() != a.data_ptr()
     assert torch.allclose(result["parts"][1][0], expected["parts"][1][0])
     assert result["parts"][1][1:] == (7, None)
     assert Pair  # a namedtuple in the result is rebuilt with its fields, see test_frontend

@@ -29,6 +29,14 @@ def _erfc(x: Tensor) -> Tensor:
     return 1 - torch.erf(x)
 
 
+def _gelu(x: Tensor, approximate: str = "none") -> Any:
+    # torch-mlir's own constant is 0.797724; sqrt(2 / pi) is 0.797885.
+    if approximate != "tanh":
+        return NotImplemented
+    inner = math.sqrt(2 / math.pi) * (x + 0.044715 * (x * x * x))
+    return 0.5 * x * (1 + torch.tanh(inner))
+
+
 def _fmod_scalar(x: Tensor, divisor: float) -> Tensor:
     return torch.fmod(x, torch.full_like(x, divisor))
 
@@ -244,6 +252,7 @@ def table() -> dict[OperatorBase, Callable[..., Any]]:
             aten._softmax.default: _softmax,
             aten.sort.stable: _sort_stable,
             aten.erfc.default: _erfc,
+            aten.gelu.default: _gelu,
             aten.fmod.Scalar: _fmod_scalar,
             aten.pow.Tensor_Scalar: _integer_power,
             aten.bitwise_or.Scalar: _bitwise_or_scalar,
