@@ -319,7 +319,8 @@ class Module:
         """Parse and verify text or bytecode; without a current context, in a new one.
 
         Args:
-            source: text, or bytecode of this MLIR version.
+            source: text, or bytecode of this MLIR version. Text may be anything; bytecode must be
+                what `bytecode` made, because MLIR's reader believes the sizes it finds in it.
             context: where the module lives.
             source_name: the file name in locations and errors.
         """

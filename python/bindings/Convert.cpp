@@ -64,6 +64,13 @@ static nb::object toPythonInteger(const APInt &value, bool isSigned) {
   return nb::steal(PyLong_FromString(digits.c_str(), nullptr, 10));
 }
 
+/// Strings of MLIR are bytes; what is no UTF-8 comes out as Python's file names
+/// do.
+static nb::object toPythonString(StringRef value) {
+  return nb::steal(
+      PyUnicode_DecodeUTF8(value.data(), value.size(), "surrogateescape"));
+}
+
 static nb::object makeArray(ShapedType type, const char *dtype) {
   nb::list shape;
   for (int64_t size : type.getShape())
@@ -135,7 +142,7 @@ nb::object toPython(const ContextRef &context, Attribute attribute) {
   if (auto number = dyn_cast<FloatAttr>(attribute))
     return nb::float_(number.getValueAsDouble());
   if (auto string = dyn_cast<StringAttr>(attribute))
-    return nb::str(string.getValue().data(), string.getValue().size());
+    return toPythonString(string.getValue());
   if (auto symbol = dyn_cast<SymbolRefAttr>(attribute)) {
     std::string path = symbol.getRootReference().str();
     for (FlatSymbolRefAttr nested : symbol.getNestedReferences())

@@ -8,6 +8,8 @@
 #include "python/bindings/Printing.h"
 #include "python/bindings/State.h"
 
+#include "llvm/Support/JSON.h"
+
 #include <nanobind/stl/pair.h>
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/vector.h>
@@ -50,15 +52,20 @@ static const char *getSeverityName(DiagnosticSeverity severity) {
   return "error";
 }
 
+/// Messages quote the input, which may be any bytes.
+static std::string toText(const std::string &bytes) {
+  return llvm::json::fixUTF8(bytes);
+}
+
 DiagnosticCapture::DiagnosticCapture(MLIRContext *context)
     : handler(context, [this](Diagnostic &diagnostic) {
         DiagnosticRecord record;
         record.severity = getSeverityName(diagnostic.getSeverity());
-        record.location = printLocation(diagnostic.getLocation());
-        record.message = diagnostic.str();
+        record.location = toText(printLocation(diagnostic.getLocation()));
+        record.message = toText(diagnostic.str());
         for (Diagnostic &note : diagnostic.getNotes())
-          record.notes.emplace_back(printLocation(note.getLocation()),
-                                    note.str());
+          record.notes.emplace_back(toText(printLocation(note.getLocation())),
+                                    toText(note.str()));
         records.push_back(std::move(record));
       }) {}
 
@@ -76,9 +83,10 @@ static void translate(const std::exception_ptr &pointer, void *) {
   try {
     std::rethrow_exception(pointer);
   } catch (const IRException &error) {
-    setError("IRError", nb::make_tuple(error.what(), error.getDiagnostics()));
+    setError("IRError",
+             nb::make_tuple(toText(error.what()), error.getDiagnostics()));
   } catch (const ConfigException &error) {
-    setError("ConfigError", nb::make_tuple(error.what()));
+    setError("ConfigError", nb::make_tuple(toText(error.what())));
   }
 }
 

@@ -23,6 +23,14 @@ using namespace nanobind::literals;
 
 namespace bcr::python {
 
+/// Bytecode is read in place and wants its sections aligned.
+static std::unique_ptr<llvm::WritableMemoryBuffer> align(StringRef data) {
+  auto aligned = llvm::WritableMemoryBuffer::getNewUninitMemBuffer(
+      data.size(), "", llvm::Align(64));
+  llvm::copy(data, aligned->getBufferStart());
+  return aligned;
+}
+
 static ModuleObject parseModule(nb::handle source, const ContextObject *context,
                                 const std::string &sourceName) {
   StringRef text;
@@ -47,12 +55,9 @@ static ModuleObject parseModule(nb::handle source, const ContextObject *context,
   OwningOpRef<ModuleOp> module;
   {
     ExclusiveWork work(state);
-    // Bytecode is read in place and wants its sections aligned.
     std::unique_ptr<llvm::WritableMemoryBuffer> aligned;
     if (bytecode) {
-      aligned = llvm::WritableMemoryBuffer::getNewUninitMemBuffer(
-          text.size(), sourceName, llvm::Align(64));
-      llvm::copy(text, aligned->getBufferStart());
+      aligned = align(text);
       text = StringRef(aligned->getBufferStart(), text.size());
     }
     module = parseSourceString<ModuleOp>(text, ParserConfig(&state->context),

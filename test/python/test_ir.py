@@ -310,3 +310,30 @@ def test_malformed_pieces() -> None:
             ir.Attribute.dense_array([1], "i3")
     with pytest.raises(bcr.IRError, match=r"no bcr\.ir\.Context"):
         ir.Type.parse("f32")
+
+
+def test_text_that_is_no_utf8(module: ir.Module) -> None:
+    with pytest.raises(bcr.IRError, match="�"):
+        ir.Module.parse(b'module attributes { "a\xff" = 1 } {}')
+    text = ir.Attribute.parse(r'"caf\E9"', module.context).to_python()
+    assert text.encode(errors="surrogateescape") == b"caf\xe9"
+
+
+def test_mutated_text_raises_or_parses() -> None:
+    """Cut, repeat and overwrite pieces of a module; nothing but IRError may come of it."""
+    random = np.random.default_rng(7)
+    context = ir.Context()
+    refused = 0
+    for _ in range(300):
+        characters = list(TEXT)
+        for _ in range(random.integers(1, 4)):
+            start, length = random.integers(len(characters)), random.integers(1, 12)
+            piece = characters[start : start + length]
+            other = random.integers(len(characters))
+            characters[other : other + random.integers(0, 8)] = piece
+        try:
+            str(ir.Module.parse("".join(characters), context))
+        except bcr.IRError as error:
+            refused += 1
+            assert error.diagnostics  # noqa: PT017
+    assert 100 < refused < 300
