@@ -15,6 +15,9 @@ def BCRApproximateMathPass : Pass<"bcr-approximate-math"> {
     `exp`, `expm1`, `log`, `log1p`, `tanh` and `erf` on f32 become polynomials,
     accurate to a few units in the last place, in place of one library call an
     element. Every other function and type is left to the C library.
+
+    Requires: nothing. Ensures: none of these functions is left on f32.
+    Fails when: never.
   }];
   let dependentDialects = ["::mlir::arith::ArithDialect",
     "::mlir::math::MathDialect", "::mlir::vector::VectorDialect"];

@@ -18,7 +18,9 @@ def BCREmitEntryPass : Pass<"bcr-emit-entry", "::mlir::ModuleOp"> {
 
     Requires: `@main` takes memrefs in row-major layout and numbers, has no
     results and marks its arguments as `bcr-destinations`, `bcr-guard` and
-    `bcr-pool-constants` do. Fails when: that does not hold, or `bcr_run` exists.
+    `bcr-pool-constants` do.
+    Ensures: `bcr_run` is the one function that other code sees.
+    Fails when: what it requires does not hold, or `bcr_run` exists.
   }];
   let dependentDialects = ["::mlir::func::FuncDialect",
     "::mlir::memref::MemRefDialect", "::mlir::LLVM::LLVMDialect"];

@@ -19,7 +19,7 @@ def BCRFusePass : Pass<"bcr-fuse", "::mlir::func::FuncOp"> {
     consumer is fused. Results that nobody reads are dropped: the index that
     torch-mlir computes beside every maximum.
 
-    Requires: linalg on tensors. Ensures: the same values.
+    Requires: linalg on tensors. Ensures: the same values. Fails when: never.
   }];
   let dependentDialects = ["::mlir::affine::AffineDialect",
     "::mlir::arith::ArithDialect", "::mlir::linalg::LinalgDialect",

@@ -8,13 +8,16 @@ of the innermost `with Context():` of this thread, `ip=None` the insertion point
 import enum
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import TracebackType
-from typing import Any, Literal, Self, TypeVar, overload
+from typing import Any, Literal, Self, TypeAlias, TypeVar, overload
 
-from typing_extensions import Buffer
+import numpy.typing as npt
+import typing_extensions
 
 from bcr.ir.passes import PassResult
 
 _T = TypeVar("_T")
+# NumPy calls its arrays buffers from Python 3.12 on only.
+Buffer: TypeAlias = typing_extensions.Buffer | npt.NDArray[Any]
 
 class Context:
     """What types, attributes and modules live in: all upstream dialects and `bcr`.

@@ -94,9 +94,9 @@ class Emulator:
         if done.returncode:
             raise BCRError(f"the emulated program ended with {done.returncode}: {done.stderr}")
         results = []
-        for i, spec in enumerate(self._signature.outputs):
-            shape = tuple(d if isinstance(d, int) else d.value(sizes) for d in spec.shape)
-            dtype = np.dtype("uint16" if spec.dtype == "bfloat16" else spec.dtype)
+        for i, output in enumerate(self._signature.outputs):
+            shape = tuple(d if isinstance(d, int) else d.value(sizes) for d in output.shape)
+            dtype = np.dtype("uint16" if output.dtype == "bfloat16" else output.dtype)
             raw = (folder / f"output{i}").read_bytes()
             results.append(np.frombuffer(raw, dtype).reshape(shape))
         return results

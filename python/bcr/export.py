@@ -203,9 +203,9 @@ def _example(program: Program, name: str) -> str:
         free.append(f"  free(input{i});")
     out_file = first_file + len(signature.inputs)
     after = []
-    for i, spec in enumerate(signature.outputs):
-        body.append(_example_buffer("output", i, spec, symbols))
-        cast = "(double)" if spec.dtype in ("float32", "float64") else "(long long)"
+    for i, output in enumerate(signature.outputs):
+        body.append(_example_buffer("output", i, output, symbols))
+        cast = "(double)" if output.dtype in ("float32", "float64") else "(long long)"
         form = "%g" if cast == "(double)" else "%lld"
         after.append(
             f'  printf("output{i}:");\n'

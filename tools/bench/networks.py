@@ -47,10 +47,10 @@ def measure(name: str, rate: float, sparsity: str) -> dict[str, float]:
     """Compile one network in this process."""
     import statistics
 
-    import bcr.models
     import torch
 
     import bcr
+    import bcr.models
     from bcr import frontend, ir  # noqa: F401  what compilation imports is not its memory
     from bcr.compiler import relative_error
 
