@@ -14,18 +14,23 @@ using namespace mlir;
 using namespace mlir::bcr;
 using llvm::divideCeil;
 
-/// A column cannot take less time than its accumulators need to be ready again.
-/// The rows kernel is charged half, since it can run two columns side by side.
-static constexpr double kPixelLatency = 4.0;
-static constexpr double kRowLatency = 2.0;
+/// A column of the pixels kernel cannot take less time than its accumulators
+/// need to be ready again; the rows kernel runs several columns side by side.
+static constexpr double kLatency = 4.0;
 /// Offset arithmetic and the loop, in a column.
-static constexpr double kColumnOverhead = 0.5;
+static constexpr double kPixelOverhead = 0.5;
+static constexpr double kRowOverhead = 0.25;
 /// Setting up and draining the accumulators of a piece.
 static constexpr double kPieceOverhead = 10.0;
-/// Weights that exceed the cache come from memory at this many bytes a cycle.
-static constexpr double kCacheBytes = 1 << 20;
-static constexpr double kCachedBytesPerCycle = 32.0;
-static constexpr double kStreamedBytesPerCycle = 6.0;
+/// Inputs of a tile that exceed the first cache come from the second.
+static constexpr double kFirstCacheBytes = 1 << 15;
+static constexpr double kSecondCacheBytesPerCycle = 48.0;
+/// Weights of a matmul that exceed the second cache come from the third or from
+/// memory, once for all samples.
+static constexpr double kSecondCacheBytes = 1 << 18;
+static constexpr double kThirdCacheBytes = 1 << 24;
+static constexpr double kThirdCacheBytesPerCycle = 20.0;
+static constexpr double kMemoryBytesPerCycle = 10.0;
 
 LayerWork mlir::bcr::getLayerWork(LayerOpInterface layer, VectorUnit unit) {
   LayerWork work;
@@ -50,6 +55,7 @@ LayerWork mlir::bcr::getLayerWork(LayerOpInterface layer, VectorUnit unit) {
   int64_t halo = (conv.getKernel()[1] - 1) * conv.getDilations()[1];
   int64_t pitch = width + divideCeil(halo, conv.getStrides()[1]);
   work.numPositions = std::max<int64_t>((height - 1) * pitch + width, 1);
+  work.numInputRows = layer.getNumColumns() / conv.getKernel()[1];
   return work;
 }
 
@@ -60,22 +66,23 @@ GroupWorkByHeight mlir::bcr::getDenseGroups(int64_t numRows, int64_t numColumns,
 }
 
 /// Cycles of one column of a piece of `height` rows, for one tile.
-static double getColumnCycles(KernelKind kernel, int64_t height,
-                              int64_t vectors, int64_t lanes,
-                              double bytesPerCycle) {
-  if (kernel == KernelKind::Pixels) {
-    double multiplyAdds = height * vectors;
-    double loads = 1 + vectors + height;
-    return std::max({multiplyAdds / 2, loads / 2, kPixelLatency}) +
-           kColumnOverhead;
+static double getColumnCycles(const LayerWork &work, int64_t height,
+                              int64_t vectors, int64_t lanes) {
+  if (work.kernel == KernelKind::Pixels) {
+    double vectorBytes = double(lanes * 4);
+    double tileBytes = double(work.numInputRows * vectors) * vectorBytes;
+    double loadCycles = tileBytes > kFirstCacheBytes
+                            ? vectorBytes / kSecondCacheBytesPerCycle
+                            : 0.0;
+    double multiplyAdds = double(height * vectors);
+    double loads =
+        double(1 + height) / 2 + double(vectors) * std::max(loadCycles, 0.5);
+    return std::max({multiplyAdds / 2, loads, kLatency}) + kPixelOverhead;
   }
-  double rowVectors = divideCeil(height, lanes);
-  double multiplyAdds = rowVectors * vectors;
-  double loads = 1 + vectors + rowVectors;
-  double bytes = height * 4 + 2;
-  return std::max({multiplyAdds / 2, loads / 2, kRowLatency,
-                   bytes / bytesPerCycle}) +
-         kColumnOverhead;
+  auto rowVectors = double(divideCeil(height, lanes));
+  double multiplyAdds = rowVectors * double(vectors);
+  double loads = 1 + double(vectors) + rowVectors;
+  return std::max(multiplyAdds / 2, loads / 2) + kRowOverhead;
 }
 
 /// Heights of pieces for remainders 1 to height - 1.
@@ -101,21 +108,14 @@ static double estimateCycles(const LayerWork &work, const TileChoice &choice,
                              const GroupWorkByHeight &groups,
                              int64_t numRevisits) {
   ScheduleAttr schedule = choice.schedule;
-  KernelKind kernel = schedule.getKernel();
   int64_t height = schedule.getHeight();
   int64_t vectors = schedule.getVectors();
   int64_t lanes = schedule.getLanes();
-  double weightBytes = 0;
-  for (auto [rowCount, group] : groups)
-    weightBytes += double(rowCount) * double(group.numColumns) * 4;
-  double bytesPerCycle =
-      weightBytes > kCacheBytes ? kStreamedBytesPerCycle : kCachedBytesPerCycle;
   double cycles = 0;
   auto addPieces = [&](int64_t pieceHeight, double count,
                        const GroupWork &group) {
     cycles += count * (double(group.numColumns) *
-                           getColumnCycles(kernel, pieceHeight, vectors, lanes,
-                                           bytesPerCycle) +
+                           getColumnCycles(work, pieceHeight, vectors, lanes) +
                        double(group.numGroups) * kPieceOverhead);
   };
   for (auto [rowCount, group] : groups) {
@@ -129,10 +129,23 @@ static double estimateCycles(const LayerWork &work, const TileChoice &choice,
   // stored once in any case.
   cycles +=
       double(numRevisits) * vectors * 1.5 + double(work.numRows * vectors);
-  int64_t positionsPerTile =
-      kernel == KernelKind::Pixels ? vectors * lanes : vectors;
-  return cycles * double(work.numImages) *
-         double(divideCeil(work.numPositions, positionsPerTile));
+  bool pixels = work.kernel == KernelKind::Pixels;
+  int64_t positionsPerTile = pixels ? vectors * lanes : vectors;
+  cycles *= double(work.numImages) *
+            double(divideCeil(work.numPositions, positionsPerTile));
+  if (pixels)
+    return cycles;
+  double weightBytes = 0;
+  for (auto [rowCount, group] : groups)
+    weightBytes += double(group.numColumns) * double(rowCount * 4 + 2);
+  if (weightBytes <= kSecondCacheBytes)
+    return cycles;
+  // Among tiles that wait for memory alike, the one that computes less is
+  // first.
+  double bytesPerCycle = weightBytes > kThirdCacheBytes
+                             ? kMemoryBytesPerCycle
+                             : kThirdCacheBytesPerCycle;
+  return std::max(cycles, weightBytes / bytesPerCycle) + cycles * 0.01;
 }
 
 TileChoice mlir::bcr::chooseTile(MLIRContext *context, const LayerWork &work,

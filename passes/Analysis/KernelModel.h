@@ -35,6 +35,9 @@ struct LayerWork {
   /// Output positions of an image along the vector, with the columns of the
   /// halo between its rows; samples of a matmul. 1 if dynamic.
   int64_t numPositions = 1;
+  /// Rows of input images that an output position reads, over all channels:
+  /// what a tile of positions has to find in the cache.
+  int64_t numInputRows = 1;
   /// Output channels.
   int64_t numRows = 1;
   /// Output channels that read the same input channels: the rows of a group of
