@@ -149,3 +149,24 @@ func.func @twins(%x: memref<1x1xf32>, %o: memref<1x1xf32>, %p: memref<1x1xf32>) 
   bcr.matmul ins(%x : memref<1x1xf32>) weights(%w : !bcr.packed<1x1xf32>) outs(%p : memref<1x1xf32>) {layer = "twin"}
   return
 }
+
+// -----
+
+// Two threads: the shares that bcr-reorder or bcr-tile chose are kept, though
+// the first group has most of the weights.
+
+// THREADS-DAG: memref.global "private" constant @shares.chunks : memref<9xi32> = dense<[0, 2, 3, 0, 0, 0, 0, 0, 0]>
+// THREADS-LABEL: func.func @shares
+func.func @shares(%x: memref<1x4xf32>, %o: memref<1x3xf32>) {
+  %w = bcr.constant {
+    block = array<i64: 1, 4>,
+    groups = dense<[[0, 1, 0, 4], [1, 1, 0, 1], [2, 1, 1, 1]]> : tensor<3x4xi32>,
+    rows = dense<[0, 1, 2]> : tensor<3xi16>,
+    columns = dense<[0, 1, 2, 3]> : tensor<4xi16>,
+    values = dense<[1.0, 2.0, 3.0, 4.0, 5.0, 6.0]> : tensor<6xf32>
+  } : !bcr.packed<3x4xf32>
+  bcr.matmul ins(%x : memref<1x4xf32>) weights(%w : !bcr.packed<3x4xf32>) outs(%o : memref<1x3xf32>)
+    {layer = "shares", chunks = array<i64: 0, 2>,
+     schedule = #bcr.schedule<rows, height = 4, vectors = 1, lanes = 4>}
+  return
+}

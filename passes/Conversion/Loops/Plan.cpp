@@ -111,6 +111,40 @@ static std::vector<int64_t> getBounds(const Range &sorted, int64_t chunks,
   return bounds;
 }
 
+/// Gives each group its chunk: as the matrix was cut, or else by stored
+/// weights. Groups that are `tied` to each other have a row in common.
+static void assignChunks(KernelPlan &plan, ArrayRef<Piece> pieces,
+                         const PackedStructure &structure,
+                         const llvm::EquivalenceClasses<int64_t> &tied,
+                         const PlanOptions &options) {
+  if (static_cast<int64_t>(options.chunkStarts.size()) == options.chunks) {
+    for (auto [group, piece] : llvm::zip_equal(plan.groups, pieces)) {
+      int64_t index = piece.group - structure.groups.data();
+      group.chunk = llvm::upper_bound(options.chunkStarts, index) -
+                    options.chunkStarts.begin() - 1;
+    }
+    return;
+  }
+  std::map<int64_t, int64_t> weightOf;
+  std::vector<int64_t> leaders;
+  for (auto [index, group] : llvm::enumerate(plan.groups)) {
+    int64_t leader = tied.getLeaderValue(index);
+    auto [entry, isNew] = weightOf.try_emplace(leader, 0);
+    if (isNew)
+      leaders.push_back(leader);
+    entry->second += group.height * (group.columnEnd - group.columnBegin);
+  }
+  std::vector<int64_t> weights;
+  for (int64_t leader : leaders)
+    weights.push_back(weightOf[leader]);
+  std::map<int64_t, int64_t> chunkOf;
+  for (auto [leader, chunk] :
+       llvm::zip_equal(leaders, shareOut(weights, options.chunks)))
+    chunkOf[leader] = chunk;
+  for (auto [index, group] : llvm::enumerate(plan.groups))
+    group.chunk = chunkOf[tied.getLeaderValue(index)];
+}
+
 KernelPlan loops::makePlan(const PackedStructure &structure,
                            ArrayRef<float> values, const PlanOptions &options) {
   KernelPlan plan;
@@ -159,25 +193,7 @@ KernelPlan loops::makePlan(const PackedStructure &structure,
     plan.groups.push_back(group);
   }
 
-  // Share the work out: sets of tied groups, by stored weights.
-  std::map<int64_t, int64_t> weightOf;
-  std::vector<int64_t> leaders;
-  for (auto [index, group] : llvm::enumerate(plan.groups)) {
-    int64_t leader = tied.getLeaderValue(index);
-    auto [entry, isNew] = weightOf.try_emplace(leader, 0);
-    if (isNew)
-      leaders.push_back(leader);
-    entry->second += group.height * (group.columnEnd - group.columnBegin);
-  }
-  std::vector<int64_t> weights;
-  for (int64_t leader : leaders)
-    weights.push_back(weightOf[leader]);
-  std::map<int64_t, int64_t> chunkOf;
-  for (auto [leader, chunk] :
-       llvm::zip_equal(leaders, shareOut(weights, options.chunks)))
-    chunkOf[leader] = chunk;
-  for (auto [index, group] : llvm::enumerate(plan.groups))
-    group.chunk = chunkOf[tied.getLeaderValue(index)];
+  assignChunks(plan, pieces, structure, tied, options);
 
   // Rows that are sums, by chunk; groups refer to them by position.
   std::vector<int64_t> slot(structure.numRows, -1);

@@ -31,6 +31,9 @@ struct PlanOptions {
   int64_t convGroups = 1;
   /// Threads to share the rows over.
   int64_t chunks = 1;
+  /// First group of each chunk of the packed matrix, if it was cut into as many
+  /// chunks before; chunks have no row in common.
+  ArrayRef<int64_t> chunkStarts;
 };
 
 /// One kernel group. Fields are positions in the plan's arrays.

@@ -421,6 +421,8 @@ LogicalResult loops::emitRowKernel(LayerOpInterface op, ConstantOp weights,
   if (auto conv = dyn_cast<Conv2DOp>(op.getOperation()))
     options.convGroups = conv.getGroups();
   options.chunks = emitter.getThreads();
+  if (op.getChunksAttr())
+    options.chunkStarts = op.getChunksAttr().asArrayRef();
   ElementsAttr values;
   FailureOr<KernelPlan> plan =
       planLayer(op, weights, structure, options, emitter, values);

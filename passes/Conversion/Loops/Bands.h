@@ -1,0 +1,30 @@
+//===- Bands.h - How an image is cut into bands of rows --------*- C++ -*-===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef BCR_PASSES_CONVERSION_LOOPS_BANDS_H
+#define BCR_PASSES_CONVERSION_LOOPS_BANDS_H
+
+#include "dialect/Packed.h"
+#include "passes/Conversion/Loops/InputLayout.h"
+
+namespace mlir::bcr::loops {
+
+/// Flat positions from the first to the last one of `rows` rows.
+int64_t getBandLength(int64_t rows, int64_t width, int64_t pitch);
+
+/// Chooses the rows of a band: a divisor of the image's, so that all bands are
+/// alike and no position belongs to two.
+int64_t chooseBandRows(Conv2DOp op, ScheduleAttr schedule,
+                       const InputLayout &layout,
+                       const PackedStructure &structure);
+
+/// Shares of the rows of W: one where the bands are many or come out even, so
+/// that threads get bands of their own; else one for each thread.
+int64_t chooseChunks(int64_t bands, int64_t threads);
+
+} // namespace mlir::bcr::loops
+
+#endif // BCR_PASSES_CONVERSION_LOOPS_BANDS_H
