@@ -117,7 +117,6 @@ static void buildLoops(OpPassManager &manager, const Configuration &config) {
   BCRLowerLinalgPassOptions linalg;
   linalg.threads = config.threads;
   manager.addNestedPass<func::FuncOp>(createBCRLowerLinalgPass(linalg));
-  manager.addPass(memref::createFoldMemRefAliasOpsPass());
   addCleanup(manager);
 }
 
