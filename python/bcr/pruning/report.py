@@ -7,8 +7,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from bcr.tables import NUMBER, TEXT, render
-
 
 @dataclass(frozen=True)
 class LayerRow:
@@ -93,6 +91,9 @@ class PruneReport:
         return cls(tuple(rows))
 
     def __str__(self) -> str:
+        # Here and not above: a report that nobody prints needs no terminal library.
+        from bcr.tables import NUMBER, TEXT, render
+
         columns = [(name, TEXT) for name in ("layer", "type", "weight", "block")]
         columns += [
             (name, NUMBER)
