@@ -6,7 +6,7 @@ of the innermost `with Context():` of this thread, `ip=None` the insertion point
 """
 
 import enum
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from types import TracebackType
 from typing import Any, Literal, Self, TypeAlias, TypeVar, overload
 
@@ -215,7 +215,7 @@ class Operation:
         name: str,
         results: Sequence[Type] = (),
         operands: Sequence[Value] = (),
-        attributes: Mapping[str, Any] = {},
+        attributes: dict[str, Any] = {},
         *,
         regions: int = 0,
         successors: Sequence[Block] = (),
@@ -358,7 +358,7 @@ class Module:
             IRError: no such resource, another shape or dtype (bf16 takes uint16), or the array is
                 not contiguous or not aligned.
         """
-    def set_resources(self, arrays: Mapping[str, Buffer]) -> None:
+    def set_resources(self, arrays: dict[str, Any]) -> None:
         """Do `set_resource` for many names; on an error none is set."""
     def resources(self) -> dict[str, Type]:
         """Name and type of every `dense_resource`, in order of use."""

@@ -132,8 +132,7 @@ def compile_imported(
     try:
         stages.start("parse")
         module = ir.Module.parse(imported.text, context)
-        for name, array in imported.weights.items():
-            module.set_resource(name, array)
+        module.set_resources(dict(imported.weights))
         stages.start("passes")
         result = ir.PassManager.parse(pipeline, context).run(module, snapshots=tuple(STAGES))
         stages.start("machine code")
