@@ -19,7 +19,9 @@ def declared(node: ast.Module | ast.ClassDef) -> set[str]:
         if isinstance(item, ast.FunctionDef | ast.ClassDef):
             names.add(item.name)
         elif isinstance(item, ast.AnnAssign) and isinstance(item.target, ast.Name):
-            names.add(item.target.id)
+            # An alias of types is there for the type checker alone.
+            if ast.unparse(item.annotation) != "TypeAlias":
+                names.add(item.target.id)
         elif isinstance(item, ast.Assign) and isinstance(node, ast.ClassDef):
             names.update(target.id for target in item.targets if isinstance(target, ast.Name))
     return names - COMMON
