@@ -13,8 +13,11 @@
 #include "mlir/Target/LLVMIR/Dialect/OpenMP/OpenMPToLLVMIRTranslation.h"
 #include "mlir/Target/LLVMIR/Export.h"
 
+#include "llvm/IR/InstIterator.h"
+#include "llvm/IR/IntrinsicInst.h"
 #include "llvm/IR/LegacyPassManager.h"
 #include "llvm/IR/Module.h"
+#include "llvm/MC/MCSubtargetInfo.h"
 #include "llvm/Passes/PassBuilder.h"
 #include "llvm/Support/SmallVectorMemoryBuffer.h"
 
@@ -45,6 +48,22 @@ static void setNoAlias(llvm::Module &module) {
   for (llvm::Argument &argument : main->args())
     if (argument.getType()->isPointerTy())
       argument.addAttr(llvm::Attribute::NoAlias);
+}
+
+/// Without an instruction for it a fused multiply-add is a call of fmaf for
+/// each element: there a product and a sum do.
+static void splitMultiplyAdds(llvm::Module &module,
+                              const llvm::TargetMachine &machine) {
+  if (!machine.getTargetTriple().isX86() ||
+      machine.getMCSubtargetInfo()->checkFeatures("+fma"))
+    return;
+  for (llvm::Function &function : module)
+    for (llvm::Instruction &instruction : llvm::instructions(function)) {
+      auto *call = llvm::dyn_cast<llvm::IntrinsicInst>(&instruction);
+      if (call && call->getIntrinsicID() == llvm::Intrinsic::fma)
+        call->setCalledFunction(llvm::Intrinsic::getOrInsertDeclaration(
+            &module, llvm::Intrinsic::fmuladd, call->getType()));
+    }
 }
 
 static void optimize(llvm::Module &module, llvm::TargetMachine &machine) {
@@ -106,6 +125,7 @@ bool mlir::bcr::emitModule(ModuleOp module, const TargetMachineSpec &spec,
   llvmModule->setPICLevel(llvm::PICLevel::BigPIC);
   setTargetAttributes(*llvmModule, info);
   setNoAlias(*llvmModule);
+  splitMultiplyAdds(*llvmModule, *machine);
   optimize(*llvmModule, *machine);
 
   if (kind == OutputKind::LLVMIR) {
