@@ -17,7 +17,7 @@ from bcr.ir.passes import PassResult
 
 _T = TypeVar("_T")
 # NumPy calls its arrays buffers from Python 3.12 on only.
-Buffer: TypeAlias = typing_extensions.Buffer | npt.NDArray[Any]
+_Buffer: TypeAlias = typing_extensions.Buffer | npt.NDArray[Any]
 
 class Context:
     """What types, attributes and modules live in: all upstream dialects and `bcr`.
@@ -348,7 +348,7 @@ class Module:
     def bytecode(self) -> bytes: ...
     def attributes_to_python(self) -> dict[str, Any]:
         """The attributes of the module itself, each as `Attribute.to_python` gives it."""
-    def set_resource(self, name: str, array: Buffer) -> None:
+    def set_resource(self, name: str, array: _Buffer) -> None:
         """Make `array` the data of every `dense_resource<name>` of the module, without a copy.
 
         The array is held until the data is replaced or freed, or the context is gone; do not
@@ -462,7 +462,7 @@ def emit(
 def pool_size(module: Module) -> int:
     """Return the size in bytes of the pool of constants that `bcr.pool` describes."""
 
-def write_pool(module: Module, pool: Buffer) -> None:
+def write_pool(module: Module, pool: _Buffer) -> None:
     """Copy every pooled constant into `pool`, which has at least `pool_size` bytes, and free it."""
 
 class Jit:

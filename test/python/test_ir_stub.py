@@ -24,7 +24,8 @@ def declared(node: ast.Module | ast.ClassDef) -> set[str]:
                 names.add(item.target.id)
         elif isinstance(item, ast.Assign) and isinstance(node, ast.ClassDef):
             names.update(target.id for target in item.targets if isinstance(target, ast.Name))
-    return names - COMMON
+    private = {name for name in names if name.startswith("_") and not name.startswith("__")}
+    return names - COMMON - private
 
 
 def test_stub_matches_the_extension() -> None:
