@@ -68,6 +68,7 @@ def make_layers() -> list[Layer]:
             kernel=(3, 3),
             padding=pad1,
             residual=True,
+            activation="relu",
             batch=3,
             dynamic=True,
         )
