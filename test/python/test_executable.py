@@ -260,3 +260,8 @@ def test_pruned_weights_do_not_meet_infinities():
     assert torch.equal(compiled(x), clean)
     x[2, 5] = float("inf")
     assert not torch.isfinite(compiled(x)[2]).any()
+
+
+def test_example_inputs_without_elements():
+    with pytest.raises(bcr.UnsupportedError, match=r"at least 1(.|\n)*\(0, 4\)"):
+        bcr.compile(nn.Linear(4, 3).eval(), (torch.zeros(0, 4),))

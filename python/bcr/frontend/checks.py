@@ -10,6 +10,7 @@ from torch.nn.modules.batchnorm import _BatchNorm, _NormBase
 from torch.nn.modules.dropout import _DropoutNd
 
 from bcr.errors import UnsupportedError
+from bcr.frontend.locations import describe
 
 _BLOCK = 1 << 20
 """Elements tested at once: the temporary array of truth values stays at 1 MiB."""
@@ -78,3 +79,24 @@ def check_finite(name: str, array: npt.NDArray[np.generic], tensor: torch.Tensor
                 f"the weight {name} contains {block[at]} at {index}; a network with such weights "
                 f"computes nothing useful: check how it was trained or loaded"
             )
+
+
+def check_not_empty(graph: torch.fx.Graph) -> None:
+    """Refuse tensors without elements, on which torch-mlir ends the process.
+
+    Raises:
+        UnsupportedError: a fixed dimension of an input or of a result inside the model is 0.
+    """
+    empty = []
+    for node in graph.nodes:
+        value = node.meta.get("val")
+        if isinstance(value, torch.Tensor) and any(
+            isinstance(size, int) and size == 0 for size in value.shape
+        ):
+            where = node.name if node.op == "placeholder" else describe(node)
+            empty.append(f"  {where}: shape {tuple(value.shape)}")
+    if empty:
+        raise UnsupportedError(
+            "tensors without elements cannot be compiled; give example inputs whose dimensions are "
+            "at least 1. The first of them:\n" + "\n".join(empty[:3])
+        )
