@@ -68,9 +68,18 @@ def make_layers() -> list[Layer]:
             kernel=(3, 3),
             padding=pad1,
             residual=True,
-            activation="relu",
             batch=3,
             dynamic=True,
+        )
+        add(
+            f"c3residual_{tag}",
+            blocks(12, 9 * 6, (4, 16)),
+            schedule=schedule,
+            image=(6, 7, 9),
+            kernel=(3, 3),
+            padding=pad1,
+            residual=True,
+            activation="relu",
         )
         add(
             f"c1_{tag}",
