@@ -138,6 +138,7 @@ extern "C" {{
 
 /* Runs the model. Arrays are contiguous, row-major; float16 and bfloat16 are bit patterns.
 {chr(10).join(lines)}
+ * Outputs must overlap neither inputs nor each other.
  * May be called from several threads at once. Returns 0, or the number of the check that failed
  * (the outputs are then undefined):
 {chr(10).join(checks) or " *   (this model has none)"}

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bcr.errors import FormatError
-from bcr.frontend.specs import InputSpec, OutputSpec, SymbolRange
+from bcr.frontend.specs import InputSpec, OutputSpec, SymbolRange, signature_to_json
 from bcr.frontend.structure import check
 from bcr.target import Target
 
@@ -32,13 +32,7 @@ class Signature:
 
     def to_json(self) -> dict[str, Any]:
         """Return a JSON value that `from_json` reads back."""
-        return {
-            "inputs": [spec.to_json() for spec in self.inputs],
-            "outputs": [spec.to_json() for spec in self.outputs],
-            "in_spec": self.in_spec,
-            "out_spec": self.out_spec,
-            "symbols": {name: [r.low, r.high] for name, r in self.symbols.items()},
-        }
+        return signature_to_json(self)
 
     @classmethod
     def from_json(cls, value: dict[str, Any]) -> Signature:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -139,10 +139,30 @@ class ImportedModel:
 
     def signature(self) -> dict[str, Any]:
         """Return everything but text and weights as a JSON value."""
-        return {
-            "inputs": [spec.to_json() for spec in self.inputs],
-            "outputs": [spec.to_json() for spec in self.outputs],
-            "in_spec": self.in_spec,
-            "out_spec": self.out_spec,
-            "symbols": {name: [r.low, r.high] for name, r in self.symbols.items()},
-        }
+        return signature_to_json(self)
+
+
+class HasSignature(Protocol):
+    """What describes a call: an `ImportedModel` or a `bcr.program.Signature`."""
+
+    @property
+    def inputs(self) -> tuple[InputSpec, ...]: ...  # noqa: D102
+    @property
+    def outputs(self) -> tuple[OutputSpec, ...]: ...  # noqa: D102
+    @property
+    def in_spec(self) -> Structure: ...  # noqa: D102
+    @property
+    def out_spec(self) -> Structure: ...  # noqa: D102
+    @property
+    def symbols(self) -> dict[str, SymbolRange]: ...  # noqa: D102
+
+
+def signature_to_json(of: HasSignature) -> dict[str, Any]:
+    """Return how a call's arguments and result meet tensors as a JSON value."""
+    return {
+        "inputs": [spec.to_json() for spec in of.inputs],
+        "outputs": [spec.to_json() for spec in of.outputs],
+        "in_spec": of.in_spec,
+        "out_spec": of.out_spec,
+        "symbols": {name: [r.low, r.high] for name, r in of.symbols.items()},
+    }
