@@ -61,6 +61,14 @@ def BCR_FormKind : BCR_Enum<"Form", "how a layer runs", [
   I32EnumAttrCase<"Dense", 0, "dense">,
   I32EnumAttrCase<"Sparse", 1, "sparse">
 ]>;
+def BCR_GapsKind : BCR_Enum<"Gaps", "what a layer leaves between the rows of its images", [
+  I32EnumAttrCase<"Zero", 0, "zero">, I32EnumAttrCase<"Free", 1, "free">]>;
+
+def BCR_GapsAttr : EnumAttr<BCR_Dialect, BCR_GapsKind, "gaps"> {
+  let summary = "What a layer leaves between the rows of its images";
+  let assemblyFormat = "`<` $value `>`";
+}
+
 def BCR_FormAttr : EnumAttr<BCR_Dialect, BCR_FormKind, "form"> {
   let summary = "Whether a layer runs sparse or dense, as bcr-select decided";
   let assemblyFormat = "`<` $value `>`";

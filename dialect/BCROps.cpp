@@ -326,6 +326,26 @@ int64_t Conv2DOp::getNumColumns() {
   return weight.getDimSize(1) * weight.getDimSize(2) * weight.getDimSize(3);
 }
 
+/// Checks what is said of the memory around the images.
+static LogicalResult verifyMemory(Conv2DOp op) {
+  if (static_cast<int64_t>(op.getOverread()) < 0)
+    return op.emitOpError("BCR-22: 'overread' is not negative");
+  auto init = dyn_cast<MemRefType>(op.getInit().getType());
+  if (!init && (op.getOverread() > 0 || op.getGaps()))
+    return op.emitOpError("BCR-22: 'overread' and 'gaps' are facts of "
+                          "memrefs, the layer is on tensors");
+  if (!op.getGaps())
+    return success();
+  SmallVector<int64_t> strides;
+  int64_t offset;
+  if (failed(init.getStridesAndOffset(strides, offset)) || strides[3] != 1 ||
+      ShapedType::isDynamic(strides[2]) || strides[2] < init.getDimSize(3))
+    return op.emitOpError("BCR-22: 'gaps' needs rows of neighbouring "
+                          "elements at a known distance, got ")
+           << init;
+  return success();
+}
+
 LogicalResult Conv2DOp::verify() {
   auto positive = [](ArrayRef<int64_t> values) {
     return values.size() == 2 && values[0] > 0 && values[1] > 0;
@@ -379,7 +399,7 @@ LogicalResult Conv2DOp::verify() {
              << 2 + i << " is " << init.getDimSize(2 + i) << ", should be "
              << size;
   }
-  return success();
+  return verifyMemory(*this);
 }
 
 #define GET_OP_CLASSES

@@ -124,6 +124,12 @@ def BCR_Conv2DOp : BCR_LayerOp<"conv2d"> {
     kernel[1]` columns in that order. `padding` is top, left, bottom, right.
     Depthwise convolution has as many groups as input channels.
 
+    On memrefs, `overread` elements after the last one of the input may be read,
+    whatever they hold. `gaps` says what becomes of the elements after each row of
+    an image in `outs`, up to the next row: the op sets them to zero, or they
+    are free, and it may leave there what it likes. Without `gaps` they are not
+    the op's to write.
+
     ```mlir
     %y = bcr.conv2d ins(%x : tensor<1x64x56x56xf32>)
                     weights(%w : !bcr.packed<64x576xf32>)
@@ -137,7 +143,9 @@ def BCR_Conv2DOp : BCR_LayerOp<"conv2d"> {
     DefaultValuedAttr<DenseI64ArrayAttr, "{1, 1}">:$strides,
     DefaultValuedAttr<DenseI64ArrayAttr, "{0, 0, 0, 0}">:$padding,
     DefaultValuedAttr<DenseI64ArrayAttr, "{1, 1}">:$dilations,
-    DefaultValuedAttr<I64Attr, "1">:$groups), layerArguments);
+    DefaultValuedAttr<I64Attr, "1">:$groups,
+    DefaultValuedAttr<I64Attr, "0">:$overread,
+    OptionalAttr<BCR_GapsAttr>:$gaps), layerArguments);
 }
 
 #endif // BCR_OPS_TD

@@ -99,6 +99,10 @@ static void buildBufferize(OpPassManager &manager, const Configuration &) {
   addCleanup(manager);
 }
 
+static void buildPlan(OpPassManager &manager, const Configuration &) {
+  manager.addPass(createBCRPlanLayoutsPass());
+}
+
 static void buildInstrument(OpPassManager &manager,
                             const Configuration &config) {
   // AArch64's cycle counter is closed to user programs.
@@ -177,12 +181,19 @@ static void buildLLVM(OpPassManager &manager, const Configuration &config) {
 }
 
 static constexpr Stage kStages[] = {
-    {"raise", buildRaise},         {"select", buildSelect},
-    {"compact", buildCompact},     {"reorder", buildReorder},
-    {"tile", buildTile},           {"fuse", buildFuse},
-    {"bufferize", buildBufferize}, {"instrument", buildInstrument},
-    {"loops", buildLoops},         {"constants", buildConstants},
-    {"entry", buildEntry},         {"llvm", buildLLVM},
+    {"raise", buildRaise},
+    {"select", buildSelect},
+    {"compact", buildCompact},
+    {"reorder", buildReorder},
+    {"tile", buildTile},
+    {"fuse", buildFuse},
+    {"bufferize", buildBufferize},
+    {"plan", buildPlan},
+    {"instrument", buildInstrument},
+    {"loops", buildLoops},
+    {"constants", buildConstants},
+    {"entry", buildEntry},
+    {"llvm", buildLLVM},
 };
 
 ArrayRef<StringRef> mlir::bcr::getStageNames() {

@@ -450,3 +450,30 @@ func.func @bcr_21_dense_weights(%x: tensor<2x3xf32>, %w: tensor<4x3xf32>, %o: te
   %y = bcr.matmul ins(%x : tensor<2x3xf32>) weights(%w : tensor<4x3xf32>) outs(%o : tensor<2x4xf32>) {chunks = array<i64: 0>} -> tensor<2x4xf32>
   return
 }
+
+// -----
+
+func.func @overread_on_tensors(%x: tensor<1x1x4x4xf32>, %w: tensor<1x1x1x1xf32>, %o: tensor<1x1x4x4xf32>) -> tensor<1x1x4x4xf32> {
+  // expected-error @below {{BCR-22: 'overread' and 'gaps' are facts of memrefs, the layer is on tensors}}
+  %y = bcr.conv2d ins(%x : tensor<1x1x4x4xf32>) weights(%w : tensor<1x1x1x1xf32>) outs(%o : tensor<1x1x4x4xf32>)
+    {kernel = array<i64: 1, 1>, overread = 4 : i64} -> tensor<1x1x4x4xf32>
+  return %y : tensor<1x1x4x4xf32>
+}
+
+// -----
+
+func.func @negative_overread(%x: memref<1x1x4x4xf32>, %w: memref<1x1x1x1xf32>, %o: memref<1x1x4x4xf32>) {
+  // expected-error @below {{BCR-22: 'overread' is not negative}}
+  bcr.conv2d ins(%x : memref<1x1x4x4xf32>) weights(%w : memref<1x1x1x1xf32>) outs(%o : memref<1x1x4x4xf32>)
+    {kernel = array<i64: 1, 1>, overread = -1 : i64}
+  return
+}
+
+// -----
+
+func.func @gaps_of_unknown_width(%x: memref<1x1x4x4xf32>, %w: memref<1x1x1x1xf32>, %o: memref<1x1x4x4xf32, strided<[?, ?, ?, 1]>>) {
+  // expected-error @below {{BCR-22: 'gaps' needs rows of neighbouring elements at a known distance}}
+  bcr.conv2d ins(%x : memref<1x1x4x4xf32>) weights(%w : memref<1x1x1x1xf32>) outs(%o : memref<1x1x4x4xf32, strided<[?, ?, ?, 1]>>)
+    {kernel = array<i64: 1, 1>, gaps = #bcr.gaps<zero>}
+  return
+}

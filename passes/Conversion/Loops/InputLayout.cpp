@@ -45,7 +45,8 @@ SmallVector<int64_t> InputLayout::Axis::getPhases() const {
 }
 
 InputLayout::InputLayout(Conv2DOp op, int64_t rounding)
-    : input(op.getInput()), convGroups(op.getGroups()), rounding(rounding) {
+    : input(op.getInput()), convGroups(op.getGroups()),
+      overread(op.getOverread()), rounding(rounding) {
   auto inputType = cast<MemRefType>(op.getInput().getType());
   auto outputType = cast<MemRefType>(op.getInit().getType());
   channels = inputType.getDimSize(1);
@@ -65,11 +66,12 @@ InputLayout::InputLayout(Conv2DOp op, int64_t rounding)
     readableInPlace =
         op.getStrides()[0] == 1 && op.getStrides()[1] == 1 &&
         llvm::all_of(op.getPadding(), [](int64_t p) { return p == 0; }) &&
-        strides[3] == 1 && strides[2] == x.size &&
-        !ShapedType::isDynamic(strides[1]);
-
-  if (readableInPlace)
+        strides[3] == 1 && !ShapedType::isDynamic(strides[1]) &&
+        !ShapedType::isDynamic(strides[2]) && strides[2] >= x.outputs;
+  if (readableInPlace) {
+    inPlacePitch = strides[2];
     inPlaceStride = strides[1];
+  }
 
   pitch = x.outputs;
   for (int64_t phase : phasesX) {
@@ -206,7 +208,8 @@ Value InputLayout::fill(Emitter &emitter, Value sample, Value firstRow,
     Value skipped = emitter.createOrFold<arith::MulIOp>(
         sample, metadata.getStrides().front());
     Value offset = emitter.add(metadata.getOffset(), skipped);
-    int64_t size = (channels - 1) * channelStride + y.size * x.size;
+    int64_t size = (channels - 1) * channelStride + (y.size - 1) * pitch +
+                   x.size + overread;
     auto layout =
         StridedLayoutAttr::get(emitter.getContext(), ShapedType::kDynamic, {1});
     return memref::ReinterpretCastOp::create(

@@ -28,12 +28,16 @@ public:
   /// `rounding`: kernels may read this many elements past the last position.
   InputLayout(Conv2DOp op, int64_t rounding);
 
-  /// Whether the input can be read where it is. Nothing is read past its end.
+  /// Whether the input can be read where it is. Nothing is read past its end
+  /// but what `overread` of the layer allows.
   bool canReadInPlace() const { return readableInPlace; }
+  /// Whether a copy would have its positions where the input has them.
+  bool hasPitchOfCopy() const { return pitch == inPlacePitch; }
   /// Decides to read in place.
   void readInPlace() {
     inPlace = true;
     channelStride = inPlaceStride;
+    pitch = inPlacePitch;
   }
   bool isInPlace() const { return inPlace; }
 
@@ -51,6 +55,8 @@ public:
   }
   /// Elements of all channels that `rows` output rows read.
   int64_t getElementsRead(int64_t rows) const;
+  /// Elements of one copy of the image or of a window.
+  int64_t getNumElements() const;
 
   /// Allocates the copy of a window of one sample, or returns null.
   Value allocate(Emitter &emitter) const;
@@ -82,7 +88,6 @@ private:
     return windowRows + y.getStep(y.kernel - 1);
   }
   int64_t getPhaseIndex(int64_t phaseY, int64_t phaseX) const;
-  int64_t getNumElements() const;
   void fillChannel(Emitter &emitter, Value buffer, Value sample, Value channel,
                    Value firstRow, int64_t phaseY, int64_t phaseX,
                    int64_t lanes) const;
@@ -96,7 +101,8 @@ private:
   Axis y, x;
   SmallVector<int64_t> phasesY, phasesX;
   int64_t channels, convGroups;
-  int64_t pitch = 0, channelStride = 0, phaseStride = 0, inPlaceStride = 0;
+  int64_t pitch = 0, channelStride = 0, phaseStride = 0;
+  int64_t inPlacePitch = 0, inPlaceStride = 0, overread;
   int64_t rounding, windowRows;
   bool readableInPlace = false, inPlace = false, windowed = false;
 };

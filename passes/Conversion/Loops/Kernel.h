@@ -63,6 +63,19 @@ FailureOr<KernelPlan> planLayer(LayerOpInterface layer, ConstantOp weights,
                                 const PlanOptions &options,
                                 const Emitter &emitter, ElementsAttr &values);
 
+/// Elements from a row of an image to the next, if those of a row are
+/// neighbours.
+std::optional<int64_t> getImagePitch(Value memref);
+
+/// Sets the gap after one row of an image of the output to zero. `row` is the
+/// sample, the channel and the row.
+void emitZeroGap(Emitter &emitter, Conv2DOp conv, ValueRange row);
+
+/// Records the bytes that a call copies to bring one sample into the layout of
+/// the kernel, and its result from there to the output.
+void recordCopies(LayerOpInterface layer, int64_t inputElements,
+                  int64_t outputElements);
+
 /// Emits the loops of a convolution with positions along the vector.
 LogicalResult emitPixelKernel(Conv2DOp op, ConstantOp weights,
                               ScheduleAttr schedule, Emitter &emitter);

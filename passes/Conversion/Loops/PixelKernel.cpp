@@ -23,6 +23,7 @@
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
+#include "mlir/Dialect/Vector/IR/VectorOps.h"
 #include "llvm/Support/MathExtras.h"
 
 #include <algorithm>
@@ -71,6 +72,9 @@ private:
   void emitCopyOut(const Task &task, Value row, bool activated,
                    llvm::function_ref<Value(Value, int64_t)> getValue);
   Value getBias(Value row);
+  /// Sets the elements of a vector that lie in gaps to zero. `position` is the
+  /// one of its first element in the band.
+  Value clearGaps(Value value, Value position);
 
   Conv2DOp op;
   ScheduleAttr schedule;
@@ -78,35 +82,71 @@ private:
   Emitter &emitter;
   InputLayout layout;
   int64_t lanes, height, width;
-  bool direct = false;
+  /// Accumulators go to the output as they are; there are gaps between its
+  /// rows.
+  bool direct = false, clearsGaps = false;
   int64_t bandRows;
   /// Flat positions of a band.
   int64_t length;
   /// Elements from a row of a buffer to the next.
   int64_t bufferStride = 0;
   int64_t tileRows = 0;
-  Value output, residual;
+  Value output, residual, gapMask;
   std::optional<PlanConstants> constants;
 };
 } // namespace
 
-/// Whether the last two dimensions are one range of neighbouring elements.
-static bool isImageContiguous(Value memref) {
-  if (!memref)
-    return true;
-  auto type = cast<MemRefType>(memref.getType());
-  SmallVector<int64_t> strides;
-  int64_t offset;
-  return succeeded(type.getStridesAndOffset(strides, offset)) &&
-         strides[3] == 1 && strides[2] == type.getDimSize(3);
-}
-
-/// A view of an image tensor with its last two dimensions made one.
+/// A view of images whose last two dimensions are one, with what lies between
+/// the rows.
 static Value flattenImage(Emitter &emitter, Value memref) {
   if (!memref)
     return Value();
-  SmallVector<ReassociationIndices> dimensions = {{0}, {1}, {2, 3}};
-  return memref::CollapseShapeOp::create(emitter, memref, dimensions);
+  auto type = cast<MemRefType>(memref.getType());
+  int64_t pitch = *getImagePitch(memref);
+  if (pitch == type.getDimSize(3)) {
+    SmallVector<ReassociationIndices> dimensions = {{0}, {1}, {2, 3}};
+    return memref::CollapseShapeOp::create(emitter, memref, dimensions);
+  }
+  auto metadata = memref::ExtractStridedMetadataOp::create(emitter, memref);
+  SmallVector<int64_t> strides;
+  int64_t offset;
+  (void)type.getStridesAndOffset(strides, offset);
+  OpFoldResult samples = metadata.getSizes()[0];
+  if (!type.isDynamicDim(0))
+    samples = emitter.getIndexAttr(type.getDimSize(0));
+  SmallVector<OpFoldResult> sizes = {
+      samples, emitter.getIndexAttr(type.getDimSize(1)),
+      emitter.getIndexAttr(type.getDimSize(2) * pitch)};
+  auto getStride = [&](unsigned i) -> OpFoldResult {
+    if (ShapedType::isDynamic(strides[i]))
+      return metadata.getStrides()[i];
+    return emitter.getIndexAttr(strides[i]);
+  };
+  SmallVector<OpFoldResult> flatStrides = {getStride(0), getStride(1),
+                                           emitter.getIndexAttr(1)};
+  OpFoldResult flatOffset = metadata.getOffset();
+  if (!ShapedType::isDynamic(offset))
+    flatOffset = emitter.getIndexAttr(offset);
+  auto flatType = MemRefType::get(
+      {type.getDimSize(0), type.getDimSize(1), type.getDimSize(2) * pitch},
+      type.getElementType(),
+      StridedLayoutAttr::get(emitter.getContext(), offset,
+                             {strides[0], strides[1], 1}));
+  return memref::ReinterpretCastOp::create(emitter, flatType,
+                                           metadata.getBaseBuffer(), flatOffset,
+                                           sizes, flatStrides);
+}
+
+/// One vector element for each flat position of a band: all bits set where it
+/// is in the image, none in the gaps between the rows.
+static DenseElementsAttr makeGapMask(Builder &builder, int64_t length,
+                                     int64_t width, int64_t pitch) {
+  std::vector<int32_t> mask(length);
+  for (int64_t i = 0; i < length; ++i)
+    mask[i] = i % pitch < width ? -1 : 0;
+  return DenseElementsAttr::get(
+      RankedTensorType::get({length}, builder.getI32Type()),
+      ArrayRef<int32_t>(mask));
 }
 
 PixelKernel::PixelKernel(Conv2DOp op, ScheduleAttr schedule,
@@ -121,13 +161,22 @@ PixelKernel::PixelKernel(Conv2DOp op, ScheduleAttr schedule,
   length = getBandLength(bandRows, width, layout.getPitch());
   // The last vector of a band is moved back to end with it, which takes at
   // least one vector; sums of groups cannot be computed twice.
-  direct = layout.getPitch() == width && isImageContiguous(op.getInit()) &&
-           isImageContiguous(op.getResidual()) && length >= lanes;
-  if (layout.canReadInPlace() && length >= lanes &&
+  if (layout.canReadInPlace() && layout.hasPitchOfCopy() && length >= lanes &&
       (length % lanes == 0 || !plan.hasAccumulated()))
     layout.readInPlace();
-  else if (bandRows < height && plan.getNumChunks() == 1)
+  if (!layout.isInPlace() && bandRows < height && plan.getNumChunks() == 1)
     layout.setWindow(bandRows);
+  int64_t pitch = layout.getPitch();
+  int64_t gap = pitch - width;
+  direct =
+      length >= lanes && getImagePitch(op.getInit()) == pitch &&
+      (!op.getResidual() || getImagePitch(op.getResidual()) == pitch) &&
+      (gap == 0 || (op.getGaps() &&
+                    (!layout.isInPlace() ||
+                     static_cast<int64_t>(op.getOverread()) >= gap + lanes)));
+  clearsGaps = direct && gap > 0 && op.getGaps() == Gaps::Zero;
+  if (clearsGaps)
+    length += gap;
 
   bufferStride = llvm::alignTo(length, lanes);
   if (bufferStride % kBadStride == 0)
@@ -150,6 +199,17 @@ Value PixelKernel::getBias(Value row) {
   return emitter.load(op.getBias(), row);
 }
 
+Value PixelKernel::clearGaps(Value value, Value position) {
+  if (!clearsGaps)
+    return value;
+  auto type = cast<VectorType>(value.getType());
+  auto bits = VectorType::get(type.getShape(), emitter.getI32Type());
+  Value mask = vector::LoadOp::create(emitter, bits, gapMask, position);
+  Value kept = arith::AndIOp::create(
+      emitter, arith::BitcastOp::create(emitter, bits, value), mask);
+  return arith::BitcastOp::create(emitter, type, kept);
+}
+
 void PixelKernel::emitCopyOut(
     const Task &task, Value row, bool activated,
     llvm::function_ref<Value(Value, int64_t)> getValue) {
@@ -166,10 +226,12 @@ void PixelKernel::emitCopyOut(
           emitter, value, emitter.load(residual, indices, pieceWidth));
     if (!activated)
       value = applyActivation(emitter, op.getActivationAttr(), value);
+    if (direct)
+      value = clearGaps(value, position);
     emitter.store(value, output, indices);
   };
   if (direct) {
-    Value first = emitter.mul(task.firstRow, width);
+    Value first = emitter.mul(task.firstRow, layout.getPitch());
     emitter.coverRange(length, pieceLanes,
                        [&](Value position, int64_t pieceWidth) {
                          copy({task.sample, row, first}, emitter.index(0),
@@ -185,6 +247,8 @@ void PixelKernel::emitCopyOut(
                          copy({task.sample, row, imageRow, emitter.index(0)},
                               flat, position, pieceWidth);
                        });
+    if (op.getGaps() == Gaps::Zero)
+      emitZeroGap(emitter, op, {task.sample, row, imageRow});
   });
 }
 
@@ -192,7 +256,8 @@ void PixelKernel::emitDirectStore(const KernelClass &entry,
                                   const GroupValues &group, const Task &task,
                                   Value base, ArrayRef<int64_t> positions,
                                   ValueRange sums) {
-  Value first = emitter.add(emitter.mul(task.firstRow, width), base);
+  Value first =
+      emitter.add(emitter.mul(task.firstRow, layout.getPitch()), base);
   for (int64_t r = 0; r < entry.height; ++r) {
     Value row = constants->getRow(emitter, emitter.add(group.rowBegin, r));
     for (auto [i, position] : llvm::enumerate(positions)) {
@@ -203,7 +268,8 @@ void PixelKernel::emitDirectStore(const KernelClass &entry,
         value = arith::AddFOp::create(emitter, value,
                                       emitter.load(residual, indices, lanes));
       value = applyActivation(emitter, op.getActivationAttr(), value);
-      emitter.store(value, output, indices);
+      emitter.store(clearGaps(value, emitter.add(base, position)), output,
+                    indices);
     }
   }
 }
@@ -349,6 +415,13 @@ void PixelKernel::emit(ArrayRef<int32_t> columns, ElementsAttr values) {
     offsets.push_back(static_cast<int32_t>(layout.getOffset(column)));
   constants.emplace(emitter, plan, offsets, values);
 
+  int64_t windows = layout.isWindowed() ? height / bandRows : 1;
+  recordCopies(op, layout.isInPlace() ? 0 : windows * layout.getNumElements(),
+               direct ? 0 : op.getNumRows() * height * width);
+
+  if (clearsGaps)
+    gapMask = emitter.global(
+        "gaps", makeGapMask(emitter, length, width, layout.getPitch()));
   output = direct ? flattenImage(emitter, op.getInit()) : op.getInit();
   residual =
       direct ? flattenImage(emitter, op.getResidual()) : op.getResidual();
@@ -419,6 +492,9 @@ LogicalResult loops::emitPixelKernel(Conv2DOp op, ConstantOp weights,
   options.maxHeight = schedule.getHeight();
   options.convGroups = op.getGroups();
   InputLayout layout(op, /*rounding=*/schedule.getLanes());
+  if (layout.canReadInPlace() &&
+      static_cast<int64_t>(op.getOverread()) >= schedule.getLanes())
+    layout.readInPlace();
   int64_t bandRows = chooseBandRows(op, schedule, layout, structure);
   int64_t height = cast<MemRefType>(op.getInit().getType()).getDimSize(2);
   options.chunks = chooseChunks(height / bandRows, emitter.getThreads());

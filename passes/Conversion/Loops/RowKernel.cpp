@@ -374,6 +374,9 @@ void RowKernel::emit(ArrayRef<int32_t> columns, ElementsAttr values) {
     for (int32_t &offset : offsets)
       offset = static_cast<int32_t>(layout->getOffset(offset));
   constants.emplace(emitter, plan, offsets, values);
+  recordCopies(op,
+               layout && !layout->isInPlace() ? layout->getNumElements() : 0,
+               /*outputElements=*/0);
 
   int64_t tileRows = 0;
   for (const KernelClass &entry : plan.classes)
@@ -398,7 +401,14 @@ void RowKernel::emit(ArrayRef<int32_t> columns, ElementsAttr values) {
   if (!layout)
     return runChunks(Value(), Value());
   Value copy = layout->allocate(emitter);
+  auto conv = cast<Conv2DOp>(op.getOperation());
   emitter.loop(emitter.index(0), batchSize, 1, [&](Value image) {
+    if (conv.getGaps() == Gaps::Zero)
+      emitter.loop(op.getNumRows(), [&](Value row) {
+        emitter.loop(knownSamples / width, [&](Value y) {
+          emitZeroGap(emitter, conv, {image, row, y});
+        });
+      });
     runChunks(image, layout->fill(emitter, image, emitter.index(0), copy, lanes,
                                   /*parallel=*/true));
   });
