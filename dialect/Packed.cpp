@@ -139,17 +139,18 @@ ElementsAttr mlir::bcr::makeIndexElements(ArrayRef<int64_t> shape,
                                           unsigned bits, MLIRContext *context) {
   auto type = RankedTensorType::get(shape, IntegerType::get(context, bits));
   assert(type.getNumElements() == static_cast<int64_t>(values.size()));
-  if (bits == 16) {
-    std::vector<int16_t> narrow(values.begin(), values.end());
-    if (static_cast<int64_t>(values.size()) <= kMaxLiteral)
-      return DenseElementsAttr::get(type, ArrayRef<int16_t>(narrow));
+  auto make = [&](auto narrow) -> ElementsAttr {
+    if (static_cast<int64_t>(narrow.size()) <= kMaxLiteral)
+      return DenseElementsAttr::get(type, ArrayRef(narrow));
     return DenseResourceElementsAttr::get(type, name,
                                           makeBlob(std::move(narrow)));
-  }
-  assert(bits == 32 && "indices take 16 or 32 bits");
-  if (static_cast<int64_t>(values.size()) <= kMaxLiteral)
-    return DenseElementsAttr::get(type, values);
-  return DenseResourceElementsAttr::get(type, name, makeBlob(values.vec()));
+  };
+  if (bits == 8)
+    return make(std::vector<int8_t>(values.begin(), values.end()));
+  if (bits == 16)
+    return make(std::vector<int16_t>(values.begin(), values.end()));
+  assert(bits == 32 && "indices take 8, 16 or 32 bits");
+  return make(values.vec());
 }
 
 ConstantOp mlir::bcr::makeConstant(OpBuilder &builder, Location loc,

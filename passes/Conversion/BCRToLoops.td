@@ -17,8 +17,9 @@ def ConvertBCRToLoopsPass
     around one of two kernels (see passes/README.md). There is one kernel body
     for each height of a group, driven by index arrays, not one for each group.
     Weights and index arrays become private constants `<layer>.values`,
-    `<layer>.offsets`, ...; each index array has `bcr.bound`, a number that all
-    its elements are below.
+    `<layer>.steps`, ...; each index array is as narrow as its elements allow and
+    has `bcr.bound`, a number that they all are below. The bytes of the index
+    arrays are recorded in `bcr.layers`.
 
     The input of a convolution is copied into a buffer with the halo that it
     needs, split in phases where it has strides; a convolution without padding

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import itertools
 import os
 import sys
 import threading
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
 _ENTRY = "bcr_run"
 _ENTRY_TYPE = ctypes.CFUNCTYPE(ctypes.c_int32, *[ctypes.c_void_p] * 5)
+_LIBRARIES = itertools.count(1)
 
 
 class Executable:
@@ -256,7 +258,10 @@ def _open_library(library: bytes) -> ctypes.CDLL:
     try:
         with os.fdopen(handle, "wb", closefd=False) as file:
             file.write(library)
-        return ctypes.CDLL(f"/proc/self/fd/{handle}")
+        # The loader takes two files of one path for one library, and numbers of closed handles
+        # come again: each path is spelled in its own way, by the bits of a count.
+        spelling = f"{next(_LIBRARIES):b}".replace("1", "./").replace("0", "/")
+        return ctypes.CDLL(f"/proc/self/fd/{spelling}{handle}")
     except OSError as error:
         raise BCRError(f"the compiled code cannot be loaded: {error}") from None
     finally:

@@ -3,24 +3,26 @@
 
 // Two groups of one height are one loop over groups, with one body: two rows
 // times two vectors of accumulators. The input gets a halo of one column (pitch
-// 9 for a width of 8), and column (c, i, j) becomes c * 10 * 9 + i * 9 + j.
+// 9 for a width of 8), and column (c, i, j) becomes c * 10 * 9 + i * 9 + j:
+// {0, 92} and {10}, stored as steps of two elements. A step is read one column
+// ahead, the last one behind the end. The rows, columns and values of the
+// groups stand one after the other: only the columns need positions.
 
+// CHECK: module attributes {bcr.layers = {conv = {index_bytes = 11 : i64}}}
 // CHECK-DAG: memref.global "private" constant @conv.values : memref<6xf32> = dense<[1.000000e+00, 2.000000e+00, 3.000000e+00, 4.000000e+00, 5.000000e+00, 6.000000e+00]> {alignment = 64 : i64}
-// CHECK-DAG: memref.global "private" constant @conv.offsets : memref<3xi32> = dense<[0, 92, 10]> {alignment = 64 : i64, bcr.bound = 93 : i64}
-// CHECK-DAG: memref.global "private" constant @conv.rows : memref<4xi32> = dense<[2, 0, 1, 3]> {alignment = 64 : i64, bcr.bound = 4 : i64}
-// CHECK-DAG: memref.global "private" constant @conv.group_columns : memref<2xi32> = dense<[0, 2]>
-// CHECK-DAG: memref.global "private" constant @conv.group_column_ends : memref<2xi32> = dense<[2, 3]>
-// CHECK-DAG: memref.global "private" constant @conv.group_values : memref<2xi32> = dense<[0, 4]>
+// CHECK-DAG: memref.global "private" constant @conv.steps : memref<4xi8> = dense<[0, 46, 5, 0]> {alignment = 64 : i64, bcr.bound = 47 : i64}
+// CHECK-DAG: memref.global "private" constant @conv.rows : memref<4xi8> = dense<[2, 0, 1, 3]> {alignment = 64 : i64, bcr.bound = 4 : i64}
+// CHECK-DAG: memref.global "private" constant @conv.group_columns : memref<3xi8> = dense<[0, 2, 3]> {alignment = 64 : i64, bcr.bound = 4 : i64}
 // CHECK-LABEL: func.func @conv
 // CHECK-NOT: bcr.
 // CHECK: memref.alloc() {alignment = 64 : i64} : memref<193xf32>
-// CHECK: scf.for {{.*}} iter_args({{.*}}) -> (vector<4xf32>, vector<4xf32>, vector<4xf32>, vector<4xf32>)
-// CHECK: memref.load {{.*}} : memref<3xi32>
+// CHECK: scf.for {{.*}} iter_args({{.*}}) -> (index, vector<4xf32>, vector<4xf32>, vector<4xf32>, vector<4xf32>)
 // CHECK-COUNT-2: vector.load {{.*}} : memref<193xf32>, vector<4xf32>
 // CHECK: memref.load {{.*}} : memref<6xf32>
 // CHECK-COUNT-2: vector.fma
 // CHECK: memref.load {{.*}} : memref<6xf32>
 // CHECK-COUNT-2: vector.fma
+// CHECK: memref.load {{.*}} : memref<4xi8>
 // CHECK: scf.yield
 // The residual comes before the activation.
 // CHECK: arith.addf
@@ -30,7 +32,7 @@
 // CHECK-NOT: scf.for {{.*}} iter_args
 
 // One band for two threads: the rows are shared out.
-// THREADS-DAG: memref.global "private" constant @conv.chunks : memref<9xi32> = dense<[0, 1, 2, 0, 0, 0, 0, 0, 0]>
+// THREADS-DAG: memref.global "private" constant @conv.chunks : memref<9xi8> = dense<[0, 1, 2, 0, 0, 0, 0, 0, 0]>
 // THREADS-LABEL: func.func @conv
 // THREADS: scf.parallel
 // THREADS: scf.parallel
@@ -57,12 +59,12 @@ func.func @conv(%x: memref<1x2x8x8xf32>, %b: memref<4xf32>, %r: memref<1x4x8x8xf
 // A group of three rows is cut into two and one. Row 1 is in no group.
 
 // CHECK-DAG: memref.global "private" constant @point.values : memref<3xf32> = dense<[1.000000e+00, 2.000000e+00, 3.000000e+00]>
-// CHECK-DAG: memref.global "private" constant @point.empty_rows : memref<1xi32> = dense<1>
+// CHECK-DAG: memref.global "private" constant @point.empty_rows : memref<1xi8> = dense<1>
 // CHECK-LABEL: func.func @point
 // CHECK-NOT: memref.alloc
 // CHECK: memref.reinterpret_cast {{.*}} to memref<48xf32, strided<[1], offset: ?>>
-// CHECK: iter_args({{.*}}) -> (vector<4xf32>, vector<4xf32>, vector<4xf32>, vector<4xf32>)
-// CHECK: iter_args({{.*}}) -> (vector<4xf32>, vector<4xf32>, vector<4xf32>, vector<4xf32>)
+// CHECK: iter_args({{.*}}) -> (index, vector<4xf32>, vector<4xf32>, vector<4xf32>, vector<4xf32>)
+// CHECK: iter_args({{.*}}) -> (index, vector<4xf32>, vector<4xf32>, vector<4xf32>, vector<4xf32>)
 // CHECK: return
 func.func @point(%x: memref<?x3x4x4xf32>, %o: memref<?x4x4x4xf32>) {
   %w = bcr.constant {
@@ -83,7 +85,7 @@ func.func @point(%x: memref<?x3x4x4xf32>, %o: memref<?x4x4x4xf32>) {
 
 // Row 0 is in two groups: it starts as its bias and is summed up in a buffer.
 
-// CHECK-DAG: memref.global "private" constant @sums.accumulated_rows : memref<1xi32> = dense<0>
+// CHECK-DAG: memref.global "private" constant @sums.accumulated_rows : memref<1xi8> = dense<0>
 // CHECK-LABEL: func.func @sums
 // CHECK: memref.alloc() {{.*}} : memref<1x16xf32>
 // CHECK: vector.store {{.*}} : memref<1x16xf32>
@@ -113,9 +115,9 @@ func.func @sums(%x: memref<1x3x4x4xf32>, %b: memref<2xf32>, %o: memref<1x2x4x4xf
 // neighbours and are stored as a vector; rows 2 and 0 are not.
 
 // CHECK-LABEL: func.func @linear
-// CHECK: iter_args({{.*}}) -> (vector<4xf32>, vector<4xf32>, {{.*}})
+// CHECK: iter_args({{.*}}) -> (index, vector<4xf32>, vector<4xf32>, {{.*}})
 // CHECK: vector.store {{.*}} : memref<?x8xf32>, vector<4xf32>
-// CHECK: iter_args({{.*}}) -> (vector<2xf32>, vector<2xf32>, {{.*}})
+// CHECK: iter_args({{.*}}) -> (index, vector<2xf32>, vector<2xf32>, {{.*}})
 // CHECK: memref.store {{.*}} : memref<?x8xf32>
 func.func @linear(%x: memref<?x4xf32>, %o: memref<?x8xf32>) {
   %w = bcr.constant {
@@ -155,7 +157,7 @@ func.func @twins(%x: memref<1x1xf32>, %o: memref<1x1xf32>, %p: memref<1x1xf32>) 
 // Two threads: the shares that bcr-reorder or bcr-tile chose are kept, though
 // the first group has most of the weights.
 
-// THREADS-DAG: memref.global "private" constant @shares.chunks : memref<9xi32> = dense<[0, 2, 3, 0, 0, 0, 0, 0, 0]>
+// THREADS-DAG: memref.global "private" constant @shares.chunks : memref<9xi8> = dense<[0, 2, 3, 0, 0, 0, 0, 0, 0]>
 // THREADS-LABEL: func.func @shares
 func.func @shares(%x: memref<1x4xf32>, %o: memref<1x3xf32>) {
   %w = bcr.constant {

@@ -7,7 +7,7 @@
 // RUN:   | FileCheck %s --implicit-check-not='{{zmm.*-byte (Folded )?(Spill|Reload)}}'
 
 // CHECK-LABEL: conv:
-// CHECK: movl .Lconv.offsets(
+// CHECK: movl .Lconv.steps+4(
 // CHECK-NOT: {{vfmadd|^\.LBB}}
 // CHECK-COUNT-24: vfmadd231ps {{.*}}%zmm
 // CHECK-NOT: {{vfmadd|^\.LBB}}

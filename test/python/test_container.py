@@ -44,6 +44,16 @@ def test_round_trip(compiled, saved):
         loaded.mlir("tile")
 
 
+def test_two_files_in_one_process(compiled, saved, tmp_path):
+    exe, x = compiled
+    other = bcr.compile(torch.nn.Linear(11, 5).eval(), (x[0, 0],))
+    other.save(tmp_path / "other.bcr")
+    first, second = bcr.load(saved), bcr.load(tmp_path / "other.bcr")
+    for _ in range(2):
+        assert torch.equal(first(x), exe(x))
+        assert torch.equal(second(x[0, 0]), other(x[0, 0]))
+
+
 def test_same_model_same_file(compiled, saved, tmp_path):
     exe, x = compiled
     again = bcr.compile(prune(make_net(), **CONFIG), (x,), sparsity="force")

@@ -6,6 +6,7 @@
 
 #include "passes/Conversion/Loops/Emitter.h"
 #include "dialect/Packed.h"
+#include "passes/Conversion/Loops/ColumnCode.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
@@ -145,6 +146,10 @@ Value Emitter::constant(double value, int64_t width) {
   return arith::ConstantOp::create(*this, DenseElementsAttr::get(type, scalar));
 }
 
+Value Emitter::zero(Type type) {
+  return arith::ConstantOp::create(*this, getZeroAttr(type));
+}
+
 Value Emitter::load(Value memref, ValueRange indices, int64_t width) {
   if (width == 1)
     return memref::LoadOp::create(*this, memref, indices);
@@ -204,13 +209,12 @@ Value Emitter::global(StringRef name, ElementsAttr value) {
 
 Value Emitter::indexGlobal(StringRef name, ArrayRef<int32_t> values) {
   std::string key = (layerName + "." + name).str();
+  int64_t most = *llvm::max_element(values);
+  auto bits = static_cast<unsigned>(8 * getIndexWidth(most));
   Value result =
       global(name, makeIndexElements({static_cast<int64_t>(values.size())}, key,
-                                     values, /*bits=*/32, getContext()));
-  int64_t bound = 0;
-  for (int32_t value : values)
-    bound = std::max<int64_t>(bound, int64_t(value) + 1);
+                                     values, bits, getContext()));
   auto symbol = result.getDefiningOp<memref::GetGlobalOp>().getName();
-  symbols.lookup(symbol)->setAttr("bcr.bound", getI64IntegerAttr(bound));
+  symbols.lookup(symbol)->setAttr("bcr.bound", getI64IntegerAttr(most + 1));
   return result;
 }

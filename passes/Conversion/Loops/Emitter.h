@@ -58,10 +58,11 @@ public:
   // Data.
   Type typeOf(int64_t width);
   Value constant(double value, int64_t width);
+  Value zero(Type type);
   Value load(Value memref, ValueRange indices, int64_t width = 1);
   void store(Value value, Value memref, ValueRange indices);
   Value broadcast(Value scalar, int64_t width);
-  /// An index out of an array of i32.
+  /// An index out of an array of unsigned integers.
   Value loadIndex(Value memref, Value position);
   Value multiplyAdd(Value a, Value b, Value sum);
   /// A buffer of f32, aligned to a cache line.
@@ -70,6 +71,7 @@ public:
 
   // Constants of the layer, as private globals `<layer>.<name>`.
   Value global(StringRef name, ElementsAttr value);
+  /// In the narrowest integers that hold the values, which are not negative.
   Value indexGlobal(StringRef name, ArrayRef<int32_t> values);
   StringRef getLayerName() const { return layerName; }
 

@@ -108,6 +108,14 @@ int64_t InputLayout::getOffset(int64_t column) const {
          channel * channelStride + y.getStep(tapY) * pitch + x.getStep(tapX);
 }
 
+std::vector<int32_t> InputLayout::getOffsets() const {
+  std::vector<int32_t> offsets;
+  for (int64_t column = 0, end = channels / convGroups * y.kernel * x.kernel;
+       column < end; ++column)
+    offsets.push_back(static_cast<int32_t>(getOffset(column)));
+  return offsets;
+}
+
 int64_t InputLayout::getElementsRead(int64_t rows) const {
   return (rows + y.getStep(y.kernel - 1)) * pitch * channels *
          static_cast<int64_t>(phasesX.size() * phasesY.size());

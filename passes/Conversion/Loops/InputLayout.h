@@ -49,6 +49,8 @@ public:
   /// Element of column `column` of W for output position 0 of the first group
   /// of the convolution.
   int64_t getOffset(int64_t column) const;
+  /// The offsets of all columns.
+  std::vector<int32_t> getOffsets() const;
   /// Elements from a group of the convolution to the next.
   int64_t getConvGroupStride() const {
     return channels / convGroups * channelStride;

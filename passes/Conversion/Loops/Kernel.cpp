@@ -5,36 +5,54 @@
 //===----------------------------------------------------------------------===//
 
 #include "passes/Conversion/Loops/Kernel.h"
+#include "passes/Analysis/LayerReport.h"
+#include "passes/Conversion/Loops/ColumnCode.h"
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
 
 using namespace mlir;
 using namespace mlir::bcr;
 using namespace mlir::bcr::loops;
 
-PlanConstants::PlanConstants(Emitter &emitter, const KernelPlan &plan,
-                             ArrayRef<int32_t> offsetList,
+PlanConstants::PlanConstants(Emitter &emitter, LayerOpInterface layer,
+                             const KernelPlan &plan, ArrayRef<int32_t> offsets,
                              ElementsAttr valueList)
     : plan(plan) {
+  int64_t bytes = 0;
   auto makeGlobal = [&](StringRef name, ArrayRef<int32_t> list) {
-    return list.empty() ? Value() : emitter.indexGlobal(name, list);
-  };
-  auto makeField = [&](StringRef name, int64_t KernelGroup::*field) {
-    std::vector<int32_t> list;
-    for (const KernelGroup &group : plan.groups)
-      list.push_back(static_cast<int32_t>(group.*field));
-    return makeGlobal(name, list);
+    if (list.empty())
+      return Value();
+    bytes += static_cast<int64_t>(list.size()) *
+             getIndexWidth(*llvm::max_element(list));
+    return emitter.indexGlobal(name, list);
   };
   if (!plan.groups.empty()) {
     values = emitter.global("values", valueList);
-    offsets = makeGlobal("offsets", offsetList);
     rows = makeGlobal("rows", plan.rows);
-    groupRows = makeField("group_rows", &KernelGroup::rowBegin);
-    groupColumns = makeField("group_columns", &KernelGroup::columnBegin);
-    groupColumnEnds = makeField("group_column_ends", &KernelGroup::columnEnd);
-    groupValues = makeField("group_values", &KernelGroup::valueBegin);
+    groupColumns = makeGlobal("group_columns",
+                              std::vector<int32_t>(plan.columnBegins.begin(),
+                                                   plan.columnBegins.end()));
+    std::vector<int32_t> columnOffsets;
+    columnOffsets.reserve(plan.columns.size());
+    for (int32_t column : plan.columns)
+      columnOffsets.push_back(offsets[column]);
+    ColumnCode code = encodeColumns(columnOffsets, plan.columnBegins);
+    // The kernels look one step ahead.
+    if (!code.entries.empty())
+      code.entries.push_back(0);
+    steps = makeGlobal("steps", code.entries);
+    stepTable = makeGlobal("step_table", code.table);
+    origins = makeGlobal("origins", code.origins);
+    stepScale = code.scale;
+    origin = code.origin;
     if (llvm::any_of(plan.groups, [](const KernelGroup &group) {
           return group.convGroup != 0;
-        }))
-      convGroups = makeField("group_channels", &KernelGroup::convGroup);
+        })) {
+      std::vector<int32_t> list;
+      for (const KernelGroup &group : plan.groups)
+        list.push_back(static_cast<int32_t>(group.convGroup));
+      convGroups = makeGlobal("group_channels", list);
+    }
   }
   accumulated = makeGlobal("accumulated_rows", plan.accumulated);
   empty = makeGlobal("empty_rows", plan.empty);
@@ -49,6 +67,67 @@ PlanConstants::PlanConstants(Emitter &emitter, const KernelPlan &plan,
     append(plan.emptyBounds);
     bounds = makeGlobal("chunks", list);
   }
+  setLayerInfo(layer, "index_bytes", emitter.getI64IntegerAttr(bytes));
+}
+
+Value PlanConstants::getRow(Emitter &emitter, const KernelClass &entry,
+                            const GroupValues &group, Value r) const {
+  if (entry.consecutive)
+    return emitter.add(emitter.loadIndex(rows, group.rowBegin), r);
+  return emitter.loadIndex(rows, emitter.add(group.rowBegin, r));
+}
+
+Value PlanConstants::addStep(Emitter &emitter, Value offset, Value k) const {
+  if (!steps)
+    return emitter.add(offset, stepScale);
+  Value step = emitter.loadIndex(steps, k);
+  if (stepTable)
+    return emitter.add(offset, emitter.loadIndex(stepTable, step));
+  return emitter.add(offset, emitter.mul(step, stepScale));
+}
+
+SmallVector<Value> PlanConstants::reduceColumns(
+    Emitter &emitter, const KernelClass &entry, const GroupValues &group,
+    Value base, ValueRange sums, int64_t unroll, ColumnBody body) const {
+  // The value of row r of column k is at k * height + bias + r.
+  int64_t bias = entry.valueBegin - entry.columnBegin * entry.height;
+  auto run = [&](Value begin, Value end, int64_t columns,
+                 SmallVector<Value> carried) {
+    int64_t perColumn = (carried.size() - 1) / columns;
+    return emitter.reduce(
+        begin, end, columns, carried, [&](Value k, ValueRange before) {
+          SmallVector<Value> next(before);
+          for (int64_t u = 0; u < columns; ++u) {
+            Value column = emitter.add(k, u);
+            body(next[0], emitter.add(emitter.mul(column, entry.height), bias),
+                 MutableArrayRef(next).slice(1 + u * perColumn, perColumn));
+            next[0] = addStep(emitter, next[0], emitter.add(column, 1));
+          }
+          return next;
+        });
+  };
+  SmallVector<Value> carried = {emitter.add(base, group.firstOffset)};
+  llvm::append_range(carried, sums);
+  Value begin = group.columnBegin;
+  if (unroll > 1) {
+    for (int64_t u = 1; u < unroll; ++u)
+      for (Value sum : sums)
+        carried.push_back(emitter.zero(sum.getType()));
+    Value whole = emitter.mul(
+        emitter.div(emitter.sub(group.columnEnd, begin), unroll), unroll);
+    Value end = emitter.add(begin, whole);
+    carried = run(begin, end, unroll, carried);
+    size_t count = sums.size();
+    for (size_t i = 0; i < count; ++i)
+      for (int64_t u = 1; u < unroll; ++u)
+        carried[1 + i] = arith::AddFOp::create(emitter, carried[1 + i],
+                                               carried[1 + u * count + i]);
+    carried.truncate(1 + count);
+    begin = end;
+  }
+  SmallVector<Value> result = run(begin, group.columnEnd, 1, carried);
+  result.erase(result.begin());
+  return result;
 }
 
 std::pair<Value, Value> PlanConstants::getBounds(Emitter &emitter,
@@ -65,14 +144,20 @@ std::pair<Value, Value> PlanConstants::getBounds(Emitter &emitter,
 void PlanConstants::forEachGroup(
     Emitter &emitter, size_t classIndex, Value chunk,
     llvm::function_ref<void(const GroupValues &)> body) const {
-  auto [begin, end] =
-      getBounds(emitter, plan.classes[classIndex].bounds, classIndex, chunk);
+  const KernelClass &entry = plan.classes[classIndex];
+  auto [begin, end] = getBounds(emitter, entry.bounds, classIndex, chunk);
   emitter.loop(begin, end, 1, [&](Value group) {
     GroupValues fields;
-    fields.rowBegin = emitter.loadIndex(groupRows, group);
+    fields.rowBegin = emitter.add(emitter.mul(group, entry.getListedRows()),
+                                  entry.rowBegin - entry.bounds.front() *
+                                                       entry.getListedRows());
     fields.columnBegin = emitter.loadIndex(groupColumns, group);
-    fields.columnEnd = emitter.loadIndex(groupColumnEnds, group);
-    fields.valueBegin = emitter.loadIndex(groupValues, group);
+    fields.columnEnd = emitter.loadIndex(groupColumns, emitter.add(group, 1));
+    Value begin = emitter.index(origin * stepScale);
+    if (origins)
+      begin = emitter.add(
+          emitter.mul(emitter.loadIndex(origins, group), stepScale), begin);
+    fields.firstOffset = addStep(emitter, begin, fields.columnBegin);
     fields.convGroup =
         convGroups ? emitter.loadIndex(convGroups, group) : emitter.index(0);
     body(fields);

@@ -14,29 +14,45 @@ namespace mlir::bcr::loops {
 
 /// The fields of a group at run time.
 struct GroupValues {
+  /// Position in the list of rows.
   Value rowBegin;
   Value columnBegin;
   Value columnEnd;
-  Value valueBegin;
+  /// Input offset of its first column.
+  Value firstOffset;
   Value convGroup;
 };
 
-/// The constants of a plan, and loops over its groups and rows.
+/// The constants of a plan, and loops over its groups, columns and rows.
 class PlanConstants {
 public:
-  /// `offsets` has the input offset of each entry of the matrix's column array.
-  PlanConstants(Emitter &emitter, const KernelPlan &plan,
-                ArrayRef<int32_t> offsets, ElementsAttr values);
+  /// `offsets` has the input offset of each column of W. Records the bytes of
+  /// the index arrays in the report of `layer`.
+  PlanConstants(Emitter &emitter, LayerOpInterface layer,
+                const KernelPlan &plan, ArrayRef<int32_t> offsets,
+                ElementsAttr values);
 
   Value getValues() const { return values; }
-  Value getOffsets() const { return offsets; }
-  /// The row, or sum, at a position of the groups' row list.
-  Value getRow(Emitter &emitter, Value position) const {
-    return emitter.loadIndex(rows, position);
+  /// Row or sum `r` of a group.
+  Value getRow(Emitter &emitter, const KernelClass &entry,
+               const GroupValues &group, Value r) const;
+  Value getRow(Emitter &emitter, const KernelClass &entry,
+               const GroupValues &group, int64_t r) const {
+    return getRow(emitter, entry, group, emitter.index(r));
   }
   /// Loops over the groups of class `classIndex` in `chunk`.
   void forEachGroup(Emitter &emitter, size_t classIndex, Value chunk,
                     llvm::function_ref<void(const GroupValues &)> body) const;
+  /// Emits one column: `input` is `base` plus its offset, its weights begin at
+  /// position `weights` of the values, and `sums` are replaced.
+  using ColumnBody = llvm::function_ref<void(Value input, Value weights,
+                                             MutableArrayRef<Value> sums)>;
+  /// A loop over the columns of a group that adds to `sums`. `unroll` columns
+  /// are taken side by side, with sums of their own that are added at the end.
+  SmallVector<Value> reduceColumns(Emitter &emitter, const KernelClass &entry,
+                                   const GroupValues &group, Value base,
+                                   ValueRange sums, int64_t unroll,
+                                   ColumnBody body) const;
   /// Loops over the rows that are sums of several groups.
   void forEachAccumulated(
       Emitter &emitter, Value chunk,
@@ -50,9 +66,15 @@ private:
   std::pair<Value, Value> getBounds(Emitter &emitter, ArrayRef<int64_t> bounds,
                                     size_t list, Value chunk) const;
 
+  /// The offset of the next column, whose step is entry `k`.
+  Value addStep(Emitter &emitter, Value offset, Value k) const;
+
   const KernelPlan &plan;
-  Value values, offsets, rows;
-  Value groupRows, groupColumns, groupColumnEnds, groupValues, convGroups;
+  Value values, rows;
+  /// See ColumnCode.
+  Value steps, stepTable, origins;
+  int64_t stepScale = 1, origin = 0;
+  Value groupColumns, convGroups;
   Value accumulated, empty, bounds;
 };
 

@@ -45,7 +45,7 @@ public:
   PixelKernel(Conv2DOp op, ScheduleAttr schedule, const KernelPlan &plan,
               InputLayout layout, int64_t bandRows, Emitter &emitter);
 
-  void emit(ArrayRef<int32_t> columns, ElementsAttr values);
+  void emit(ElementsAttr values);
 
 private:
   /// What one task, a band of one sample and one chunk of rows, works with.
@@ -259,7 +259,7 @@ void PixelKernel::emitDirectStore(const KernelClass &entry,
   Value first =
       emitter.add(emitter.mul(task.firstRow, layout.getPitch()), base);
   for (int64_t r = 0; r < entry.height; ++r) {
-    Value row = constants->getRow(emitter, emitter.add(group.rowBegin, r));
+    Value row = constants->getRow(emitter, entry, group, r);
     for (auto [i, position] : llvm::enumerate(positions)) {
       SmallVector<Value> indices = {task.sample, row,
                                     emitter.add(first, position)};
@@ -282,12 +282,10 @@ void PixelKernel::emitTile(const KernelClass &entry, const GroupValues &group,
   for (int64_t r = 0; r < entry.height; ++r) {
     Value start;
     if (entry.accumulate)
-      rows.push_back(
-          constants->getRow(emitter, emitter.add(group.rowBegin, r)));
+      rows.push_back(constants->getRow(emitter, entry, group, r));
     else if (op.getBias())
       start = emitter.broadcast(
-          getBias(constants->getRow(emitter, emitter.add(group.rowBegin, r))),
-          lanes);
+          getBias(constants->getRow(emitter, entry, group, r)), lanes);
     else
       start = emitter.constant(0, lanes);
     for (int64_t position : positions)
@@ -302,20 +300,13 @@ void PixelKernel::emitTile(const KernelClass &entry, const GroupValues &group,
       base, emitter.mul(group.convGroup, layout.getConvGroupStride()));
   if (!layout.isWindowed())
     origin = emitter.add(origin, emitter.mul(task.firstRow, layout.getPitch()));
-  // The value of row r of column k is at k * height + bias + r.
-  Value valueBias = emitter.sub(group.valueBegin,
-                                emitter.mul(group.columnBegin, entry.height));
-  sums = emitter.reduce(
-      group.columnBegin, group.columnEnd, 1, sums,
-      [&](Value k, ValueRange carried) {
-        Value at =
-            emitter.add(origin, emitter.loadIndex(constants->getOffsets(), k));
+  sums = constants->reduceColumns(
+      emitter, entry, group, origin, sums, /*unroll=*/1,
+      [&](Value at, Value first, MutableArrayRef<Value> next) {
         SmallVector<Value> inputs;
         for (int64_t position : positions)
           inputs.push_back(
               emitter.load(task.input, emitter.add(at, position), lanes));
-        Value first = emitter.add(emitter.mul(k, entry.height), valueBias);
-        SmallVector<Value> next(carried);
         for (int64_t r = 0; r < entry.height; ++r) {
           Value weight = emitter.broadcast(
               emitter.load(constants->getValues(), emitter.add(first, r)),
@@ -325,7 +316,6 @@ void PixelKernel::emitTile(const KernelClass &entry, const GroupValues &group,
             sum = emitter.multiplyAdd(weight, input, sum);
           }
         }
-        return next;
       });
 
   if (direct && !entry.accumulate)
@@ -369,8 +359,7 @@ void PixelKernel::emitClass(size_t index, const Task &task) {
         if (direct || entry.accumulate)
           return;
         emitter.loop(entry.height, [&](Value r) {
-          Value row =
-              constants->getRow(emitter, emitter.add(group.rowBegin, r));
+          Value row = constants->getRow(emitter, entry, group, r);
           emitCopyOut(task, row, /*activated=*/!residual,
                       [&](Value position, int64_t pieceWidth) {
                         return emitter.load(task.tile, {r, position},
@@ -408,12 +397,8 @@ void PixelKernel::emitTask(Task task) {
   });
 }
 
-void PixelKernel::emit(ArrayRef<int32_t> columns, ElementsAttr values) {
-  std::vector<int32_t> offsets;
-  offsets.reserve(columns.size());
-  for (int32_t column : columns)
-    offsets.push_back(static_cast<int32_t>(layout.getOffset(column)));
-  constants.emplace(emitter, plan, offsets, values);
+void PixelKernel::emit(ElementsAttr values) {
+  constants.emplace(emitter, op, plan, layout.getOffsets(), values);
 
   int64_t windows = layout.isWindowed() ? height / bandRows : 1;
   recordCopies(op, layout.isInPlace() ? 0 : windows * layout.getNumElements(),
@@ -495,6 +480,9 @@ LogicalResult loops::emitPixelKernel(Conv2DOp op, ConstantOp weights,
   if (layout.canReadInPlace() &&
       static_cast<int64_t>(op.getOverread()) >= schedule.getLanes())
     layout.readInPlace();
+  // Windows and reading in place move the offsets but keep their order.
+  std::vector<int32_t> offsets = layout.getOffsets();
+  options.offsets = offsets;
   int64_t bandRows = chooseBandRows(op, schedule, layout, structure);
   int64_t height = cast<MemRefType>(op.getInit().getType()).getDimSize(2);
   options.chunks = chooseChunks(height / bandRows, emitter.getThreads());
@@ -506,6 +494,6 @@ LogicalResult loops::emitPixelKernel(Conv2DOp op, ConstantOp weights,
   if (failed(plan))
     return failure();
   PixelKernel(op, schedule, *plan, std::move(layout), bandRows, emitter)
-      .emit(structure.columns, values);
+      .emit(values);
   return success();
 }

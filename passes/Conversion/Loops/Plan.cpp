@@ -11,6 +11,7 @@
 
 #include <algorithm>
 #include <map>
+#include <numeric>
 #include <tuple>
 
 using namespace mlir;
@@ -65,20 +66,35 @@ static std::vector<Piece> cutGroups(const PackedStructure &structure,
   return pieces;
 }
 
-/// Lays the values of the pieces out one after the other, column by column.
-static std::vector<float> cutValues(ArrayRef<Piece> pieces,
-                                    ArrayRef<float> values) {
-  std::vector<float> result;
-  result.reserve(values.size());
-  for (const Piece &piece : pieces) {
-    const float *column = values.data() + piece.group->valueBegin;
-    for (int64_t i = 0; i < piece.group->columnCount; ++i) {
-      for (int64_t position : piece.positions)
-        result.push_back(column[position]);
-      column += piece.group->rowCount;
-    }
+/// Positions of a piece's columns in its group, in the order of the kernel.
+static SmallVector<int64_t> getColumnOrder(const PackedStructure &structure,
+                                           const Piece &piece,
+                                           ArrayRef<int32_t> offsets) {
+  ArrayRef<int32_t> columns = structure.getColumns(*piece.group);
+  SmallVector<int64_t> order(columns.size());
+  std::iota(order.begin(), order.end(), 0);
+  llvm::stable_sort(order, [&](int64_t a, int64_t b) {
+    return offsets[columns[a]] < offsets[columns[b]];
+  });
+  return order;
+}
+
+/// Appends the values of a piece, column by column.
+static void appendValues(const Piece &piece, ArrayRef<int64_t> order,
+                         ArrayRef<float> values, std::vector<float> &result) {
+  for (int64_t i : order) {
+    const float *column =
+        values.data() + piece.group->valueBegin + i * piece.group->rowCount;
+    for (int64_t position : piece.positions)
+      result.push_back(column[position]);
   }
-  return result;
+}
+
+/// Whether the values of a piece are those of its group in their order.
+static bool keepsValues(const Piece &piece, ArrayRef<int64_t> order) {
+  return static_cast<int64_t>(piece.positions.size()) ==
+             piece.group->rowCount &&
+         llvm::is_sorted(piece.positions) && llvm::is_sorted(order);
 }
 
 /// Shares `weights` out: item i goes to the chunk that the middle of its weight
@@ -127,12 +143,12 @@ static void assignChunks(KernelPlan &plan, ArrayRef<Piece> pieces,
   }
   std::map<int64_t, int64_t> weightOf;
   std::vector<int64_t> leaders;
-  for (auto [index, group] : llvm::enumerate(plan.groups)) {
+  for (auto [index, piece] : llvm::enumerate(pieces)) {
     int64_t leader = tied.getLeaderValue(index);
     auto [entry, isNew] = weightOf.try_emplace(leader, 0);
     if (isNew)
       leaders.push_back(leader);
-    entry->second += group.height * (group.columnEnd - group.columnBegin);
+    entry->second += plan.groups[index].height * piece.group->columnCount;
   }
   std::vector<int64_t> weights;
   for (int64_t leader : leaders)
@@ -145,64 +161,129 @@ static void assignChunks(KernelPlan &plan, ArrayRef<Piece> pieces,
     group.chunk = chunkOf[tied.getLeaderValue(index)];
 }
 
+/// Puts the groups of a class side by side, sums first, tall groups first:
+/// their chunks are the ones to start early. Returns the order of the pieces.
+static SmallVector<size_t> sortGroups(KernelPlan &plan, int64_t chunks) {
+  auto classOf = [](const KernelGroup &group) {
+    return std::make_tuple(!group.accumulate, -group.height, !group.contiguous);
+  };
+  SmallVector<size_t> order(plan.groups.size());
+  std::iota(order.begin(), order.end(), 0);
+  llvm::stable_sort(order, [&](size_t a, size_t b) {
+    const KernelGroup &x = plan.groups[a], &y = plan.groups[b];
+    return std::make_tuple(classOf(x), x.chunk) <
+           std::make_tuple(classOf(y), y.chunk);
+  });
+  std::vector<KernelGroup> sorted;
+  for (size_t index : order)
+    sorted.push_back(plan.groups[index]);
+  plan.groups = std::move(sorted);
+  for (size_t begin = 0; begin < plan.groups.size();) {
+    const KernelGroup &first = plan.groups[begin];
+    size_t end = begin;
+    while (end < plan.groups.size() &&
+           classOf(plan.groups[end]) == classOf(first))
+      ++end;
+    KernelClass entry;
+    entry.height = first.height;
+    entry.accumulate = first.accumulate;
+    entry.contiguous = first.contiguous;
+    entry.bounds =
+        getBounds(ArrayRef(plan.groups).slice(begin, end - begin), chunks,
+                  [](const auto &group) { return group.chunk; });
+    for (int64_t &bound : entry.bounds)
+      bound += begin;
+    plan.classes.push_back(std::move(entry));
+    begin = end;
+  }
+  return order;
+}
+
+/// Lays out the rows, columns and values of the sorted groups. `getRow` gives
+/// what the list of rows has for a row of a group.
+static void
+layOut(KernelPlan &plan, const PackedStructure &structure,
+       ArrayRef<Piece> pieces, ArrayRef<size_t> order, ArrayRef<float> values,
+       const PlanOptions &options,
+       llvm::function_ref<int32_t(const KernelGroup &, int32_t)> getRow) {
+  std::vector<float> newValues;
+  newValues.reserve(values.size());
+  bool moved = false;
+  for (KernelClass &entry : plan.classes) {
+    entry.columnBegin = plan.columns.size();
+    entry.valueBegin = newValues.size();
+    entry.consecutive = true;
+    std::vector<int32_t> rows;
+    for (int64_t g = entry.bounds.front(); g < entry.bounds.back(); ++g) {
+      const Piece &piece = pieces[order[g]];
+      for (int64_t position : piece.positions)
+        rows.push_back(getRow(
+            plan.groups[g], structure.rows[piece.group->rowBegin + position]));
+      for (int64_t i = 1; i < entry.height; ++i)
+        entry.consecutive &=
+            rows[rows.size() - i] == rows[rows.size() - i - 1] + 1;
+      plan.columnBegins.push_back(plan.columns.size());
+      SmallVector<int64_t> columns =
+          getColumnOrder(structure, piece, options.offsets);
+      for (int64_t i : columns)
+        plan.columns.push_back(structure.getColumns(*piece.group)[i]);
+      moved |=
+          piece.group->valueBegin != static_cast<int64_t>(newValues.size()) ||
+          !keepsValues(piece, columns);
+      appendValues(piece, columns, values, newValues);
+    }
+    entry.rowBegin = plan.rows.size();
+    for (size_t i = 0; i < rows.size(); ++i)
+      if (!entry.consecutive || i % entry.height == 0)
+        plan.rows.push_back(rows[i]);
+  }
+  plan.columnBegins.push_back(plan.columns.size());
+  if (moved)
+    plan.values = std::move(newValues);
+}
+
 KernelPlan loops::makePlan(const PackedStructure &structure,
                            ArrayRef<float> values, const PlanOptions &options) {
   KernelPlan plan;
   std::vector<Piece> pieces = cutGroups(structure, options);
-  bool cut = pieces.size() != structure.groups.size();
-  for (const Piece &piece : pieces)
-    cut |= !llvm::is_sorted(piece.positions);
-  if (cut)
-    plan.values = cutValues(pieces, values);
-
   std::vector<int32_t> uses(structure.numRows, 0);
-  auto getRow = [&](const Piece &piece, int64_t position) {
-    return structure.rows[piece.group->rowBegin + position];
+  auto getRow = [&](const Piece &piece, size_t i) {
+    return structure.rows[piece.group->rowBegin + piece.positions[i]];
   };
   for (const Piece &piece : pieces)
-    for (int64_t position : piece.positions)
-      ++uses[getRow(piece, position)];
+    for (size_t i = 0; i < piece.positions.size(); ++i)
+      ++uses[getRow(piece, i)];
 
   // Pieces that share a row have to run on one thread.
   llvm::EquivalenceClasses<int64_t> tied;
   std::vector<int64_t> owner(structure.numRows, -1);
-  int64_t valueBegin = 0;
   for (auto [index, piece] : llvm::enumerate(pieces)) {
     KernelGroup group;
     group.height = piece.positions.size();
-    group.columnBegin = piece.group->columnBegin;
-    group.columnEnd = group.columnBegin + piece.group->columnCount;
-    group.valueBegin = valueBegin;
     group.convGroup = piece.convGroup;
-    group.rowBegin = plan.rows.size();
     group.contiguous = options.separateContiguous;
     tied.insert(index);
-    for (int64_t position : piece.positions) {
-      int32_t row = getRow(piece, position);
-      plan.rows.push_back(row);
+    for (size_t i = 0; i < piece.positions.size(); ++i) {
+      int32_t row = getRow(piece, i);
       group.accumulate |= uses[row] > 1;
-      group.contiguous &= row == plan.rows[group.rowBegin] +
-                                     static_cast<int64_t>(plan.rows.size()) -
-                                     1 - group.rowBegin;
+      group.contiguous &= row == getRow(piece, 0) + static_cast<int32_t>(i);
       if (owner[row] >= 0)
         tied.unionSets(owner[row], index);
       owner[row] = index;
     }
     group.contiguous &= !group.accumulate;
-    valueBegin += group.height * piece.group->columnCount;
     plan.groups.push_back(group);
   }
-
   assignChunks(plan, pieces, structure, tied, options);
 
   // Rows that are sums, by chunk; groups refer to them by position.
-  std::vector<int64_t> slot(structure.numRows, -1);
+  std::vector<int32_t> slot(structure.numRows, -1);
   std::vector<std::pair<int64_t, int32_t>> accumulated;
-  for (const KernelGroup &group : plan.groups) {
+  for (auto [group, piece] : llvm::zip_equal(plan.groups, pieces)) {
     if (!group.accumulate)
       continue;
-    for (int64_t i = 0; i < group.height; ++i) {
-      int32_t row = plan.rows[group.rowBegin + i];
+    for (size_t i = 0; i < piece.positions.size(); ++i) {
+      int32_t row = getRow(piece, i);
       if (slot[row] < 0)
         accumulated.push_back({group.chunk, row});
       slot[row] = 0;
@@ -213,14 +294,9 @@ KernelPlan loops::makePlan(const PackedStructure &structure,
       accumulated, options.chunks, [](const auto &item) { return item.first; });
   for (auto [position, item] : llvm::enumerate(accumulated)) {
     plan.accumulated.push_back(item.second);
-    slot[item.second] = position - plan.accumulatedBounds[item.first];
+    slot[item.second] =
+        static_cast<int32_t>(position - plan.accumulatedBounds[item.first]);
   }
-  for (const KernelGroup &group : plan.groups)
-    if (group.accumulate)
-      for (int64_t i = 0; i < group.height; ++i) {
-        int32_t &row = plan.rows[group.rowBegin + i];
-        row = slot[row];
-      }
 
   std::vector<int32_t> empty;
   for (int64_t row = 0; row < structure.numRows; ++row)
@@ -232,28 +308,10 @@ KernelPlan loops::makePlan(const PackedStructure &structure,
                                [](int64_t chunk) { return chunk; });
   plan.empty = std::move(empty);
 
-  // Sums first, tall groups first: their chunks are the ones to start early.
-  auto classOf = [](const KernelGroup &group) {
-    return std::make_tuple(!group.accumulate, -group.height, !group.contiguous);
-  };
-  llvm::stable_sort(plan.groups, [&](const auto &a, const auto &b) {
-    return std::make_tuple(classOf(a), a.chunk) <
-           std::make_tuple(classOf(b), b.chunk);
-  });
-  for (size_t begin = 0; begin < plan.groups.size();) {
-    const KernelGroup &first = plan.groups[begin];
-    size_t end = begin;
-    while (end < plan.groups.size() &&
-           classOf(plan.groups[end]) == classOf(first))
-      ++end;
-    KernelClass entry{first.height, first.accumulate, first.contiguous, {}};
-    entry.bounds = getBounds(ArrayRef(plan.groups).slice(begin, end - begin),
-                             options.chunks,
-                             [](const auto &group) { return group.chunk; });
-    for (int64_t &bound : entry.bounds)
-      bound += begin;
-    plan.classes.push_back(std::move(entry));
-    begin = end;
-  }
+  SmallVector<size_t> order = sortGroups(plan, options.chunks);
+  layOut(plan, structure, pieces, order, values, options,
+         [&](const KernelGroup &group, int32_t row) {
+           return group.accumulate ? slot[row] : row;
+         });
   return plan;
 }

@@ -29,6 +29,9 @@ struct PlanOptions {
   bool separateContiguous = false;
   /// Groups of the convolution; one kernel group stays inside one of them.
   int64_t convGroups = 1;
+  /// For each column of W, where its input lies: a group has its columns in
+  /// this order.
+  ArrayRef<int32_t> offsets;
   /// Threads to share the rows over.
   int64_t chunks = 1;
   /// First group of each chunk of the packed matrix, if it was cut into as many
@@ -36,32 +39,42 @@ struct PlanOptions {
   ArrayRef<int64_t> chunkStarts;
 };
 
-/// One kernel group. Fields are positions in the plan's arrays.
+/// One kernel group.
 struct KernelGroup {
-  int64_t rowBegin = 0;
   int64_t height = 0;
-  int64_t columnBegin = 0;
-  int64_t columnEnd = 0;
-  int64_t valueBegin = 0;
   int64_t convGroup = 0;
   int64_t chunk = 0;
   /// Some of its rows are in other groups too.
   bool accumulate = false;
+  /// Rows m, m + 1, ... that no other group has.
   bool contiguous = false;
 };
 
-/// Neighbouring groups that one body runs.
+/// Neighbouring groups that one body runs. Their rows, columns and values stand
+/// in the plan's arrays one after the other, so only the columns, whose number
+/// differs, need a position for each group.
 struct KernelClass {
   int64_t height = 0;
   bool accumulate = false;
   bool contiguous = false;
+  /// The list has only the first row of each group; the others follow it.
+  bool consecutive = false;
+  /// Where its rows, columns and values begin.
+  int64_t rowBegin = 0;
+  int64_t columnBegin = 0;
+  int64_t valueBegin = 0;
   /// The groups of chunk i are [bounds[i], bounds[i + 1]).
   std::vector<int64_t> bounds;
+
+  int64_t getListedRows() const { return consecutive ? 1 : height; }
 };
 
 struct KernelPlan {
   std::vector<KernelGroup> groups;
   std::vector<KernelClass> classes;
+  /// Columns of group g: [columnBegins[g], columnBegins[g + 1]).
+  std::vector<int32_t> columns;
+  std::vector<int64_t> columnBegins;
   /// Rows of the groups. Groups that accumulate do so in a buffer: theirs are
   /// positions in `accumulated`, counted from the first one of the chunk.
   std::vector<int32_t> rows;
@@ -72,7 +85,7 @@ struct KernelPlan {
   /// Rows in no group, by chunk in the same way.
   std::vector<int32_t> empty;
   std::vector<int64_t> emptyBounds;
-  /// Set if the values have to be laid out anew, because a group was cut.
+  /// Set if the values have to be laid out anew.
   std::optional<std::vector<float>> values;
 
   int64_t getNumChunks() const {

@@ -20,6 +20,7 @@
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
 
 #include <algorithm>
+#include <numeric>
 
 using namespace mlir;
 using namespace mlir::bcr;
@@ -40,7 +41,7 @@ public:
   RowKernel(LayerOpInterface op, ScheduleAttr schedule, const KernelPlan &plan,
             Emitter &emitter);
 
-  void emit(ArrayRef<int32_t> columns, ElementsAttr values);
+  void emit(std::vector<int32_t> offsets, ElementsAttr values);
 
 private:
   /// One image of a convolution, or the whole batch of a matmul.
@@ -192,7 +193,7 @@ SmallVector<Value> RowKernel::emitSums(const KernelClass &entry,
   SmallVector<Value> bases, sums;
   Value firstRow;
   if (entry.contiguous)
-    firstRow = constants->getRow(emitter, group.rowBegin);
+    firstRow = constants->getRow(emitter, entry, group, 0);
   for (int64_t s = 0; s < count; ++s) {
     bases.push_back(
         getInputBase(batch, emitter.add(sample, s), group.convGroup));
@@ -204,60 +205,25 @@ SmallVector<Value> RowKernel::emitSums(const KernelClass &entry,
       begin += vectorWidth;
     }
   }
-  // The value of row r of column k is at k * height + bias + r.
-  Value valueBias = emitter.sub(group.valueBegin,
-                                emitter.mul(group.columnBegin, entry.height));
-  auto addColumn = [&](Value k, MutableArrayRef<Value> partial) {
-    Value offset = emitter.loadIndex(constants->getOffsets(), k);
-    Value first = emitter.add(emitter.mul(k, entry.height), valueBias);
-    SmallVector<Value> weights;
-    int64_t begin = 0;
-    for (int64_t vectorWidth : widths) {
-      weights.push_back(emitter.load(constants->getValues(),
-                                     emitter.add(first, begin), vectorWidth));
-      begin += vectorWidth;
-    }
-    for (int64_t s = 0; s < count; ++s) {
-      Value input = loadInput(batch, bases[s], offset);
-      for (auto [i, weight] : llvm::enumerate(weights)) {
-        Value &sum = partial[s * weights.size() + i];
-        sum = emitter.multiplyAdd(emitter.broadcast(input, widths[i]), weight,
-                                  sum);
-      }
-    }
-  };
-
-  Value begin = group.columnBegin;
-  if (unroll > 1) {
-    SmallVector<Value> partial(sums);
-    for (int64_t u = 1; u < unroll; ++u)
-      for (int64_t i = 0; i < chains; ++i)
-        partial.push_back(emitter.constant(0, widths[i % widths.size()]));
-    Value whole = emitter.mul(
-        emitter.div(emitter.sub(group.columnEnd, begin), unroll), unroll);
-    Value end = emitter.add(begin, whole);
-    partial = emitter.reduce(
-        begin, end, unroll, partial, [&](Value k, ValueRange carried) {
-          SmallVector<Value> next(carried);
-          for (int64_t u = 0; u < unroll; ++u)
-            addColumn(emitter.add(k, u),
-                      MutableArrayRef(next).slice(u * chains, chains));
-          return next;
-        });
-    for (int64_t i = 0; i < chains; ++i) {
-      sums[i] = partial[i];
-      for (int64_t u = 1; u < unroll; ++u)
-        sums[i] =
-            arith::AddFOp::create(emitter, sums[i], partial[u * chains + i]);
-    }
-    begin = end;
-  }
-  return emitter.reduce(begin, group.columnEnd, 1, sums,
-                        [&](Value k, ValueRange carried) {
-                          SmallVector<Value> next(carried);
-                          addColumn(k, next);
-                          return next;
-                        });
+  return constants->reduceColumns(
+      emitter, entry, group, emitter.index(0), sums, unroll,
+      [&](Value offset, Value first, MutableArrayRef<Value> partial) {
+        SmallVector<Value> weights;
+        int64_t begin = 0;
+        for (int64_t vectorWidth : widths) {
+          weights.push_back(emitter.load(
+              constants->getValues(), emitter.add(first, begin), vectorWidth));
+          begin += vectorWidth;
+        }
+        for (int64_t s = 0; s < count; ++s) {
+          Value input = loadInput(batch, bases[s], offset);
+          for (auto [i, weight] : llvm::enumerate(weights)) {
+            Value &sum = partial[s * weights.size() + i];
+            sum = emitter.multiplyAdd(emitter.broadcast(input, widths[i]),
+                                      weight, sum);
+          }
+        }
+      });
 }
 
 void RowKernel::emitStore(const KernelClass &entry, const GroupValues &group,
@@ -265,7 +231,7 @@ void RowKernel::emitStore(const KernelClass &entry, const GroupValues &group,
                           ValueRange sums) {
   SmallVector<int64_t> widths = getWidths(entry.height);
   if (entry.contiguous) {
-    Value firstRow = constants->getRow(emitter, group.rowBegin);
+    Value firstRow = constants->getRow(emitter, entry, group, 0);
     for (int64_t s = 0; s < count; ++s)
       for (auto [i, vectorWidth] : llvm::enumerate(widths))
         finish(batch, emitter.add(sample, s), emitter.add(firstRow, i * lanes),
@@ -275,7 +241,7 @@ void RowKernel::emitStore(const KernelClass &entry, const GroupValues &group,
   storeTile(batch, entry, count, sums);
   emitter.loop(count, [&](Value s) {
     emitter.loop(entry.height, [&](Value r) {
-      Value row = constants->getRow(emitter, emitter.add(group.rowBegin, r));
+      Value row = constants->getRow(emitter, entry, group, r);
       Value sum = emitter.load(batch.tile, {s, r});
       finish(batch, emitter.add(sample, s), row,
              arith::AddFOp::create(emitter, sum, getBias(row, 1)));
@@ -302,7 +268,7 @@ void RowKernel::addToSums(const KernelClass &entry, const GroupValues &group,
   if (entry.height * count > kMaxScatter) {
     storeTile(batch, entry, count, sums);
     emitter.loop(entry.height, [&](Value r) {
-      Value slot = constants->getRow(emitter, emitter.add(group.rowBegin, r));
+      Value slot = constants->getRow(emitter, entry, group, r);
       for (int64_t s = 0; s < count; ++s)
         addTo({emitter.index(s), slot},
               emitter.load(batch.tile, {emitter.index(s), r}));
@@ -311,7 +277,7 @@ void RowKernel::addToSums(const KernelClass &entry, const GroupValues &group,
   }
   int64_t perSample = getWidths(entry.height).size();
   for (int64_t r = 0; r < entry.height; ++r) {
-    Value slot = constants->getRow(emitter, emitter.add(group.rowBegin, r));
+    Value slot = constants->getRow(emitter, entry, group, r);
     for (int64_t s = 0; s < count; ++s) {
       Value sum = sums[s * perSample + r / lanes];
       if (isa<VectorType>(sum.getType()))
@@ -333,13 +299,15 @@ void RowKernel::emitAccumulated(const Batch &batch) {
           for (int64_t s = 0; s < count; ++s)
             emitter.store(bias, batch.sums, {emitter.index(s), slot});
         });
-    for (auto [index, entry] : llvm::enumerate(plan.classes))
+    for (size_t i = 0; i < plan.classes.size(); ++i) {
+      const KernelClass &entry = plan.classes[i];
       if (entry.accumulate)
         constants->forEachGroup(
-            emitter, index, batch.chunk, [&](const GroupValues &group) {
+            emitter, i, batch.chunk, [&](const GroupValues &group) {
               addToSums(entry, group, batch, count,
                         emitSums(entry, group, batch, sample, count));
             });
+    }
     emitter.loop(count, [&](Value s) {
       constants->forEachAccumulated(
           emitter, batch.chunk, [&](Value slot, Value row) {
@@ -352,15 +320,17 @@ void RowKernel::emitAccumulated(const Batch &batch) {
 
 void RowKernel::emitBatch(const Batch &batch) {
   emitAccumulated(batch);
-  for (auto [index, entry] : llvm::enumerate(plan.classes))
+  for (size_t i = 0; i < plan.classes.size(); ++i) {
+    const KernelClass &entry = plan.classes[i];
     if (!entry.accumulate)
       constants->forEachGroup(
-          emitter, index, batch.chunk, [&](const GroupValues &group) {
+          emitter, i, batch.chunk, [&](const GroupValues &group) {
             forEachTile([&](Value sample, int64_t count) {
               emitStore(entry, group, batch, sample, count,
                         emitSums(entry, group, batch, sample, count));
             });
           });
+  }
   constants->forEachEmpty(emitter, batch.chunk, [&](Value row) {
     Value bias = getBias(row, 1);
     emitter.loop(emitter.index(0), samples, 1,
@@ -368,12 +338,10 @@ void RowKernel::emitBatch(const Batch &batch) {
   });
 }
 
-void RowKernel::emit(ArrayRef<int32_t> columns, ElementsAttr values) {
-  std::vector<int32_t> offsets(columns);
+void RowKernel::emit(std::vector<int32_t> offsets, ElementsAttr values) {
   if (layout)
-    for (int32_t &offset : offsets)
-      offset = static_cast<int32_t>(layout->getOffset(offset));
-  constants.emplace(emitter, plan, offsets, values);
+    offsets = layout->getOffsets();
+  constants.emplace(emitter, op, plan, offsets, values);
   recordCopies(op,
                layout && !layout->isInPlace() ? layout->getNumElements() : 0,
                /*outputElements=*/0);
@@ -428,8 +396,14 @@ LogicalResult loops::emitRowKernel(LayerOpInterface op, ConstantOp weights,
   for (Value operand : {op.getBias(), op.getResidual()})
     if (operand)
       options.separateContiguous &= hasUnitStride(operand);
-  if (auto conv = dyn_cast<Conv2DOp>(op.getOperation()))
+  std::vector<int32_t> offsets(op.getNumColumns());
+  std::iota(offsets.begin(), offsets.end(), 0);
+  if (auto conv = dyn_cast<Conv2DOp>(op.getOperation())) {
     options.convGroups = conv.getGroups();
+    // Reading in place moves the offsets but keeps their order.
+    offsets = InputLayout(conv, /*rounding=*/0).getOffsets();
+  }
+  options.offsets = offsets;
   options.chunks = emitter.getThreads();
   if (op.getChunksAttr())
     options.chunkStarts = op.getChunksAttr().asArrayRef();
@@ -438,6 +412,6 @@ LogicalResult loops::emitRowKernel(LayerOpInterface op, ConstantOp weights,
       planLayer(op, weights, structure, options, emitter, values);
   if (failed(plan))
     return failure();
-  RowKernel(op, schedule, *plan, emitter).emit(structure.columns, values);
+  RowKernel(op, schedule, *plan, emitter).emit(std::move(offsets), values);
   return success();
 }
