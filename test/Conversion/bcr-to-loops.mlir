@@ -8,7 +8,7 @@
 // ahead, the last one behind the end. The rows, columns and values of the
 // groups stand one after the other: only the columns need positions.
 
-// CHECK: module attributes {bcr.layers = {conv = {index_bytes = 11 : i64}}}
+// CHECK: module attributes {bcr.layers = {conv = {index_bytes = 11 : i64, input_copy_bytes = 772 : i64, output_copy_bytes = 1024 : i64}}}
 // CHECK-DAG: memref.global "private" constant @conv.values : memref<6xf32> = dense<[1.000000e+00, 2.000000e+00, 3.000000e+00, 4.000000e+00, 5.000000e+00, 6.000000e+00]> {alignment = 64 : i64}
 // CHECK-DAG: memref.global "private" constant @conv.steps : memref<4xi8> = dense<[0, 46, 5, 0]> {alignment = 64 : i64, bcr.bound = 47 : i64}
 // CHECK-DAG: memref.global "private" constant @conv.rows : memref<4xi8> = dense<[2, 0, 1, 3]> {alignment = 64 : i64, bcr.bound = 4 : i64}
@@ -170,5 +170,60 @@ func.func @shares(%x: memref<1x4xf32>, %o: memref<1x3xf32>) {
   bcr.matmul ins(%x : memref<1x4xf32>) weights(%w : !bcr.packed<3x4xf32>) outs(%o : memref<1x3xf32>)
     {layer = "shares", chunks = array<i64: 0, 2>,
      schedule = #bcr.schedule<rows, height = 4, vectors = 1, lanes = 4>}
+  return
+}
+
+// -----
+
+// Pitched images: the input is read and the result written where they are. The
+// positions of two rows of four are one range of ten, gaps included; the last
+// vector is moved back to end with it, and what it has for the gaps becomes
+// zero.
+
+// CHECK: bcr.layers = {pitched = {index_bytes = {{.*}}, input_copy_bytes = 0 : i64, output_copy_bytes = 0 : i64}}
+// CHECK: memref.global "private" constant @pitched.gaps : memref<10xi32> = dense<[-1, -1, -1, -1, 0, -1, -1, -1, -1, 0]>
+// CHECK-LABEL: func.func @pitched
+// CHECK-NOT: memref.alloc
+// CHECK: vector.load {{.*}} : memref<10xi32>, vector<4xi32>
+// CHECK: arith.andi
+// CHECK: vector.store {{.*}} : memref<1x1x10xf32, strided<[25, 25, 1], offset: 6>>
+func.func @pitched(%x: memref<1x1x4x6xf32, strided<[25, 25, 5, 1]>>, %o: memref<1x1x2x4xf32, strided<[25, 25, 5, 1], offset: 6>>) {
+  %w = bcr.constant {
+    block = array<i64: 1, 9>,
+    groups = dense<[[0, 1, 0, 2]]> : tensor<1x4xi32>,
+    rows = dense<[0]> : tensor<1xi16>,
+    columns = dense<[1, 4]> : tensor<2xi16>,
+    values = dense<[1.0, 2.0]> : tensor<2xf32>
+  } : !bcr.packed<1x9xf32>
+  bcr.conv2d ins(%x : memref<1x1x4x6xf32, strided<[25, 25, 5, 1]>>) weights(%w : !bcr.packed<1x9xf32>)
+    outs(%o : memref<1x1x2x4xf32, strided<[25, 25, 5, 1], offset: 6>>)
+    {kernel = array<i64: 3, 3>, layer = "pitched", overread = 64 : i64, gaps = #bcr.gaps<zero>,
+     schedule = #bcr.schedule<pixels, height = 1, vectors = 2, lanes = 4>}
+  return
+}
+
+// -----
+
+// Stride two in place: a vector of four positions comes out of two loads. Column
+// (c, i, j) is i * 9 + j, the next output row is 18 elements on.
+
+// CHECK: bcr.layers = {strided = {index_bytes = {{.*}}, input_copy_bytes = 0 : i64, output_copy_bytes = 0 : i64}}
+// CHECK-LABEL: func.func @strided
+// CHECK-NOT: memref.alloc
+// CHECK: arith.constant 18 : index
+// CHECK: vector.shuffle {{.*}} [0, 2, 4, 6] : vector<4xf32>, vector<4xf32>
+// CHECK: vector.fma
+func.func @strided(%x: memref<1x1x9x9xf32, strided<[90, 90, 9, 1]>>, %o: memref<1x1x4x4xf32>) {
+  %w = bcr.constant {
+    block = array<i64: 1, 9>,
+    groups = dense<[[0, 1, 0, 2]]> : tensor<1x4xi32>,
+    rows = dense<[0]> : tensor<1xi16>,
+    columns = dense<[1, 5]> : tensor<2xi16>,
+    values = dense<[1.0, 2.0]> : tensor<2xf32>
+  } : !bcr.packed<1x9xf32>
+  bcr.conv2d ins(%x : memref<1x1x9x9xf32, strided<[90, 90, 9, 1]>>) weights(%w : !bcr.packed<1x9xf32>)
+    outs(%o : memref<1x1x4x4xf32>)
+    {kernel = array<i64: 3, 3>, strides = array<i64: 2, 2>, layer = "strided", overread = 64 : i64,
+     schedule = #bcr.schedule<pixels, height = 1, vectors = 2, lanes = 4>}
   return
 }

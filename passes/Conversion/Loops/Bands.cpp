@@ -37,7 +37,11 @@ static double estimateCycles(Conv2DOp op, ScheduleAttr schedule,
   auto cost = [&](int64_t count) {
     return std::max<double>(tileHeight * count, tileHeight + count + 1) / 2;
   };
-  int64_t length = getBandLength(rows, type.getDimSize(3), layout.getPitch());
+  int64_t width = type.getDimSize(3), pitch = layout.getPitch();
+  if (layout.getColumnStep() > 1)
+    width = pitch = llvm::alignTo(
+        width, schedule.getLanes() / (width < schedule.getLanes() ? 2 : 1));
+  int64_t length = getBandLength(rows, width, pitch);
   int64_t total = llvm::divideCeil(length, schedule.getLanes());
   double cycles = total / vectors * cost(vectors);
   if (total % vectors != 0)
@@ -46,7 +50,8 @@ static double estimateCycles(Conv2DOp op, ScheduleAttr schedule,
   int64_t elements = layout.getElementsRead(rows);
   if (elements * 4 > kBandBytes)
     cycles *= kCacheMiss;
-  if (!layout.canReadInPlace())
+  if (!layout.isInPlace() &&
+      !(layout.canReadInPlace() && layout.hasPitchOfCopy()))
     cycles += elements / 4;
   cycles += kGroupStart * structure.groups.size();
   return cycles * type.getDimSize(2) / rows;

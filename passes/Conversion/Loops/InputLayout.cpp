@@ -64,7 +64,6 @@ InputLayout::InputLayout(Conv2DOp op, int64_t rounding)
   int64_t offset;
   if (succeeded(inputType.getStridesAndOffset(strides, offset)))
     readableInPlace =
-        op.getStrides()[0] == 1 && op.getStrides()[1] == 1 &&
         llvm::all_of(op.getPadding(), [](int64_t p) { return p == 0; }) &&
         strides[3] == 1 && !ShapedType::isDynamic(strides[1]) &&
         !ShapedType::isDynamic(strides[2]) && strides[2] >= x.outputs;
@@ -104,6 +103,9 @@ int64_t InputLayout::getOffset(int64_t column) const {
   int64_t tapX = column % x.kernel;
   int64_t tapY = column / x.kernel % y.kernel;
   int64_t channel = column / (x.kernel * y.kernel);
+  if (inPlace)
+    return channel * channelStride + tapY * y.dilation * pitch +
+           tapX * x.dilation;
   return getPhaseIndex(y.getPhase(tapY), x.getPhase(tapX)) * phaseStride +
          channel * channelStride + y.getStep(tapY) * pitch + x.getStep(tapX);
 }
@@ -117,6 +119,10 @@ std::vector<int32_t> InputLayout::getOffsets() const {
 }
 
 int64_t InputLayout::getElementsRead(int64_t rows) const {
+  if (inPlace) {
+    int64_t reach = (rows - 1) * y.stride + (y.kernel - 1) * y.dilation + 1;
+    return std::min(reach, rows * y.kernel) * pitch * channels;
+  }
   return (rows + y.getStep(y.kernel - 1)) * pitch * channels *
          static_cast<int64_t>(phasesX.size() * phasesY.size());
 }

@@ -31,8 +31,12 @@ public:
   /// Whether the input can be read where it is. Nothing is read past its end
   /// but what `overread` of the layer allows.
   bool canReadInPlace() const { return readableInPlace; }
+  /// Whether the inputs of neighbouring positions are neighbours.
+  bool hasStrideOne() const { return y.stride == 1 && x.stride == 1; }
   /// Whether a copy would have its positions where the input has them.
-  bool hasPitchOfCopy() const { return pitch == inPlacePitch; }
+  bool hasPitchOfCopy() const {
+    return hasStrideOne() && pitch == inPlacePitch;
+  }
   /// Decides to read in place.
   void readInPlace() {
     inPlace = true;
@@ -46,6 +50,10 @@ public:
   bool isWindowed() const { return windowed; }
 
   int64_t getPitch() const { return pitch; }
+  /// Elements between the inputs of two neighbouring output positions, and of
+  /// two output rows.
+  int64_t getColumnStep() const { return inPlace ? x.stride : 1; }
+  int64_t getRowStep() const { return inPlace ? y.stride * pitch : pitch; }
   /// Element of column `column` of W for output position 0 of the first group
   /// of the convolution.
   int64_t getOffset(int64_t column) const;

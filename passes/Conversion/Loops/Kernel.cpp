@@ -67,6 +67,9 @@ PlanConstants::PlanConstants(Emitter &emitter, LayerOpInterface layer,
     append(plan.emptyBounds);
     bounds = makeGlobal("chunks", list);
   }
+  if (plan.getNumChunks() != plan.getNumThreads() && plan.getNumThreads() > 1)
+    units = makeGlobal("threads", std::vector<int32_t>(plan.chunkUnits.begin(),
+                                                       plan.chunkUnits.end()));
   setLayerInfo(layer, "index_bytes", emitter.getI64IntegerAttr(bytes));
 }
 
@@ -162,6 +165,18 @@ void PlanConstants::forEachGroup(
         convGroups ? emitter.loadIndex(convGroups, group) : emitter.index(0);
     body(fields);
   });
+}
+
+void PlanConstants::forEachChunk(
+    Emitter &emitter, Value thread,
+    llvm::function_ref<void(Value chunk)> body) const {
+  if (plan.getNumChunks() == plan.getNumThreads())
+    return body(thread);
+  if (!units)
+    return emitter.loop(emitter.index(0), emitter.index(plan.getNumChunks()), 1,
+                        body);
+  emitter.loop(emitter.loadIndex(units, thread),
+               emitter.loadIndex(units, emitter.add(thread, 1)), 1, body);
 }
 
 void PlanConstants::forEachAccumulated(

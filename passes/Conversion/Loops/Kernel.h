@@ -53,6 +53,9 @@ public:
                                    const GroupValues &group, Value base,
                                    ValueRange sums, int64_t unroll,
                                    ColumnBody body) const;
+  /// Loops over the chunks of a thread.
+  void forEachChunk(Emitter &emitter, Value thread,
+                    llvm::function_ref<void(Value chunk)> body) const;
   /// Loops over the rows that are sums of several groups.
   void forEachAccumulated(
       Emitter &emitter, Value chunk,
@@ -75,7 +78,7 @@ private:
   Value steps, stepTable, origins;
   int64_t stepScale = 1, origin = 0;
   Value groupColumns, convGroups;
-  Value accumulated, empty, bounds;
+  Value accumulated, empty, bounds, units;
 };
 
 /// Plans the groups of `weights`. `values` becomes what the kernel reads. Fails
@@ -84,19 +87,6 @@ FailureOr<KernelPlan> planLayer(LayerOpInterface layer, ConstantOp weights,
                                 const PackedStructure &structure,
                                 const PlanOptions &options,
                                 const Emitter &emitter, ElementsAttr &values);
-
-/// Elements from a row of an image to the next, if those of a row are
-/// neighbours.
-std::optional<int64_t> getImagePitch(Value memref);
-
-/// Sets the gap after one row of an image of the output to zero. `row` is the
-/// sample, the channel and the row.
-void emitZeroGap(Emitter &emitter, Conv2DOp conv, ValueRange row);
-
-/// Records the bytes that a call copies to bring one sample into the layout of
-/// the kernel, and its result from there to the output.
-void recordCopies(LayerOpInterface layer, int64_t inputElements,
-                  int64_t outputElements);
 
 /// Emits the loops of a convolution with positions along the vector.
 LogicalResult emitPixelKernel(Conv2DOp op, ConstantOp weights,

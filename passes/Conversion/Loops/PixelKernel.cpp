@@ -4,22 +4,26 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// The image is cut into bands of whole rows. A band's positions are one flat
-// range (InputLayout.h), cut into tiles of a few vectors. For each band and
-// each group, all tiles of the band run, so the weights of the group stay in
-// the first level of the cache and the input of the band in the second.
+// The image is cut into bands of whole rows, a band's positions into tiles of a
+// few vectors (PixelTiles.h). For each band and each group, all tiles of the
+// band run, so the weights of the group stay in the first level of the cache
+// and the input of the band in the second. Groups that share rows run one after
+// the other, so that their sums, which are in memory between two groups, stay
+// in a cache.
 //
-// Where the flat positions of the layout are those of the output, a tile's
-// accumulators go there straight. Elsewhere they go through a buffer of one
-// group's rows, which is copied out row by row without the positions that lie
-// in the padding.
+// Where a position of the input's layout is one of the output, a tile's
+// accumulators go there straight. Elsewhere they go through a buffer of a few
+// rows, which is copied out row by row without the positions that lie in the
+// padding.
 //
 //===----------------------------------------------------------------------===//
 
 #include "passes/Conversion/Loops/Bands.h"
 #include "passes/Conversion/Loops/Epilogue.h"
+#include "passes/Conversion/Loops/ImageRows.h"
 #include "passes/Conversion/Loops/InputLayout.h"
 #include "passes/Conversion/Loops/Kernel.h"
+#include "passes/Conversion/Loops/PixelTiles.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
@@ -48,29 +52,47 @@ public:
   void emit(ElementsAttr values);
 
 private:
-  /// What one task, a band of one sample and one chunk of rows, works with.
+  /// What one task, a band of one sample and the rows of one thread, works
+  /// with.
   struct Task {
     Value sample;
     Value firstRow;
     Value input;
-    Value chunk;
-    Value tile;
+    Value thread;
+    /// First element of the band in `input` and first position in the output.
+    Value inputBegin;
+    Value outputBegin;
+    /// Sums of the rows of one chunk.
     Value sums;
+    /// Results that are to be copied out, for the band.
+    Value rows;
   };
 
   int64_t getNumVectors(const KernelClass &entry) const;
 
   void emitTask(Task task);
-  void emitClass(size_t index, const Task &task);
-  void emitTile(const KernelClass &entry, const GroupValues &group,
-                const Task &task, Value base, ArrayRef<int64_t> positions);
-  void emitDirectStore(const KernelClass &entry, const GroupValues &group,
-                       const Task &task, Value base,
-                       ArrayRef<int64_t> positions, ValueRange sums);
+  void emitClass(size_t index, const Task &task, Value chunk);
+  /// Groups that share rows.
+  void emitSums(const Task &task, Value chunk);
+  /// Adds the products of a group to `sums`.
+  SmallVector<Value> emitProducts(const KernelClass &entry,
+                                  const GroupValues &group, const Task &task,
+                                  const PixelTile &tile, ValueRange sums);
+  /// Finishes the sums of one output row. `slot` is its place in `task.rows`.
+  void emitStore(const Task &task, const PixelTile &tile, Value row, Value slot,
+                 ValueRange sums);
+  void storeVectors(const Task &task, const PixelTile &tile, Value row,
+                    ValueRange sums);
+  void storePieces(const Task &task, const PixelTile &tile, Value row,
+                   ValueRange sums);
+  void zeroGaps(const Task &task, const PixelTile &tile, Value row);
   /// Copies the positions of a band that are in the image to row `row` of the
   /// output; `getValue` gives them, by flat position.
-  void emitCopyOut(const Task &task, Value row, bool activated,
+  void emitCopyOut(const Task &task, Value row,
                    llvm::function_ref<Value(Value, int64_t)> getValue);
+  void emitEmptyRow(const Task &task, Value row);
+  /// Residual and activation of elements of the output.
+  Value finish(Value value, ValueRange indices);
   Value getBias(Value row);
   /// Sets the elements of a vector that lie in gaps to zero. `position` is the
   /// one of its first element in the band.
@@ -81,73 +103,23 @@ private:
   const KernelPlan &plan;
   Emitter &emitter;
   InputLayout layout;
+  PixelTiles tiles;
   int64_t lanes, height, width;
-  /// Accumulators go to the output as they are; there are gaps between its
-  /// rows.
+  /// Accumulators go to the output as they are; flat vectors set the gaps
+  /// between its rows to zero.
   bool direct = false, clearsGaps = false;
   int64_t bandRows;
+  /// Elements between rows of the output, if they go there straight.
+  int64_t outputPitch = 0;
   /// Flat positions of a band.
-  int64_t length;
-  /// Elements from a row of a buffer to the next.
-  int64_t bufferStride = 0;
-  int64_t tileRows = 0;
+  int64_t length = 0;
+  /// Vectors of the tiles of sums, elements from a row of them to the next;
+  /// rows of `Task::rows`, elements from one to the next.
+  int64_t sumVectors = 0, sumStride = 0, bufferRows = 0, bufferStride = 0;
   Value output, residual, gapMask;
   std::optional<PlanConstants> constants;
 };
 } // namespace
-
-/// A view of images whose last two dimensions are one, with what lies between
-/// the rows.
-static Value flattenImage(Emitter &emitter, Value memref) {
-  if (!memref)
-    return Value();
-  auto type = cast<MemRefType>(memref.getType());
-  int64_t pitch = *getImagePitch(memref);
-  if (pitch == type.getDimSize(3)) {
-    SmallVector<ReassociationIndices> dimensions = {{0}, {1}, {2, 3}};
-    return memref::CollapseShapeOp::create(emitter, memref, dimensions);
-  }
-  auto metadata = memref::ExtractStridedMetadataOp::create(emitter, memref);
-  SmallVector<int64_t> strides;
-  int64_t offset;
-  (void)type.getStridesAndOffset(strides, offset);
-  OpFoldResult samples = metadata.getSizes()[0];
-  if (!type.isDynamicDim(0))
-    samples = emitter.getIndexAttr(type.getDimSize(0));
-  SmallVector<OpFoldResult> sizes = {
-      samples, emitter.getIndexAttr(type.getDimSize(1)),
-      emitter.getIndexAttr(type.getDimSize(2) * pitch)};
-  auto getStride = [&](unsigned i) -> OpFoldResult {
-    if (ShapedType::isDynamic(strides[i]))
-      return metadata.getStrides()[i];
-    return emitter.getIndexAttr(strides[i]);
-  };
-  SmallVector<OpFoldResult> flatStrides = {getStride(0), getStride(1),
-                                           emitter.getIndexAttr(1)};
-  OpFoldResult flatOffset = metadata.getOffset();
-  if (!ShapedType::isDynamic(offset))
-    flatOffset = emitter.getIndexAttr(offset);
-  auto flatType = MemRefType::get(
-      {type.getDimSize(0), type.getDimSize(1), type.getDimSize(2) * pitch},
-      type.getElementType(),
-      StridedLayoutAttr::get(emitter.getContext(), offset,
-                             {strides[0], strides[1], 1}));
-  return memref::ReinterpretCastOp::create(emitter, flatType,
-                                           metadata.getBaseBuffer(), flatOffset,
-                                           sizes, flatStrides);
-}
-
-/// One vector element for each flat position of a band: all bits set where it
-/// is in the image, none in the gaps between the rows.
-static DenseElementsAttr makeGapMask(Builder &builder, int64_t length,
-                                     int64_t width, int64_t pitch) {
-  std::vector<int32_t> mask(length);
-  for (int64_t i = 0; i < length; ++i)
-    mask[i] = i % pitch < width ? -1 : 0;
-  return DenseElementsAttr::get(
-      RankedTensorType::get({length}, builder.getI32Type()),
-      ArrayRef<int32_t>(mask));
-}
 
 PixelKernel::PixelKernel(Conv2DOp op, ScheduleAttr schedule,
                          const KernelPlan &plan, InputLayout inputLayout,
@@ -158,45 +130,71 @@ PixelKernel::PixelKernel(Conv2DOp op, ScheduleAttr schedule,
   auto type = cast<MemRefType>(op.getInit().getType());
   height = type.getDimSize(2);
   width = type.getDimSize(3);
-  length = getBandLength(bandRows, width, layout.getPitch());
-  // The last vector of a band is moved back to end with it, which takes at
-  // least one vector; sums of groups cannot be computed twice.
-  if (layout.canReadInPlace() && layout.hasPitchOfCopy() && length >= lanes &&
-      (length % lanes == 0 || !plan.hasAccumulated()))
-    layout.readInPlace();
-  if (!layout.isInPlace() && bandRows < height && plan.getNumChunks() == 1)
-    layout.setWindow(bandRows);
-  int64_t pitch = layout.getPitch();
-  int64_t gap = pitch - width;
-  direct =
-      length >= lanes && getImagePitch(op.getInit()) == pitch &&
-      (!op.getResidual() || getImagePitch(op.getResidual()) == pitch) &&
-      (gap == 0 || (op.getGaps() &&
-                    (!layout.isInPlace() ||
-                     static_cast<int64_t>(op.getOverread()) >= gap + lanes)));
-  clearsGaps = direct && gap > 0 && op.getGaps() == Gaps::Zero;
-  if (clearsGaps)
-    length += gap;
-
-  bufferStride = llvm::alignTo(length, lanes);
-  if (bufferStride % kBadStride == 0)
-    bufferStride += lanes;
-  for (const KernelClass &entry : plan.classes)
-    if (!direct && !entry.accumulate)
-      tileRows = std::max(tileRows, entry.height);
+  std::optional<int64_t> pitchOfInit = getImagePitch(op.getInit());
+  bool samePitch =
+      pitchOfInit &&
+      (!op.getResidual() || getImagePitch(op.getResidual()) == pitchOfInit);
+  if (layout.getColumnStep() > 1) {
+    direct = true;
+    outputPitch = *pitchOfInit;
+    tiles =
+        PixelTiles::makeStrided(layout, bandRows, width, outputPitch, lanes);
+  } else {
+    length = getBandLength(bandRows, width, layout.getPitch());
+    // The last vector of a band is moved back to end with it, which takes at
+    // least one vector.
+    if (layout.canReadInPlace() && layout.hasPitchOfCopy() && length >= lanes)
+      layout.readInPlace();
+    if (!layout.isInPlace() && bandRows < height && plan.getNumThreads() == 1)
+      layout.setWindow(bandRows);
+    outputPitch = layout.getPitch();
+    int64_t gap = outputPitch - width;
+    int64_t readable = layout.isInPlace() ? op.getOverread() : lanes;
+    direct = length >= lanes && samePitch && pitchOfInit == outputPitch &&
+             (gap == 0 || (op.getGaps() && readable >= gap));
+    clearsGaps = direct && gap > 0 && op.getGaps() == Gaps::Zero;
+    if (clearsGaps)
+      length += gap;
+    tiles = PixelTiles::makeFlat(length, lanes, direct || readable < lanes);
+  }
+  auto getBufferStride = [&](int64_t elements) {
+    return elements % kBadStride == 0 ? elements + lanes : elements;
+  };
+  bufferStride = getBufferStride(llvm::alignTo(length, lanes));
+  sumVectors = kMaxVectors;
+  for (const KernelClass &entry : plan.classes) {
+    if (entry.accumulate)
+      sumVectors = std::min(sumVectors, getNumVectors(entry));
+    if (!direct)
+      bufferRows =
+          std::max(bufferRows,
+                   entry.accumulate ? plan.getMaxAccumulated() : entry.height);
+  }
+  sumStride = getBufferStride(tiles.getTotalVectors(sumVectors) * lanes);
 }
 
 /// Vectors of a class's tile: a class of few rows has registers left for more.
 int64_t PixelKernel::getNumVectors(const KernelClass &entry) const {
   int64_t registers = schedule.getHeight() * schedule.getVectors();
   int64_t most = std::min(kMaxVectors, registers / entry.height);
-  return std::max(schedule.getVectors(), most);
+  return tiles.getNumVectors(std::max(schedule.getVectors(), most));
 }
 
 Value PixelKernel::getBias(Value row) {
   if (!op.getBias())
     return emitter.constant(0, 1);
   return emitter.load(op.getBias(), row);
+}
+
+Value PixelKernel::finish(Value value, ValueRange indices) {
+  if (residual) {
+    int64_t count = 1;
+    if (auto type = dyn_cast<VectorType>(value.getType()))
+      count = type.getNumElements();
+    value = arith::AddFOp::create(emitter, value,
+                                  emitter.load(residual, indices, count));
+  }
+  return applyActivation(emitter, op.getActivationAttr(), value);
 }
 
 Value PixelKernel::clearGaps(Value value, Value position) {
@@ -211,189 +209,217 @@ Value PixelKernel::clearGaps(Value value, Value position) {
 }
 
 void PixelKernel::emitCopyOut(
-    const Task &task, Value row, bool activated,
+    const Task &task, Value row,
     llvm::function_ref<Value(Value, int64_t)> getValue) {
   bool vectors =
       hasUnitStride(output) && (!residual || hasUnitStride(residual));
-  int64_t pieceLanes = vectors ? lanes : 1;
-  auto copy = [&](ValueRange begin, Value flat, Value position,
-                  int64_t pieceWidth) {
-    SmallVector<Value> indices(begin);
-    indices.back() = emitter.add(indices.back(), position);
-    Value value = getValue(emitter.add(flat, position), pieceWidth);
-    if (residual)
-      value = arith::AddFOp::create(
-          emitter, value, emitter.load(residual, indices, pieceWidth));
-    if (!activated)
-      value = applyActivation(emitter, op.getActivationAttr(), value);
-    if (direct)
-      value = clearGaps(value, position);
-    emitter.store(value, output, indices);
-  };
-  if (direct) {
-    Value first = emitter.mul(task.firstRow, layout.getPitch());
-    emitter.coverRange(length, pieceLanes,
-                       [&](Value position, int64_t pieceWidth) {
-                         copy({task.sample, row, first}, emitter.index(0),
-                              position, pieceWidth);
-                       });
-    return;
-  }
   emitter.loop(bandRows, [&](Value y) {
     Value flat = emitter.mul(y, layout.getPitch());
     Value imageRow = emitter.add(task.firstRow, y);
-    emitter.coverRange(width, pieceLanes,
-                       [&](Value position, int64_t pieceWidth) {
-                         copy({task.sample, row, imageRow, emitter.index(0)},
-                              flat, position, pieceWidth);
-                       });
+    emitter.coverRange(
+        width, vectors ? lanes : 1, [&](Value x, int64_t pieceWidth) {
+          SmallVector<Value> indices = {task.sample, row, imageRow, x};
+          Value value = getValue(emitter.add(flat, x), pieceWidth);
+          emitter.store(finish(value, indices), output, indices);
+        });
     if (op.getGaps() == Gaps::Zero)
       emitZeroGap(emitter, op, {task.sample, row, imageRow});
   });
 }
 
-void PixelKernel::emitDirectStore(const KernelClass &entry,
-                                  const GroupValues &group, const Task &task,
-                                  Value base, ArrayRef<int64_t> positions,
-                                  ValueRange sums) {
-  Value first =
-      emitter.add(emitter.mul(task.firstRow, layout.getPitch()), base);
-  for (int64_t r = 0; r < entry.height; ++r) {
-    Value row = constants->getRow(emitter, entry, group, r);
-    for (auto [i, position] : llvm::enumerate(positions)) {
-      SmallVector<Value> indices = {task.sample, row,
-                                    emitter.add(first, position)};
-      Value value = sums[r * positions.size() + i];
-      if (residual)
-        value = arith::AddFOp::create(emitter, value,
-                                      emitter.load(residual, indices, lanes));
-      value = applyActivation(emitter, op.getActivationAttr(), value);
-      emitter.store(clearGaps(value, emitter.add(base, position)), output,
-                    indices);
+void PixelKernel::storeVectors(const Task &task, const PixelTile &tile,
+                               Value row, ValueRange sums) {
+  for (auto [sum, piece] : llvm::zip_equal(sums, tile.pieces)) {
+    Value position = emitter.add(tile.output, piece.output);
+    SmallVector<Value> indices = {task.sample, row,
+                                  emitter.add(task.outputBegin, position)};
+    emitter.store(clearGaps(finish(sum, indices), position), output, indices);
+  }
+}
+
+void PixelKernel::storePieces(const Task &task, const PixelTile &tile,
+                              Value row, ValueRange sums) {
+  int64_t pieceWidth = tiles.getPieceWidth(), half = lanes / 2;
+  int64_t store = int64_t(1) << llvm::Log2_64(pieceWidth);
+  Value first = emitter.add(task.outputBegin, tile.output);
+  for (int64_t i = 0; i < tile.numPieces; ++i) {
+    Value begin = emitter.add(first, tile.pieces[i].output);
+    for (int64_t x = 0;; x = pieceWidth - store) {
+      SmallVector<Value> indices = {task.sample, row, emitter.add(begin, x)};
+      int64_t lane = i % 2 * half + x;
+      Value part =
+          store == 1
+              ? Value(vector::ExtractOp::create(emitter, sums[i / 2], lane))
+              : Value(vector::ExtractStridedSliceOp::create(
+                    emitter, sums[i / 2], lane, store, 1));
+      emitter.store(finish(part, indices), output, indices);
+      if (x + store >= pieceWidth)
+        break;
     }
   }
 }
 
-void PixelKernel::emitTile(const KernelClass &entry, const GroupValues &group,
-                           const Task &task, Value base,
-                           ArrayRef<int64_t> positions) {
-  // Start: the bias, or what the groups before have summed up.
-  SmallVector<Value> rows, sums;
-  for (int64_t r = 0; r < entry.height; ++r) {
-    Value start;
-    if (entry.accumulate)
-      rows.push_back(constants->getRow(emitter, entry, group, r));
-    else if (op.getBias())
-      start = emitter.broadcast(
-          getBias(constants->getRow(emitter, entry, group, r)), lanes);
-    else
-      start = emitter.constant(0, lanes);
-    for (int64_t position : positions)
-      sums.push_back(entry.accumulate
-                         ? emitter.load(task.sums,
-                                        {rows[r], emitter.add(base, position)},
-                                        lanes)
-                         : start);
-  }
+void PixelKernel::zeroGaps(const Task &task, const PixelTile &tile, Value row) {
+  Value firstRow = emitter.add(task.outputBegin, tile.firstRow);
+  for (int64_t tileRow : tile.rows)
+    for (int64_t x = width; x < outputPitch; ++x)
+      emitter.store(emitter.constant(0, 1), output,
+                    {task.sample, row, emitter.add(firstRow, tileRow + x)});
+}
 
-  Value origin = emitter.add(
-      base, emitter.mul(group.convGroup, layout.getConvGroupStride()));
-  if (!layout.isWindowed())
-    origin = emitter.add(origin, emitter.mul(task.firstRow, layout.getPitch()));
-  sums = constants->reduceColumns(
+void PixelKernel::emitStore(const Task &task, const PixelTile &tile, Value row,
+                            Value slot, ValueRange sums) {
+  if (direct && tiles.getPiecesPerVector() == 1)
+    storeVectors(task, tile, row, sums);
+  else if (direct)
+    storePieces(task, tile, row, sums);
+  if (tiles.isStrided() && op.getGaps() == Gaps::Zero)
+    zeroGaps(task, tile, row);
+  if (direct)
+    return;
+  for (auto [sum, piece] : llvm::zip_equal(sums, tile.pieces))
+    emitter.store(sum, task.rows,
+                  {slot, emitter.add(tile.output, piece.output)});
+}
+
+SmallVector<Value> PixelKernel::emitProducts(const KernelClass &entry,
+                                             const GroupValues &group,
+                                             const Task &task,
+                                             const PixelTile &tile,
+                                             ValueRange sums) {
+  int64_t vectors = sums.size() / entry.height;
+  Value origin =
+      emitter.add(emitter.add(task.inputBegin, tile.input),
+                  emitter.mul(group.convGroup, layout.getConvGroupStride()));
+  return constants->reduceColumns(
       emitter, entry, group, origin, sums, /*unroll=*/1,
       [&](Value at, Value first, MutableArrayRef<Value> next) {
         SmallVector<Value> inputs;
-        for (int64_t position : positions)
-          inputs.push_back(
-              emitter.load(task.input, emitter.add(at, position), lanes));
+        for (int64_t i = 0; i < vectors; ++i)
+          inputs.push_back(tiles.load(emitter, tile, task.input, at, i));
         for (int64_t r = 0; r < entry.height; ++r) {
           Value weight = emitter.broadcast(
               emitter.load(constants->getValues(), emitter.add(first, r)),
               lanes);
           for (auto [i, input] : llvm::enumerate(inputs)) {
-            Value &sum = next[r * inputs.size() + i];
+            Value &sum = next[r * vectors + i];
             sum = emitter.multiplyAdd(weight, input, sum);
           }
         }
       });
-
-  if (direct && !entry.accumulate)
-    return emitDirectStore(entry, group, task, base, positions, sums);
-  bool activate = !entry.accumulate && !residual;
-  for (int64_t r = 0; r < entry.height; ++r)
-    for (auto [i, position] : llvm::enumerate(positions)) {
-      Value value = sums[r * positions.size() + i];
-      if (activate)
-        value = applyActivation(emitter, op.getActivationAttr(), value);
-      emitter.store(value, entry.accumulate ? task.sums : task.tile,
-                    {entry.accumulate ? rows[r] : emitter.index(r),
-                     emitter.add(base, position)});
-    }
 }
 
-void PixelKernel::emitClass(size_t index, const Task &task) {
+void PixelKernel::emitClass(size_t index, const Task &task, Value chunk) {
   const KernelClass &entry = plan.classes[index];
-  int64_t total = llvm::divideCeil(length, lanes);
-  int64_t vectors = std::min(getNumVectors(entry), total);
-  int64_t full = total / vectors;
-  bool exact = !entry.accumulate && (direct || layout.isInPlace());
-  // Vectors of the last tile end with the band where nothing may be read or
-  // written past it; then they do not fit the loop over full tiles.
-  if (exact && length % lanes != 0 && total % vectors == 0)
-    --full;
-  SmallVector<int64_t> inTile, last;
-  for (int64_t i = 0; i < vectors; ++i)
-    inTile.push_back(i * lanes);
-  for (int64_t i = full * vectors; i < total; ++i)
-    last.push_back(exact ? std::min(i * lanes, length - lanes) : i * lanes);
-
-  constants->forEachGroup(
-      emitter, index, task.chunk, [&](const GroupValues &group) {
-        emitter.loop(full, [&](Value tile) {
-          emitTile(entry, group, task, emitter.mul(tile, vectors * lanes),
-                   inTile);
+  constants->forEachGroup(emitter, index, chunk, [&](const GroupValues &group) {
+    auto getRow = [&](Value r) {
+      return constants->getRow(emitter, entry, group, r);
+    };
+    tiles.forEachTile(
+        emitter, getNumVectors(entry), [&](const PixelTile &tile) {
+          int64_t vectors = tiles.getNumVectors(tile);
+          SmallVector<Value> sums;
+          for (int64_t r = 0; r < entry.height; ++r) {
+            Value start = op.getBias()
+                              ? emitter.broadcast(
+                                    getBias(getRow(emitter.index(r))), lanes)
+                              : emitter.constant(0, lanes);
+            sums.append(vectors, start);
+          }
+          sums = emitProducts(entry, group, task, tile, sums);
+          for (int64_t r = 0; r < entry.height; ++r)
+            emitStore(task, tile, getRow(emitter.index(r)), emitter.index(r),
+                      ArrayRef(sums).slice(r * vectors, vectors));
         });
-        if (!last.empty())
-          emitTile(entry, group, task, emitter.index(0), last);
-        if (direct || entry.accumulate)
-          return;
-        emitter.loop(entry.height, [&](Value r) {
-          Value row = constants->getRow(emitter, entry, group, r);
-          emitCopyOut(task, row, /*activated=*/!residual,
-                      [&](Value position, int64_t pieceWidth) {
-                        return emitter.load(task.tile, {r, position},
-                                            pieceWidth);
-                      });
-        });
+    if (direct)
+      return;
+    emitter.loop(entry.height, [&](Value r) {
+      emitCopyOut(task, getRow(r), [&](Value position, int64_t pieceWidth) {
+        return emitter.load(task.rows, {r, position}, pieceWidth);
       });
+    });
+  });
+}
+
+void PixelKernel::emitSums(const Task &task, Value chunk) {
+  auto load = [&](const PixelTile &tile, Value slot,
+                  SmallVectorImpl<Value> &sums) {
+    for (int64_t i = 0; i < tiles.getNumVectors(tile); ++i)
+      sums.push_back(emitter.load(
+          task.sums,
+          {slot, emitter.mul(emitter.add(tile.vectorsBefore, i), lanes)},
+          lanes));
+  };
+  auto store = [&](const PixelTile &tile, Value slot, ValueRange sums) {
+    for (auto [i, sum] : llvm::enumerate(sums))
+      emitter.store(
+          sum, task.sums,
+          {slot, emitter.mul(emitter.add(tile.vectorsBefore, i), lanes)});
+  };
+  constants->forEachAccumulated(emitter, chunk, [&](Value slot, Value row) {
+    Value bias = emitter.broadcast(getBias(row), lanes);
+    emitter.coverRange(tiles.getTotalVectors(sumVectors) * lanes, lanes,
+                       [&](Value position, int64_t) {
+                         emitter.store(bias, task.sums, {slot, position});
+                       });
+  });
+  for (auto [index, entry] : llvm::enumerate(plan.classes)) {
+    if (!entry.accumulate)
+      continue;
+    constants->forEachGroup(
+        emitter, index, chunk, [&](const GroupValues &group) {
+          SmallVector<Value> slots;
+          for (int64_t r = 0; r < entry.height; ++r)
+            slots.push_back(constants->getRow(emitter, entry, group, r));
+          tiles.forEachTile(emitter, sumVectors, [&](const PixelTile &tile) {
+            SmallVector<Value> sums;
+            for (Value slot : slots)
+              load(tile, slot, sums);
+            int64_t vectors = tiles.getNumVectors(tile);
+            sums = emitProducts(entry, group, task, tile, sums);
+            for (auto [r, slot] : llvm::enumerate(slots))
+              store(tile, slot, ArrayRef(sums).slice(r * vectors, vectors));
+          });
+        });
+  }
+  constants->forEachAccumulated(emitter, chunk, [&](Value slot, Value row) {
+    tiles.forEachTile(emitter, sumVectors, [&](const PixelTile &tile) {
+      SmallVector<Value> sums;
+      load(tile, slot, sums);
+      emitStore(task, tile, row, slot, sums);
+    });
+    if (!direct)
+      emitCopyOut(task, row, [&](Value position, int64_t pieceWidth) {
+        return emitter.load(task.rows, {slot, position}, pieceWidth);
+      });
+  });
+}
+
+void PixelKernel::emitEmptyRow(const Task &task, Value row) {
+  Value bias = getBias(row);
+  auto getValue = [&](Value, int64_t count) {
+    return emitter.broadcast(bias, count);
+  };
+  if (!direct)
+    return emitCopyOut(task, row, getValue);
+  tiles.forEachTile(emitter, /*vectors=*/1, [&](const PixelTile &tile) {
+    emitStore(task, tile, row, Value(), emitter.broadcast(bias, lanes));
+  });
 }
 
 void PixelKernel::emitTask(Task task) {
-  constants->forEachAccumulated(
-      emitter, task.chunk, [&](Value slot, Value row) {
-        Value bias = getBias(row);
-        emitter.coverRange(llvm::alignTo(length, lanes), lanes,
-                           [&](Value position, int64_t pieceWidth) {
-                             emitter.store(emitter.broadcast(bias, pieceWidth),
-                                           task.sums, {slot, position});
-                           });
-      });
-  for (size_t i = 0; i < plan.classes.size(); ++i)
-    emitClass(i, task);
-  constants->forEachAccumulated(
-      emitter, task.chunk, [&](Value slot, Value row) {
-        emitCopyOut(task, row, /*activated=*/false,
-                    [&](Value position, int64_t pieceWidth) {
-                      return emitter.load(task.sums, {slot, position},
-                                          pieceWidth);
-                    });
-      });
-  constants->forEachEmpty(emitter, task.chunk, [&](Value row) {
-    Value bias = getBias(row);
-    emitCopyOut(task, row, /*activated=*/false, [&](Value, int64_t pieceWidth) {
-      return emitter.broadcast(bias, pieceWidth);
-    });
+  task.inputBegin = emitter.index(0);
+  if (!layout.isWindowed())
+    task.inputBegin = emitter.mul(task.firstRow, layout.getRowStep());
+  task.outputBegin = emitter.mul(task.firstRow, outputPitch);
+  constants->forEachChunk(emitter, task.thread, [&](Value chunk) {
+    if (plan.hasAccumulated())
+      emitSums(task, chunk);
+    for (size_t i = 0; i < plan.classes.size(); ++i)
+      if (!plan.classes[i].accumulate)
+        emitClass(i, task, chunk);
+    constants->forEachEmpty(emitter, chunk,
+                            [&](Value row) { emitEmptyRow(task, row); });
   });
 }
 
@@ -405,23 +431,23 @@ void PixelKernel::emit(ElementsAttr values) {
                direct ? 0 : op.getNumRows() * height * width);
 
   if (clearsGaps)
-    gapMask = emitter.global(
-        "gaps", makeGapMask(emitter, length, width, layout.getPitch()));
+    gapMask = emitter.global("gaps",
+                             makeGapMask(emitter, length, width, outputPitch));
   output = direct ? flattenImage(emitter, op.getInit()) : op.getInit();
   residual =
       direct ? flattenImage(emitter, op.getResidual()) : op.getResidual();
   Value samples = emitter.createOrFold<memref::DimOp>(op.getInit(), 0);
-  int64_t chunks = plan.getNumChunks(), bands = height / bandRows;
+  int64_t threads = plan.getNumThreads(), bands = height / bandRows;
 
-  Value tile, sums;
+  Value rows, sums;
   auto allocateBuffers = [&] {
-    if (tileRows > 0)
-      tile = emitter.allocate({tileRows, bufferStride});
-    if (int64_t rows = plan.getMaxAccumulated())
-      sums = emitter.allocate({rows, bufferStride});
+    if (bufferRows > 0)
+      rows = emitter.allocate({bufferRows, bufferStride});
+    if (int64_t count = plan.getMaxAccumulated())
+      sums = emitter.allocate({count, sumStride});
   };
   auto deallocateBuffers = [&] {
-    for (Value buffer : {tile, sums})
+    for (Value buffer : {rows, sums})
       if (buffer)
         emitter.deallocate(buffer);
   };
@@ -431,8 +457,8 @@ void PixelKernel::emit(ElementsAttr values) {
       layout.isWindowed() && shared ? layout.allocate(emitter) : Value();
   if (shared)
     allocateBuffers();
-  auto runTask = [&](Value sample, Value input, Value task) {
-    Value firstRow = emitter.mul(emitter.div(task, chunks), bandRows);
+  auto runTask = [&](Value sample, Value input, Value index) {
+    Value firstRow = emitter.mul(emitter.div(index, threads), bandRows);
     if (!shared)
       allocateBuffers();
     Value copy = window;
@@ -441,7 +467,14 @@ void PixelKernel::emit(ElementsAttr values) {
     if (!input)
       input = layout.fill(emitter, sample, firstRow, copy, lanes,
                           /*parallel=*/false);
-    emitTask({sample, firstRow, input, emitter.rem(task, chunks), tile, sums});
+    Task task;
+    task.sample = sample;
+    task.firstRow = firstRow;
+    task.input = input;
+    task.thread = emitter.rem(index, threads);
+    task.sums = sums;
+    task.rows = rows;
+    emitTask(task);
     if (!shared) {
       deallocateBuffers();
       if (copy)
@@ -450,7 +483,7 @@ void PixelKernel::emit(ElementsAttr values) {
   };
 
   if (layout.isInPlace() || layout.isWindowed()) {
-    int64_t tasks = bands * chunks;
+    int64_t tasks = bands * threads;
     emitter.parallelLoop(emitter.mul(samples, tasks), [&](Value task) {
       runTask(emitter.div(task, tasks), Value(), emitter.rem(task, tasks));
     });
@@ -459,7 +492,7 @@ void PixelKernel::emit(ElementsAttr values) {
     emitter.loop(emitter.index(0), samples, 1, [&](Value sample) {
       Value input = layout.fill(emitter, sample, emitter.index(0), copy, lanes,
                                 /*parallel=*/true);
-      emitter.parallelLoop(emitter.index(bands * chunks),
+      emitter.parallelLoop(emitter.index(bands * threads),
                            [&](Value task) { runTask(sample, input, task); });
     });
     emitter.deallocate(copy);
@@ -470,6 +503,34 @@ void PixelKernel::emit(ElementsAttr values) {
     emitter.deallocate(window);
 }
 
+/// Whether a convolution with strides does better to read its input in place.
+/// It loads whole cache lines for every group; where the kernel leaves elements
+/// of them out, one copy without those costs less, and so it does where rows
+/// are so short that they would leave lanes empty.
+static bool gainsInPlace(Conv2DOp op, int64_t lanes) {
+  if (op.getStrides()[1] != 2 || op.getKernel()[1] < 2 || lanes < 2 ||
+      !llvm::isPowerOf2_64(lanes))
+    return false;
+  int64_t width = cast<MemRefType>(op.getInit().getType()).getDimSize(3);
+  return width * 8 >= lanes * 3;
+}
+
+/// Decides to read the input in place if that takes no knowledge of the bands.
+static void chooseLayout(Conv2DOp op, int64_t lanes, InputLayout &layout) {
+  auto overread = static_cast<int64_t>(op.getOverread());
+  if (!layout.canReadInPlace())
+    return;
+  if (layout.hasStrideOne()) {
+    if (overread >= lanes)
+      layout.readInPlace();
+    return;
+  }
+  std::optional<int64_t> pitch = getImagePitch(op.getInit());
+  if (gainsInPlace(op, lanes) && overread >= 2 * lanes && pitch &&
+      (!op.getResidual() || getImagePitch(op.getResidual()) == pitch))
+    layout.readInPlace();
+}
+
 LogicalResult loops::emitPixelKernel(Conv2DOp op, ConstantOp weights,
                                      ScheduleAttr schedule, Emitter &emitter) {
   PackedStructure structure = readStructure(weights);
@@ -477,9 +538,8 @@ LogicalResult loops::emitPixelKernel(Conv2DOp op, ConstantOp weights,
   options.maxHeight = schedule.getHeight();
   options.convGroups = op.getGroups();
   InputLayout layout(op, /*rounding=*/schedule.getLanes());
-  if (layout.canReadInPlace() &&
-      static_cast<int64_t>(op.getOverread()) >= schedule.getLanes())
-    layout.readInPlace();
+  chooseLayout(op, schedule.getLanes(), layout);
+  options.separateSums = true;
   // Windows and reading in place move the offsets but keep their order.
   std::vector<int32_t> offsets = layout.getOffsets();
   options.offsets = offsets;

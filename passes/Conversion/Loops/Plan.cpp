@@ -10,6 +10,7 @@
 #include "llvm/ADT/STLExtras.h"
 
 #include <algorithm>
+#include <limits>
 #include <map>
 #include <numeric>
 #include <tuple>
@@ -161,6 +162,33 @@ static void assignChunks(KernelPlan &plan, ArrayRef<Piece> pieces,
     group.chunk = chunkOf[tied.getLeaderValue(index)];
 }
 
+/// Numbers chunks anew: for each old one the sets of groups that are `tied`,
+/// and then the groups that share no rows.
+static void separateSums(KernelPlan &plan,
+                         const llvm::EquivalenceClasses<int64_t> &tied,
+                         int64_t chunks) {
+  constexpr int64_t kNoSums = std::numeric_limits<int64_t>::max();
+  std::map<std::pair<int64_t, int64_t>, int64_t> unitOf;
+  auto getKey = [&](size_t index) {
+    const KernelGroup &group = plan.groups[index];
+    return std::pair(group.chunk,
+                     group.accumulate ? tied.getLeaderValue(index) : kNoSums);
+  };
+  for (int64_t chunk = 0; chunk < chunks; ++chunk)
+    unitOf[{chunk, kNoSums}] = 0;
+  for (size_t index = 0; index < plan.groups.size(); ++index)
+    unitOf[getKey(index)] = 0;
+  plan.chunkUnits = {0};
+  int64_t numUnits = 0;
+  for (auto &[key, unit] : unitOf) {
+    unit = numUnits++;
+    if (key.second == kNoSums)
+      plan.chunkUnits.push_back(numUnits);
+  }
+  for (size_t index = 0; index < plan.groups.size(); ++index)
+    plan.groups[index].chunk = unitOf[getKey(index)];
+}
+
 /// Puts the groups of a class side by side, sums first, tall groups first:
 /// their chunks are the ones to start early. Returns the order of the pieces.
 static SmallVector<size_t> sortGroups(KernelPlan &plan, int64_t chunks) {
@@ -275,6 +303,13 @@ KernelPlan loops::makePlan(const PackedStructure &structure,
     plan.groups.push_back(group);
   }
   assignChunks(plan, pieces, structure, tied, options);
+  int64_t numChunks = options.chunks;
+  plan.chunkUnits.resize(numChunks + 1);
+  std::iota(plan.chunkUnits.begin(), plan.chunkUnits.end(), 0);
+  if (options.separateSums) {
+    separateSums(plan, tied, numChunks);
+    numChunks = plan.chunkUnits.back();
+  }
 
   // Rows that are sums, by chunk; groups refer to them by position.
   std::vector<int32_t> slot(structure.numRows, -1);
@@ -291,7 +326,7 @@ KernelPlan loops::makePlan(const PackedStructure &structure,
   }
   llvm::sort(accumulated);
   plan.accumulatedBounds = getBounds(
-      accumulated, options.chunks, [](const auto &item) { return item.first; });
+      accumulated, numChunks, [](const auto &item) { return item.first; });
   for (auto [position, item] : llvm::enumerate(accumulated)) {
     plan.accumulated.push_back(item.second);
     slot[item.second] =
@@ -304,11 +339,12 @@ KernelPlan loops::makePlan(const PackedStructure &structure,
       empty.push_back(row);
   std::vector<int64_t> emptyChunks =
       shareOut(std::vector<int64_t>(empty.size(), 1), options.chunks);
-  plan.emptyBounds = getBounds(emptyChunks, options.chunks,
-                               [](int64_t chunk) { return chunk; });
+  plan.emptyBounds = getBounds(emptyChunks, numChunks, [&](int64_t chunk) {
+    return plan.chunkUnits[chunk + 1] - 1;
+  });
   plan.empty = std::move(empty);
 
-  SmallVector<size_t> order = sortGroups(plan, options.chunks);
+  SmallVector<size_t> order = sortGroups(plan, numChunks);
   layOut(plan, structure, pieces, order, values, options,
          [&](const KernelGroup &group, int32_t row) {
            return group.accumulate ? slot[row] : row;

@@ -37,6 +37,9 @@ struct PlanOptions {
   /// First group of each chunk of the packed matrix, if it was cut into as many
   /// chunks before; chunks have no row in common.
   ArrayRef<int64_t> chunkStarts;
+  /// Whether groups that have rows in common become a chunk of their own, so
+  /// that their sums are few. `chunkUnits` says what a thread's chunks are.
+  bool separateSums = false;
 };
 
 /// One kernel group.
@@ -87,9 +90,15 @@ struct KernelPlan {
   std::vector<int64_t> emptyBounds;
   /// Set if the values have to be laid out anew.
   std::optional<std::vector<float>> values;
+  /// The chunks of thread i are [chunkUnits[i], chunkUnits[i + 1]): one unless
+  /// sums are separate.
+  std::vector<int64_t> chunkUnits;
 
   int64_t getNumChunks() const {
     return static_cast<int64_t>(emptyBounds.size()) - 1;
+  }
+  int64_t getNumThreads() const {
+    return static_cast<int64_t>(chunkUnits.size()) - 1;
   }
   int64_t getMaxAccumulated() const;
   bool hasAccumulated() const { return !accumulated.empty(); }

@@ -12,6 +12,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "passes/Conversion/Loops/Epilogue.h"
+#include "passes/Conversion/Loops/ImageRows.h"
 #include "passes/Conversion/Loops/InputLayout.h"
 #include "passes/Conversion/Loops/Kernel.h"
 
@@ -133,9 +134,9 @@ Value RowKernel::getInputBase(const Batch &batch, Value sample,
                               Value convGroup) {
   if (!layout)
     return sample;
-  Value position =
-      emitter.add(emitter.mul(emitter.div(sample, width), layout->getPitch()),
-                  emitter.rem(sample, width));
+  Value position = emitter.add(
+      emitter.mul(emitter.div(sample, width), layout->getRowStep()),
+      emitter.mul(emitter.rem(sample, width), layout->getColumnStep()));
   return emitter.add(position,
                      emitter.mul(convGroup, layout->getConvGroupStride()));
 }
