@@ -69,6 +69,10 @@ private:
   std::pair<Value, Value> getBounds(Emitter &emitter, ArrayRef<int64_t> bounds,
                                     size_t list, Value chunk) const;
 
+  /// Prefetches ahead of the weights of a column, at `position` of a turn of
+  /// the loop: once for each cache line.
+  void prefetchLines(Emitter &emitter, Value weights, int64_t position,
+                     int64_t height) const;
   /// The offset of the next column, whose step is entry `k`.
   Value addStep(Emitter &emitter, Value offset, Value k) const;
 
