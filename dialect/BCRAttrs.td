@@ -76,7 +76,8 @@ def BCR_FormAttr : EnumAttr<BCR_Dialect, BCR_FormKind, "form"> {
 
 def BCR_KernelKind : BCR_Enum<"KernelKind", "what runs along the vector", [
   I32EnumAttrCase<"Pixels", 0, "pixels">,
-  I32EnumAttrCase<"Rows", 1, "rows">
+  I32EnumAttrCase<"Rows", 1, "rows">,
+  I32EnumAttrCase<"Depthwise", 2, "depthwise">
 ]>;
 
 def BCR_ScheduleAttr : AttrDef<BCR_Dialect, "Schedule"> {
@@ -86,7 +87,9 @@ def BCR_ScheduleAttr : AttrDef<BCR_Dialect, "Schedule"> {
     `pixels`: output positions run along the vector; one tile holds `height`
     weight rows by `vectors` vectors of `lanes` positions. `rows`: weight rows
     run along the vector; one tile holds `vectors` samples by `height` rows, and
-    `height` is a multiple of `lanes` or less than it.
+    `height` is a multiple of `lanes` or less than it. `depthwise`: output
+    positions of one channel run along the vector; one tile holds `height` image
+    rows by one vector of up to `lanes` positions.
 
     ```mlir
     #bcr.schedule<pixels, height = 8, vectors = 3, lanes = 16>

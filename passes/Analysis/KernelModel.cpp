@@ -32,6 +32,21 @@ static constexpr double kThirdCacheBytes = 1 << 24;
 static constexpr double kThirdCacheBytesPerCycle = 20.0;
 static constexpr double kMemoryBytesPerCycle = 10.0;
 
+/// More taps than this are a loop over them in the pixels kernel; the depthwise
+/// kernel has an instruction for each.
+static constexpr int64_t kMaxDepthwiseTaps = 49;
+/// With more outputs to an input channel, the pixels kernel shares its loads.
+static constexpr int64_t kMaxDepthwiseRows = 2;
+
+/// Whether a convolution is one for the depthwise kernel.
+static bool isDepthwise(Conv2DOp conv, int64_t rowsPerConvGroup) {
+  int64_t taps = conv.getKernel()[0] * conv.getKernel()[1];
+  return conv.getGroups() > 1 && conv.getNumColumns() == taps &&
+         taps <= kMaxDepthwiseTaps && rowsPerConvGroup <= kMaxDepthwiseRows &&
+         conv.getStrides()[1] <= 2 &&
+         !isa<PackedType>(conv.getWeight().getType());
+}
+
 LayerWork mlir::bcr::getLayerWork(LayerOpInterface layer, VectorUnit unit) {
   LayerWork work;
   auto init = cast<ShapedType>(layer.getInit().getType());
@@ -47,6 +62,13 @@ LayerWork mlir::bcr::getLayerWork(LayerOpInterface layer, VectorUnit unit) {
   work.rowsPerConvGroup /= conv.getGroups();
   int64_t height = init.getDimSize(2);
   int64_t width = init.getDimSize(3);
+  work.imageHeight = height;
+  work.imageWidth = width;
+  if (isDepthwise(conv, work.rowsPerConvGroup)) {
+    work.kernel = KernelKind::Depthwise;
+    work.numPositions = height * width;
+    return work;
+  }
   if (height * width * 4 <= unit.lanes) {
     work.numPositions = height * width;
     return work;
@@ -151,10 +173,39 @@ static double estimateCycles(const LayerWork &work, const TileChoice &choice,
   return std::max(cycles, weightBytes / bytesPerCycle) + cycles * 0.01;
 }
 
+/// The tile of the depthwise kernel: as many output rows as there are registers
+/// for, beside the weights of the channel where these fit too, and the image
+/// cut evenly.
+static TileChoice chooseDepthwiseTile(MLIRContext *context,
+                                      const LayerWork &work, VectorUnit unit,
+                                      const GroupWorkByHeight &groups) {
+  int64_t numColumns = 0;
+  for (auto [rowCount, group] : groups)
+    numColumns += rowCount * group.numColumns;
+  int64_t taps = divideCeil(numColumns, std::max<int64_t>(work.numRows, 1));
+  // Two registers are for inputs; many taps make long code of many rows.
+  int64_t free = unit.registers - 2 - taps;
+  int64_t most = free >= 4 ? std::min<int64_t>(free, 8) : taps > 25 ? 4 : 8;
+  int64_t imageHeight = std::max<int64_t>(work.imageHeight, 1);
+  int64_t height = divideCeil(imageHeight, divideCeil(imageHeight, most));
+  TileChoice choice;
+  choice.schedule = ScheduleAttr::get(context, KernelKind::Depthwise, height,
+                                      /*vectors=*/1, unit.lanes);
+  choice.nextPiece.assign(height, 1);
+  // One multiply-add a tap and vector, half a load each, and the stores.
+  double vectors = double(work.imageHeight) *
+                   double(divideCeil(work.imageWidth, unit.lanes));
+  choice.cycles = double(work.numImages) * vectors *
+                  (double(numColumns) * 0.75 + double(work.numRows));
+  return choice;
+}
+
 TileChoice mlir::bcr::chooseTile(MLIRContext *context, const LayerWork &work,
                                  VectorUnit unit,
                                  const GroupWorkByHeight &groups,
                                  int64_t numRevisits) {
+  if (work.kernel == KernelKind::Depthwise)
+    return chooseDepthwiseTile(context, work, unit, groups);
   bool pixels = work.kernel == KernelKind::Pixels;
   int64_t tallest = 1;
   for (auto [rowCount, group] : groups)

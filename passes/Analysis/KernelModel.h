@@ -4,7 +4,7 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// A simple model of the two kernels of passes/README.md. It ranks: dense
+// A simple model of the kernels of passes/README.md. It ranks: dense
 // against sparse in bcr-select, one register tile against another in bcr-tile.
 // Cycles are those of a core that does two multiply-adds and two loads a cycle.
 //
@@ -43,11 +43,14 @@ struct LayerWork {
   /// Output channels that read the same input channels: the rows of a group of
   /// a grouped convolution.
   int64_t rowsPerConvGroup = 1;
+  /// Rows and columns of an output image; 1 for a matmul.
+  int64_t imageHeight = 1;
+  int64_t imageWidth = 1;
 };
 
-/// Chooses the kernel: output positions along the vector for images, weight
-/// rows for linear layers and for images of fewer positions than a quarter
-/// vector.
+/// Chooses the kernel: output positions along the vector for images, those of
+/// one channel for depthwise convolutions with dense weights, weight rows for
+/// linear layers and for images of fewer positions than a quarter vector.
 LayerWork getLayerWork(LayerOpInterface layer, VectorUnit unit);
 
 /// Groups with `rowCount` rows, the key of the map below, taken together.

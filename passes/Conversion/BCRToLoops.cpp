@@ -4,6 +4,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "passes/Conversion/Loops/DepthwiseKernel.h"
 #include "passes/Conversion/Loops/Kernel.h"
 #include "passes/Passes.h"
 
@@ -61,8 +62,15 @@ struct ConvertBCRToLoopsPass
         if (!conv)
           return op->emitOpError("has no positions to run along the vector; "
                                  "its schedule has to be 'rows'");
-        ++numPixelKernels;
-        if (failed(emitPixelKernel(conv, weights, schedule, emitter)))
+        bool depthwise = schedule.getKernel() == KernelKind::Depthwise;
+        if (depthwise && !canRunDepthwise(conv, weights)) {
+          depthwise = false;
+          schedule = getDefaultSchedule(op, schedule.getLanes());
+        }
+        ++(depthwise ? numDepthwiseKernels : numPixelKernels);
+        if (failed(depthwise
+                       ? emitDepthwiseKernel(conv, weights, schedule, emitter)
+                       : emitPixelKernel(conv, weights, schedule, emitter)))
           return failure();
       }
     }

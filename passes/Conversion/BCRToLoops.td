@@ -14,7 +14,7 @@ def ConvertBCRToLoopsPass
   let summary = "Turn layers on memrefs into loops over vectors";
   let description = [{
     Each layer becomes loops of `scf`, `vector`, `memref`, `arith` and `math`
-    around one of two kernels (see passes/README.md). There is one kernel body
+    around one of three kernels (see passes/README.md). There is one kernel body
     for each height of a group, driven by index arrays, not one for each group.
     Weights and index arrays become private constants `<layer>.values`,
     `<layer>.steps`, ...; each index array is as narrow as its elements allow and
@@ -23,7 +23,10 @@ def ConvertBCRToLoopsPass
 
     The input of a convolution is copied into a buffer with the halo that it
     needs, split in phases where it has strides; a convolution without padding
-    and strides reads it where it is.
+    and strides reads it where it is, and so does a depthwise one. A layer whose
+    schedule is `depthwise` and that the kernel cannot run (pruned weights, a
+    horizontal stride above two, rows that are not neighbouring elements) runs
+    as `pixels`.
 
     With `threads` above one, loops whose turns are independent are
     `scf.parallel`. Which thread computes what does not change the result.
@@ -43,7 +46,9 @@ def ConvertBCRToLoopsPass
     Statistic<"numPixelKernels", "num-pixel-kernels",
               "layers with positions along the vector">,
     Statistic<"numRowKernels", "num-row-kernels",
-              "layers with rows along the vector">
+              "layers with rows along the vector">,
+    Statistic<"numDepthwiseKernels", "num-depthwise-kernels",
+              "layers with positions of one channel along the vector">
   ];
   let dependentDialects = [
     "::mlir::arith::ArithDialect", "::mlir::math::MathDialect",

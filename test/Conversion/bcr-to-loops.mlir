@@ -227,3 +227,44 @@ func.func @strided(%x: memref<1x1x9x9xf32, strided<[90, 90, 9, 1]>>, %o: memref<
      schedule = #bcr.schedule<pixels, height = 1, vectors = 2, lanes = 4>}
   return
 }
+
+// -----
+
+// A depthwise layer has no index array and copies nothing. Sixteen columns are
+// one vector: zeros at its left end are a masked load. Tiles of two rows: the
+// first and the last read three rows of the image, the loop between them four.
+
+// CHECK-NOT: @depthwise.offsets
+// CHECK-DAG: memref.global "private" constant @depthwise.values : memref<18xf32>
+// CHECK-LABEL: func.func @depthwise
+// CHECK-NOT: memref.alloc
+// CHECK: scf.for {{.*}} to %c2
+// CHECK-COUNT-9: memref.load {{.*}} : memref<18xf32>
+// CHECK: vector.maskedload {{.*}} vector<16xi1>
+// CHECK-COUNT-15: vector.fma
+// CHECK-NOT: vector.fma
+// CHECK-COUNT-2: vector.store
+// CHECK: scf.for
+// CHECK-COUNT-18: vector.fma
+// CHECK-NOT: vector.fma
+// CHECK: }
+// CHECK-COUNT-15: vector.fma
+// CHECK-NOT: vector.fma
+
+// THREADS-LABEL: func.func @depthwise
+// THREADS: scf.parallel
+func.func @depthwise(%x: memref<1x2x10x16xf32>, %b: memref<2xf32>, %o: memref<1x2x10x16xf32>) {
+  %w = bcr.constant {
+    block = array<i64: 2, 9>,
+    groups = dense<[[0, 2, 0, 9]]> : tensor<1x4xi32>,
+    rows = dense<[1, 0]> : tensor<2xi16>,
+    columns = dense<[0, 1, 2, 3, 4, 5, 6, 7, 8]> : tensor<9xi16>,
+    values = dense<[1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 9.0,
+                    10.0, 11.0, 12.0, 13.0, 14.0, 15.0, 16.0, 17.0, 18.0]> : tensor<18xf32>
+  } : !bcr.packed<2x9xf32>
+  bcr.conv2d ins(%x : memref<1x2x10x16xf32>) weights(%w : !bcr.packed<2x9xf32>)
+    bias(%b : memref<2xf32>) outs(%o : memref<1x2x10x16xf32>)
+    {kernel = array<i64: 3, 3>, padding = array<i64: 1, 1, 1, 1>, groups = 2 : i64, layer = "depthwise",
+     schedule = #bcr.schedule<depthwise, height = 2, vectors = 1, lanes = 16>}
+  return
+}

@@ -61,11 +61,11 @@ func.func @packed(%x: tensor<1x3x12x12xf32>, %o: tensor<1x4x12x12xf32>) -> tenso
 }
 
 // Rows of a depthwise convolution read different channels: pieces of one row,
-// and as many vectors as keep the multiply-adds busy.
+// in order. Forty image rows are five tiles of eight.
 // CHECK-LABEL: func.func @depthwise
 // CHECK: groups = dense<{{\[\[}}0, 1, 0, 2], [1, 1, 0, 2], [2, 1, 0, 2]]>
 // CHECK-SAME: values = dense<[1.000000e+00, 2.000000e+00, 3.000000e+00, 4.000000e+00, 5.000000e+00, 6.000000e+00]>
-// CHECK: schedule = #bcr.schedule<pixels, height = 1, vectors = 8, lanes = 16>
+// CHECK: schedule = #bcr.schedule<depthwise, height = 8, vectors = 1, lanes = 16>
 func.func @depthwise(%x: tensor<1x3x40x41xf32>, %o: tensor<1x3x40x40xf32>) -> tensor<1x3x40x40xf32> {
   %w = arith.constant dense<[[[[1.0, 2.0]]], [[[3.0, 4.0]]], [[[5.0, 6.0]]]]> : tensor<3x1x1x2xf32>
   %y = bcr.conv2d ins(%x : tensor<1x3x40x41xf32>) weights(%w : tensor<3x1x1x2xf32>) outs(%o : tensor<1x3x40x40xf32>)

@@ -1,0 +1,158 @@
+"""The depthwise kernel against the definition of a layer: sizes, strides, padding, layouts."""
+
+from __future__ import annotations
+
+import ctypes
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from loops_harness import Layer, call, compile_layers, pack_blocks, pack_whole
+
+# Masked loads at the edges of an image, and loads with shuffles.
+SCHEDULES = {
+    "w7": "depthwise, height = 7, vectors = 1, lanes = 16",
+    "w4": "depthwise, height = 4, vectors = 1, lanes = 16",
+    "m5": "depthwise, height = 5, vectors = 1, lanes = 8",
+    "n8": "depthwise, height = 8, vectors = 1, lanes = 4",
+    "n3": "depthwise, height = 3, vectors = 1, lanes = 4",
+    "s2": "depthwise, height = 2, vectors = 1, lanes = 1",
+}
+
+
+def pitched(layer: Layer, operand: str, shape: tuple[int, ...], gap: int) -> None:
+    """Gives rows of an operand `gap` elements between them, and channels a few more."""
+    pitch = shape[3] + gap
+    channel = shape[2] * pitch + 3
+    sample = shape[1] * channel + 5
+    layer.layouts[operand] = f"strided<[{sample}, {channel}, {pitch}, 1]>"
+
+
+def make_layers() -> list[Layer]:
+    """What networks have, and what goes wrong: edges wider than a vector, images below one."""
+    rng = np.random.default_rng(11)
+    layers: list[Layer] = []
+    pad1 = (1, 1, 1, 1)
+    for tag, schedule in SCHEDULES.items():
+
+        def add(
+            name: str,
+            image: tuple[int, int, int],
+            multiplier: int = 1,
+            tag: str = tag,
+            schedule: str = schedule,
+            **options: object,
+        ) -> Layer:
+            options = {"batch": 1, "kernel": (3, 3), "groups": image[0], **options}
+            taps = int(np.prod(options["kernel"]))  # type: ignore[call-overload]
+            weight = rng.standard_normal((image[0] * multiplier, taps)).astype(np.float32)
+            packed = pack_whole(weight)
+            layer = Layer(f"{name}_{tag}", packed, schedule=schedule, image=image, **options)  # type: ignore[arg-type]
+            layers.append(layer)
+            return layer
+
+        for size in (1, 2, 3, 4, 7, 14, 16, 17, 35):
+            name = f"same{size}"
+            add(name, (3, size, size + 1), padding=pad1, activation="relu6")
+            add(f"{name}_s2", (2, size + 1, size), padding=pad1, strides=(2, 2), batch=3)
+        add("tall", (2, 40, 50), padding=pad1, residual=True, activation="relu", dynamic=True)
+        add("tall_s2", (2, 41, 77), padding=pad1, strides=(2, 2), residual=True, batch=2)
+        add("valid", (2, 19, 38), bias=False)
+        add("valid_s2", (2, 19, 70), strides=(2, 2))
+        add("lopsided", (2, 12, 20), padding=(0, 2, 1, 0))
+        add("lopsided_s2", (2, 12, 21), padding=(0, 0, 1, 1), strides=(2, 2))
+        add("wide_padding", (2, 3, 2), padding=(4, 6, 3, 19))
+        add("five", (2, 14, 18), kernel=(5, 5), padding=(2, 2, 2, 2))
+        add("five_s2", (2, 14, 37), kernel=(5, 5), padding=(2, 2, 2, 2), strides=(2, 2))
+        add("seven", (2, 20, 40), kernel=(7, 7), padding=(3, 3, 3, 3), residual=True)
+        add("seven_s2", (2, 9, 9), kernel=(7, 7), padding=(3, 3, 3, 3), strides=(2, 2))
+        add("one_by_three", (3, 1, 40), kernel=(1, 3), padding=(0, 1, 0, 1))
+        add("four_by_two", (3, 11, 24), kernel=(4, 2), padding=(1, 0, 2, 1), strides=(1, 2))
+        add("dilated", (2, 20, 40), padding=(2, 3, 2, 3), dilations=(2, 3))
+        add("dilated_s2", (2, 20, 41), padding=(2, 2, 2, 2), dilations=(2, 2), strides=(2, 2))
+        add("rows_s3", (2, 20, 18), padding=pad1, strides=(3, 1))
+        add("columns_s3", (2, 20, 18), padding=pad1, strides=(1, 3))
+        add("multiplied", (3, 9, 20), multiplier=2, padding=pad1)
+        gaps = add("gaps", (2, 9, 18), residual=True, batch=2, padding=pad1)
+        pitched(gaps, "input", gaps.input_shape(), 1)
+        pitched(gaps, "residual", gaps.output_shape(), 2)
+        pitched(gaps, "out", gaps.output_shape(), 4)
+        strides = add("any_stride", (3, 6, 8), padding=pad1, batch=2)
+        strides.layouts["input"] = "strided<[?, ?, ?, ?], offset: ?>"
+        pruned = add("pruned", (6, 9, 9), padding=pad1)
+        pruned.packed = pack_blocks(rng, 6, 9, (2, 9), 0.5, rows_too=True)
+    return layers
+
+
+LAYERS = make_layers()
+
+
+@pytest.fixture(scope="module")
+def libraries(tmp_path_factory: pytest.TempPathFactory) -> list[ctypes.CDLL]:
+    """The layers compiled for one thread and for two."""
+    folder: Path = tmp_path_factory.mktemp("depthwise")
+    return [compile_layers(LAYERS, folder, threads=threads) for threads in (1, 2)]
+
+
+def place(
+    layer: Layer, operand: str, array: np.ndarray, rest: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """A copy of `array` in the layout of the operand, and what it is in: `rest` elsewhere."""
+    layout = layer.layouts.get(operand, "")
+    strides = np.array(array.strides) // array.itemsize
+    if layout.startswith("strided") and "?" not in layout:
+        strides = np.array([int(s) for s in layout.split("[")[1].split("]")[0].split(",")])
+    size = int(strides @ (np.array(array.shape) - 1)) + 1
+    whole = np.full(size + 128, rest, np.float32)
+    copy = np.lib.stride_tricks.as_strided(whole[64:], array.shape, tuple(strides * 4))
+    copy[...] = array
+    return copy, whole
+
+
+def run(libraries: list[ctypes.CDLL], layer: Layer, x: np.ndarray) -> None:
+    """Runs with NaN around every input, and checks that nothing else is written."""
+    rng = np.random.default_rng(len(layer.name))
+    arrays = [place(layer, "input", x, np.nan)[0]]
+    bias = residual = None
+    if layer.bias:
+        bias = rng.standard_normal(layer.packed.weight.shape[0]).astype(np.float32)
+        arrays.append(bias)
+    if layer.residual:
+        residual = rng.standard_normal(layer.output_shape()).astype(np.float32)
+        arrays.append(place(layer, "residual", residual, np.nan)[0])
+    expected = layer.reference(x, bias, residual)
+    outputs = []
+    for library in libraries:
+        empty = np.full(layer.output_shape(), np.nan, np.float32)
+        out, whole = place(layer, "out", empty, 12345)
+        call(library, layer, *arrays, out)
+        outputs.append(out.copy())
+        out[...] = 12345
+        assert np.all(whole == 12345)
+    largest = np.abs(expected[np.isfinite(expected)]).max(initial=1.0)
+    np.testing.assert_allclose(outputs[0], expected, rtol=0, atol=3e-6 * largest)
+    np.testing.assert_array_equal(*outputs)
+
+
+def make_input(layer: Layer) -> np.ndarray:
+    """Distinct values."""
+    rng = np.random.default_rng(layer.input_shape())
+    return rng.standard_normal(layer.input_shape()).astype(np.float32)
+
+
+@pytest.mark.parametrize("layer", LAYERS, ids=lambda layer: layer.name)
+def test_layer(libraries: list[ctypes.CDLL], layer: Layer) -> None:
+    run(libraries, layer, make_input(layer))
+
+
+@pytest.mark.parametrize(
+    "layer", [layer for layer in LAYERS if not layer.activation], ids=lambda layer: layer.name
+)
+@pytest.mark.filterwarnings("ignore:invalid value")
+def test_infinities_stay_where_they_are(libraries: list[ctypes.CDLL], layer: Layer) -> None:
+    """Inf and NaN at the edges reach the outputs whose taps meet them, and no other."""
+    x = make_input(layer)
+    x[..., 0] = np.inf
+    x[..., -1, -1] = np.nan
+    run(libraries, layer, x)
