@@ -68,7 +68,7 @@ Value EntryBuilder::loadPointer(Value array, int64_t index) {
 Value EntryBuilder::loadSize() {
   Type type = builder.getI64Type();
   Value slot = LLVM::GEPOp::create(
-      builder, pointerType, type, entry.getArgument(3),
+      builder, pointerType, type, entry.getArgument(4),
       ArrayRef<LLVM::GEPArg>{static_cast<int32_t>(numSizes++)});
   return LLVM::LoadOp::create(builder, type, slot);
 }
@@ -102,7 +102,7 @@ Value EntryBuilder::makeMemRef(MemRefType type, Value pointer) {
 /// The buffer for time stamps, empty if the caller gives none.
 Value EntryBuilder::makeProfile(MemRefType type) {
   Location loc = builder.getLoc();
-  Value pointer = entry.getArgument(4);
+  Value pointer = entry.getArgument(5);
   auto constant = [&](int64_t value) -> Value {
     return LLVM::ConstantOp::create(builder, builder.getI64Type(),
                                     builder.getI64IntegerAttr(value));
@@ -138,6 +138,8 @@ Value EntryBuilder::makeArgument(unsigned position) {
     return makeProfile(memref);
   if (main.getArgAttr(position, "bcr.pool"))
     return makeMemRef(memref, entry.getArgument(2));
+  if (main.getArgAttr(position, "bcr.arena"))
+    return makeMemRef(memref, entry.getArgument(3));
   if (main.getArgAttr(position, "bcr.output"))
     return makeMemRef(memref, loadPointer(entry.getArgument(1), numOutputs++));
   Value pointer = loadPointer(entry.getArgument(0), numInputs++);
@@ -200,8 +202,8 @@ void EmitEntry::runOnOperation() {
   }
   OpBuilder builder = OpBuilder::atBlockEnd(module.getBody());
   Type pointer = LLVM::LLVMPointerType::get(&getContext());
-  auto type = builder.getFunctionType(
-      {pointer, pointer, pointer, pointer, pointer}, builder.getI32Type());
+  auto type = builder.getFunctionType(SmallVector<Type>(6, pointer),
+                                      builder.getI32Type());
   auto entry =
       func::FuncOp::create(builder, function->getLoc(), "bcr_run", type);
   EntryBuilder(*function, entry).build();

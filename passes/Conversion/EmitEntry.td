@@ -17,8 +17,8 @@ def BCREmitEntryPass : Pass<"bcr-emit-entry", "::mlir::ModuleOp"> {
     other function becomes internal, so that an object file exports one name.
 
     Requires: `@main` takes memrefs in row-major layout and numbers, has no
-    results and marks its arguments as `bcr-destinations`, `bcr-guard` and
-    `bcr-pool-constants` do.
+    results and marks its arguments as `bcr-destinations`, `bcr-guard`,
+    `bcr-plan-arena` and `bcr-pool-constants` do.
     Ensures: `bcr_run` is the one function that other code sees.
     Fails when: what it requires does not hold, or `bcr_run` exists.
   }];

@@ -124,6 +124,10 @@ static void buildLoops(OpPassManager &manager, const Configuration &config) {
   addCleanup(manager);
 }
 
+static void buildArena(OpPassManager &manager, const Configuration &) {
+  manager.addPass(createBCRPlanArenaPass());
+}
+
 static void buildConstants(OpPassManager &manager,
                            const Configuration &config) {
   BCRPoolConstantsPassOptions pool;
@@ -191,6 +195,7 @@ static constexpr Stage kStages[] = {
     {"plan", buildPlan},
     {"instrument", buildInstrument},
     {"loops", buildLoops},
+    {"arena", buildArena},
     {"constants", buildConstants},
     {"entry", buildEntry},
     {"llvm", buildLLVM},

@@ -11,8 +11,9 @@ import numpy as np
 
 from bcr.errors import CompileError, ConfigError, IRError, VerificationError
 from bcr.executable import Executable
-from bcr.program import Constant, Program, Signature, aligned_pool
+from bcr.program import Constant, Program, Signature
 from bcr.target import Target
+from bcr.workspace import Arena, aligned_bytes
 
 if TYPE_CHECKING:
     from bcr.frontend.specs import ImportedModel
@@ -141,7 +142,8 @@ def compile_imported(
         layers = _python(facts, "bcr.layers", {})
         checks = tuple(_python(facts, "bcr.checks", []))
         constants = tuple(_constant(entry) for entry in _python(facts, "bcr.pool", []))
-        pool = aligned_pool(_core.pool_size(module))
+        arena = Arena.from_json(_python(facts, "bcr.arena", vars(Arena())))
+        pool = aligned_bytes(_core.pool_size(module))
         _core.write_pool(module, pool)
     except IRError as error:
         path = _write_reproducer(imported.text, pipeline)
@@ -167,6 +169,7 @@ def compile_imported(
         checks=checks,
         constants=constants,
         pool=pool,
+        arena=arena,
         code=code,
         stages=texts,
         remarks=tuple(str(remark) for remark in result.remarks),

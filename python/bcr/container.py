@@ -21,10 +21,12 @@ import numpy as np
 import numpy.typing as npt
 
 from bcr.errors import BCRError, ExportError, FormatError
-from bcr.program import Constant, Program, Signature, aligned_pool
+from bcr.program import Constant, Program, Signature
 from bcr.target import Target
+from bcr.workspace import Arena, aligned_bytes
 
-VERSION = 1
+VERSION = 2
+"""2: the code takes a workspace, whose size the manifest gives."""
 _INDEX_TYPES = {"i8": np.uint8, "i16": np.uint16, "i32": np.int32, "i64": np.int64}
 
 
@@ -76,6 +78,7 @@ def save_program(program: Program, path: Path) -> None:
         "options": program.options,
         "layers": program.layers,
         "checks": program.checks,
+        "arena": vars(program.arena),
         "constants": [[c.name, c.offset, c.size, c.dtype, c.bound] for c in program.constants],
         "digest": {"code": _digest(code), "pool": _digest(program.pool)},
     }
@@ -129,7 +132,7 @@ def _program_from(
         if array.dtype != np.uint8 or array.ndim != 1 or _digest(array) != manifest["digest"][name]:
             raise FormatError(f"{path}: the {name} was altered after saving; save the model again")
     constants = tuple(Constant(*entry) for entry in manifest["constants"])
-    pool = aligned_pool(stored.size)
+    pool = aligned_bytes(stored.size)
     pool[:] = stored
     for constant in constants:
         _validate_constant(path, constant, pool)
@@ -142,6 +145,7 @@ def _program_from(
         checks=tuple(str(message) for message in manifest["checks"]),
         constants=constants,
         pool=pool,
+        arena=Arena.from_json(manifest["arena"]),
         library=code.tobytes(),
     )
 

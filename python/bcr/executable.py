@@ -21,20 +21,21 @@ from bcr.frontend.structure import bind, unflatten
 from bcr.linker import link_library
 from bcr.program import Program
 from bcr.report import CompileReport, Profile, measure
+from bcr.workspace import Workspaces
 
 if TYPE_CHECKING:
     from bcr.target import Target
 
 _ENTRY = "bcr_run"
-_ENTRY_TYPE = ctypes.CFUNCTYPE(ctypes.c_int32, *[ctypes.c_void_p] * 5)
+_ENTRY_TYPE = ctypes.CFUNCTYPE(ctypes.c_int32, *[ctypes.c_void_p] * 6)
 _LIBRARIES = itertools.count(1)
 
 
 class Executable:
     """A compiled model. Call it with what the PyTorch model takes.
 
-    Safe to call from several threads at once: a call shares nothing with another but weights,
-    which are only read.
+    Safe to call from several threads at once, which then run at the same time: a call shares
+    nothing with another but weights, which are only read.
     """
 
     def __init__(self, program: Program, name: str = "model") -> None:
@@ -42,6 +43,7 @@ class Executable:
         self._name = name
         self._lock = threading.Lock()
         self._entry: Any = None
+        self._workspaces = Workspaces(program.arena.bytes)
         # Inputs that the model returns: copied, as `x.clone()` looks the same to the exporter.
         self._passed = _inputs_in(program.signature.out_spec)
         # What keeps the loaded code in memory.
@@ -86,13 +88,15 @@ class Executable:
             shape = tuple(d if isinstance(d, int) else d.value(sizes) for d in output.shape)
             dims += [n for n, d in zip(shape, output.shape) if not isinstance(d, int)]
             outputs.append(_empty(shape, output.dtype, like_torch))
-        code = entry(
-            (ctypes.c_void_p * max(len(pointers), 1))(*pointers),
-            (ctypes.c_void_p * max(len(outputs), 1))(*map(_address, outputs)),
-            self._program.pool.ctypes.data,
-            (ctypes.c_int64 * max(len(dims), 1))(*dims),
-            profile,
-        )
+        with self._workspaces.lease() as workspace:
+            code = entry(
+                (ctypes.c_void_p * max(len(pointers), 1))(*pointers),
+                (ctypes.c_void_p * max(len(outputs), 1))(*map(_address, outputs)),
+                self._program.pool.ctypes.data,
+                workspace.ctypes.data,
+                (ctypes.c_int64 * max(len(dims), 1))(*dims),
+                profile,
+            )
         if code:
             raise InputError(self._program.checks[code - 1])
         passed = [_copy(leaf) if i in self._passed else leaf for i, leaf in enumerate(leaves)]
@@ -162,6 +166,11 @@ class Executable:
     def program(self) -> Program:
         """The compiled model as data."""
         return self._program
+
+    @property
+    def workspaces(self) -> Workspaces:
+        """The memory that calls work in: `program.arena.bytes` for each call at a time."""
+        return self._workspaces
 
     @property
     def size(self) -> int:

@@ -11,7 +11,8 @@ from bcr.container import write_atomically
 from bcr.errors import ConfigError, ExportError, UnsupportedError
 from bcr.frontend.specs import InputSpec, Linear, OutputSpec
 from bcr.linker import c_compiler, link_flags, run_tool
-from bcr.program import ALIGNMENT, Program
+from bcr.program import Program
+from bcr.workspace import ALIGNMENT
 
 _C_TYPES = {
     "bool": "uint8_t",
@@ -110,11 +111,12 @@ def _parameters(program: Program) -> list[str]:
             for i, spec in enumerate(program.signature.inputs)
         ),
         *(f"{_C_TYPES[spec.dtype]} *output{i}" for i, spec in enumerate(program.signature.outputs)),
+        "void *workspace",
     ]
 
 
 def _prototype(program: Program, name: str) -> str:
-    return f"int32_t {name}_run({', '.join(_parameters(program)) or 'void'})"
+    return f"int32_t {name}_run({', '.join(_parameters(program))})"
 
 
 def _header(program: Program, name: str) -> str:
@@ -126,6 +128,11 @@ def _header(program: Program, name: str) -> str:
               for i, spec in enumerate(program.signature.outputs)]  # fmt: skip
     checks = [f" *   {code}: {' '.join(text.split()).replace('*/', '* /')}"
               for code, text in enumerate(program.checks, 1)]  # fmt: skip
+    allocations = (
+        f"Allocates up to {program.arena.unplanned} buffers whose size depends on the inputs."
+        if program.arena.unplanned
+        else "Allocates no memory."
+    )
     return f"""/* A compiled model for {program.target.triple}, {program.target.cpu}. */
 #ifndef {guard}
 #define {guard}
@@ -136,10 +143,15 @@ def _header(program: Program, name: str) -> str:
 extern "C" {{
 #endif
 
+/* Bytes of the workspace that {name}_run works in. */
+#define {name.upper()}_WORKSPACE_BYTES {program.arena.bytes + ALIGNMENT}
+
 /* Runs the model. Arrays are contiguous, row-major; float16 and bfloat16 are bit patterns.
 {chr(10).join(lines)}
- * Outputs must overlap neither inputs nor each other.
- * May be called from several threads at once. Returns 0, or the number of the check that failed
+ *   workspace: {name.upper()}_WORKSPACE_BYTES bytes; what they hold does not matter
+ * Outputs and workspace must overlap neither inputs nor each other.
+ * May be called from several threads at once, each with a workspace of its own. {allocations}
+ * Returns 0, or the number of the check that failed
  * (the outputs are then undefined):
 {chr(10).join(checks) or " *   (this model has none)"}
  */
@@ -167,12 +179,14 @@ def _entry(program: Program, name: str) -> str:
     messages = ", ".join(_c_string(text) for text in ("success", *program.checks))
     return f"""#include "{name}.h"
 extern const unsigned char bcr_pool[];
-int32_t bcr_run(const void *const *, void *const *, const void *, const int64_t *, int64_t *);
+int32_t bcr_run(const void *const *, void *const *, const void *, void *, const int64_t *,
+                int64_t *);
 {_prototype(program, name)} {{
   const void *const inputs[] = {{{inputs}}};
   void *const outputs[] = {{{outputs}}};
   const int64_t dims[] = {{{", ".join(dims) or "0"}}};
-  return bcr_run(inputs, outputs, bcr_pool, dims, 0);
+  char *arena = (char *)workspace + (-(uintptr_t)workspace & {ALIGNMENT - 1});
+  return bcr_run(inputs, outputs, bcr_pool, arena, dims, 0);
 }}
 const char *{name}_message(int32_t code) {{
   static const char *const messages[] = {{{messages}}};
@@ -221,6 +235,7 @@ def _example(program: Program, name: str) -> str:
             *(f"size{i}" for i in range(len(symbols))),
             *(f"input{i}" for i in range(len(signature.inputs))),
             *(f"output{i}" for i in range(len(signature.outputs))),
+            "workspace",
         ]
     )
     usage = " ".join(
@@ -257,6 +272,10 @@ static int transfer(const char *path, const char *mode, void *data, size_t size)
 
 int main(int argc, char **argv) {{
   (void)argv;
+  /* Once: it serves any number of calls, one after the other. */
+  void *workspace = malloc({name.upper()}_WORKSPACE_BYTES);
+  if (!workspace)
+    return 1;
 {newline.join(sizes)}
 {newline.join(body)}
   int32_t code = {name}_run({call});
@@ -266,6 +285,7 @@ int main(int argc, char **argv) {{
   }}
 {newline.join(after)}
 {newline.join(free)}
+  free(workspace);
   return 0;
 }}
 """

@@ -15,9 +15,7 @@ from bcr.errors import FormatError
 from bcr.frontend.specs import InputSpec, OutputSpec, SymbolRange, signature_to_json
 from bcr.frontend.structure import check
 from bcr.target import Target
-
-ALIGNMENT = 64
-"""Alignment of the pool in bytes: the widest vector."""
+from bcr.workspace import Arena
 
 
 @dataclass(frozen=True)
@@ -95,6 +93,7 @@ class Program:
         checks: messages of the checks that can fail while running, by code, from 1.
         constants: the arrays in the pool.
         pool: uint8, aligned to `ALIGNMENT`: packed weights, indices and other constants.
+        arena: the memory that a call works in.
         code: the ELF object that defines `bcr_run`, or None if only `library` is at hand.
         library: the same code as a shared library, or None until it is linked.
         stages: IR after the named stages, kept only in the process that compiled.
@@ -108,14 +107,8 @@ class Program:
     checks: tuple[str, ...]
     constants: tuple[Constant, ...]
     pool: npt.NDArray[np.uint8]
+    arena: Arena
     code: bytes | None = None
     library: bytes | None = None
     stages: dict[str, str] = field(default_factory=dict)
     remarks: tuple[str, ...] = ()
-
-
-def aligned_pool(size: int) -> npt.NDArray[np.uint8]:
-    """Return `size` bytes, uninitialised, aligned to `ALIGNMENT`."""
-    raw = np.empty(size + ALIGNMENT, np.uint8)
-    start = -raw.ctypes.data % ALIGNMENT
-    return raw[start : start + size]

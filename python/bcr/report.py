@@ -12,6 +12,7 @@ from typing import Any
 from bcr.errors import ConfigError
 from bcr.program import Program
 from bcr.tables import NUMBER, TEXT, bytes_text, render, time_text
+from bcr.workspace import Arena
 
 
 @dataclass(frozen=True)
@@ -79,12 +80,14 @@ class CompileReport:
     layers: tuple[LayerReport, ...]
     pool_bytes: int
     code_bytes: int
+    arena: Arena
 
     @classmethod
     def of(cls, program: Program) -> CompileReport:
         """Read the report out of a compiled model."""
         layers = tuple(LayerReport.of(name, info) for name, info in program.layers.items())
-        return cls(layers, program.pool.size, len(program.code or program.library or b""))
+        code_bytes = len(program.code or program.library or b"")
+        return cls(layers, program.pool.size, code_bytes, program.arena)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the report as plain Python values."""
@@ -92,7 +95,18 @@ class CompileReport:
             "layers": [dict(vars(layer)) for layer in self.layers],
             "pool_bytes": self.pool_bytes,
             "code_bytes": self.code_bytes,
+            "arena": dict(vars(self.arena)),
         }
+
+    def _memory(self) -> str:
+        arena = self.arena
+        text = (
+            f"a call works in {bytes_text(arena.bytes)}: {arena.buffers} buffers of "
+            f"{bytes_text(arena.buffer_bytes)} that share memory"
+        )
+        if arena.unplanned:
+            text += f"; it allocates {arena.unplanned} more, whose size depends on the inputs"
+        return text
 
     def __str__(self) -> str:
         columns = [
@@ -123,7 +137,7 @@ class CompileReport:
         footer = (
             f"{picked} of {len(self.layers)} layers run sparse; weights {bytes_text(dense)} dense, "
             f"{bytes_text(packed)} packed; all constants {bytes_text(self.pool_bytes)}, "
-            f"code {bytes_text(self.code_bytes)}"
+            f"code {bytes_text(self.code_bytes)}\n{self._memory()}"
         )
         return render("Layers", columns, rows, footer)
 

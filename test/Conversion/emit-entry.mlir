@@ -3,7 +3,7 @@
 // Pointers in the order of inputs and outputs; sizes in the order of arguments.
 // CHECK: func.func private @main
 // CHECK-SAME: llvm.linkage = #llvm.linkage<internal>
-// CHECK: func.func @bcr_run(%[[IN:[a-z0-9_]+]]: !llvm.ptr, %[[OUT:[a-z0-9_]+]]: !llvm.ptr, %[[POOL:[a-z0-9_]+]]: !llvm.ptr, %[[DIMS:[a-z0-9_]+]]: !llvm.ptr, %[[STAMPS:[a-z0-9_]+]]: !llvm.ptr) -> i32
+// CHECK: func.func @bcr_run(%[[IN:[a-z0-9_]+]]: !llvm.ptr, %[[OUT:[a-z0-9_]+]]: !llvm.ptr, %[[POOL:[a-z0-9_]+]]: !llvm.ptr, %[[WORKSPACE:[a-z0-9_]+]]: !llvm.ptr, %[[DIMS:[a-z0-9_]+]]: !llvm.ptr, %[[STAMPS:[a-z0-9_]+]]: !llvm.ptr) -> i32
 // CHECK: llvm.getelementptr %[[IN]][0]
 // CHECK: llvm.getelementptr %[[DIMS]][0]
 // CHECK: %[[X:[a-z0-9_]+]] = builtin.unrealized_conversion_cast %{{.*}} to memref<?x3xf32>
@@ -14,12 +14,16 @@
 // CHECK: %[[Y:[a-z0-9_]+]] = builtin.unrealized_conversion_cast %{{.*}} to memref<?x3xf32>
 // CHECK: %[[STATUS:[a-z0-9_]+]] = memref.alloca() : memref<i32>
 // CHECK: memref.store %{{.*}}, %[[STATUS]][]
+// CHECK: llvm.insertvalue %[[WORKSPACE]], %{{.*}}[1]
+// CHECK: %[[A:[a-z0-9_]+]] = builtin.unrealized_conversion_cast %{{.*}} to memref<64xi8>
+// CHECK: llvm.insertvalue %[[POOL]], %{{.*}}[1]
 // CHECK: %[[W:[a-z0-9_]+]] = builtin.unrealized_conversion_cast %{{.*}} to memref<128xi8>
-// CHECK: call @main(%[[X]], %[[N]], %[[Y]], %[[STATUS]], %[[W]])
+// CHECK: call @main(%[[X]], %[[N]], %[[Y]], %[[STATUS]], %[[A]], %[[W]])
 // CHECK: %[[CODE:[a-z0-9_]+]] = memref.load %[[STATUS]][]
 // CHECK: return %[[CODE]]
 func.func @main(%x: memref<?x3xf32>, %n: index, %y: memref<?x3xf32> {bcr.output},
-                %status: memref<i32> {bcr.status}, %pool: memref<128xi8> {bcr.pool}) {
+                %status: memref<i32> {bcr.status}, %arena: memref<64xi8> {bcr.arena},
+                %pool: memref<128xi8> {bcr.pool}) {
   return
 }
 

@@ -10,6 +10,7 @@ import pytest
 
 from bcr import _core, ir
 from bcr.errors import BCRError
+from bcr.workspace import aligned_bytes
 
 LOOKUP = """
 func.func @main(%table: tensor<5x3xf32>, %rows: tensor<4xi64>) -> tensor<4x3xf32> {
@@ -75,7 +76,9 @@ def _lower(text: str, options: str = "") -> ir.Module:
 def _load(text: str):
     module = _lower(text)
     jit = _core.Jit(_core.emit(module))
-    function = ctypes.CFUNCTYPE(ctypes.c_int32, *[ctypes.c_void_p] * 5)(jit.lookup("bcr_run"))
+    arena = module.operation.attributes["bcr.arena"].to_python()
+    workspace = aligned_bytes(arena["bytes"])
+    function = ctypes.CFUNCTYPE(ctypes.c_int32, *[ctypes.c_void_p] * 6)(jit.lookup("bcr_run"))
 
     def run(inputs, outputs, sizes=()):
         pointers = [
@@ -85,7 +88,7 @@ def _load(text: str):
         dims = (ctypes.c_int64 * max(1, len(sizes)))(*sizes)
         # `jit` owns the code that `function` points to.
         assert jit is not None
-        return function(pointers[0], pointers[1], None, dims, None)
+        return function(pointers[0], pointers[1], None, workspace.ctypes.data, dims, None)
 
     return run
 

@@ -91,11 +91,22 @@ void Emitter::parallelLoop(Value count, Body body) {
       return loop(*known, body);
     return loop(index(0), count, 1, body);
   }
-  auto loop = scf::ParallelOp::create(*this, ValueRange{index(0)},
-                                      ValueRange{count}, ValueRange{index(1)});
+  int64_t shares = threads;
+  std::optional<int64_t> known = getConstantIntValue(count);
+  if (known)
+    shares = std::clamp<int64_t>(*known, 1, threads);
+  auto nest =
+      scf::ParallelOp::create(*this, ValueRange{index(0)},
+                              ValueRange{index(shares)}, ValueRange{index(1)});
   OpBuilder::InsertionGuard guard(*this);
-  setInsertionPointToStart(loop.getBody());
-  body(loop.getInductionVars().front());
+  setInsertionPointToStart(nest.getBody());
+  Value thread = nest.getInductionVars().front();
+  if (known && *known == shares)
+    return body(thread);
+  auto getBegin = [&](Value share) {
+    return div(createOrFold<arith::MulIOp>(share, count), shares);
+  };
+  loop(getBegin(thread), getBegin(add(thread, 1)), 1, body);
 }
 
 void Emitter::coverRange(

@@ -44,7 +44,9 @@ public:
   void loop(Value begin, Value end, int64_t step, Body body);
   /// Without a loop where there is one turn or none.
   void loop(int64_t count, Body body);
-  /// Turns of the loop may run at the same time.
+  /// Turns of the loop may run at the same time: each thread takes an equal
+  /// share of neighbours, in order, so that what a turn allocates is needed
+  /// once a thread.
   void parallelLoop(Value count, Body body);
   /// Covers [0, length) with pieces of up to `lanes` elements. Pieces may
   /// overlap, so the body has to write the same for an element both times.
