@@ -24,6 +24,9 @@ def ConvertBCRToLoopsPass
     needs, split in phases where it has strides; a convolution without padding
     and strides reads it where it is.
 
+    With `by-element` the weights of a column are loaded as vectors whose elements
+    are multiplied with (AArch64: `fmla` by element), instead of one by one.
+
     With `threads` above one, loops whose turns are independent are
     `scf.parallel`. Which thread computes what does not change the result.
 
@@ -36,7 +39,9 @@ def ConvertBCRToLoopsPass
   let options = [
     Option<"threads", "threads", "int64_t", "1", "threads to share layers over">,
     Option<"lanes", "lanes", "int64_t", "4",
-           "f32 lanes for layers that have no schedule">
+           "f32 lanes for layers that have no schedule">,
+    Option<"byElement", "by-element", "bool", "false",
+           "load weights as vectors: the machine multiplies by an element">
   ];
   let statistics = [
     Statistic<"numPixelKernels", "num-pixel-kernels",

@@ -117,6 +117,7 @@ static void buildLoops(OpPassManager &manager, const Configuration &config) {
   ConvertBCRToLoopsPassOptions layers;
   layers.threads = config.threads;
   layers.lanes = config.target.lanes;
+  layers.byElement = config.target.byElement;
   manager.addPass(createConvertBCRToLoopsPass(layers));
   BCRLowerLinalgPassOptions linalg;
   linalg.threads = config.threads;

@@ -39,6 +39,8 @@ struct TargetInfo {
   int64_t lanes = 0;
   /// Number of vector registers.
   int64_t registers = 0;
+  /// Vectors can be multiplied by one element of another.
+  bool byElement = false;
 };
 
 /// Describes `spec`; on an unknown triple, CPU or feature returns false and

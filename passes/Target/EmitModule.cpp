@@ -27,12 +27,18 @@ using namespace mlir::bcr;
 /// Tells the optimiser and the code generator which machine a function is for.
 static void setTargetAttributes(llvm::Module &module, const TargetInfo &info) {
   std::string width = std::to_string(info.lanes * 32);
+  std::string features = info.features;
+  // A pair of 128-bit loads takes the slots of three instructions on the cores
+  // we know, so two loads are better in a loop that waits for slots. What the
+  // user says comes last and wins.
+  if (llvm::Triple(info.triple).isAArch64())
+    features = "+slow-paired-128" + (features.empty() ? "" : "," + features);
   for (llvm::Function &function : module) {
     if (function.isDeclaration())
       continue;
     function.addFnAttr("target-cpu", info.cpu);
-    if (!info.features.empty())
-      function.addFnAttr("target-features", info.features);
+    if (!features.empty())
+      function.addFnAttr("target-features", features);
     // Kernels are written for this width; some CPUs ask for a narrower one.
     function.addFnAttr("prefer-vector-width", width);
     function.addFnAttr(llvm::Attribute::NoUnwind);

@@ -146,6 +146,7 @@ bool mlir::bcr::describeTarget(const TargetMachineSpec &spec, TargetInfo &info,
   info.cpu = cpu;
   info.features = features;
   std::tie(info.lanes, info.registers) = getVectorUnit(triple, *machine);
+  info.byElement = triple.isAArch64();
   return true;
 }
 

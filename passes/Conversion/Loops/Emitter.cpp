@@ -33,9 +33,10 @@ bool loops::hasUnitStride(Value memref) {
          !strides.empty() && strides.back() == 1;
 }
 
-Emitter::Emitter(LayerOpInterface layer, SymbolTable &symbols, int64_t threads)
+Emitter::Emitter(LayerOpInterface layer, SymbolTable &symbols,
+                 LoopOptions options)
     : ImplicitLocOpBuilder(layer->getLoc(), layer), symbols(symbols),
-      threads(threads) {
+      options(options) {
   if (StringAttr name = layer.getLayerAttr())
     layerName = name.str();
   else
@@ -85,7 +86,7 @@ void Emitter::loop(int64_t count, Body body) {
 }
 
 void Emitter::parallelLoop(Value count, Body body) {
-  if (threads == 1 || matchPattern(count, m_One())) {
+  if (options.threads == 1 || matchPattern(count, m_One())) {
     if (std::optional<int64_t> known = getConstantIntValue(count))
       return loop(*known, body);
     return loop(index(0), count, 1, body);
@@ -213,4 +214,25 @@ Value Emitter::indexGlobal(StringRef name, ArrayRef<int32_t> values) {
   auto symbol = result.getDefiningOp<memref::GetGlobalOp>().getName();
   symbols.lookup(symbol)->setAttr("bcr.bound", getI64IntegerAttr(bound));
   return result;
+}
+
+Value Factors::get(int64_t index) {
+  if (!emitter.multipliesByElement())
+    return emitter.broadcast(emitter.load(memref, emitter.add(first, index)),
+                             lanes);
+  int64_t width = 1;
+  auto getWidth = [&] {
+    auto type = loaded ? dyn_cast<VectorType>(loaded.getType()) : VectorType();
+    return type ? type.getNumElements() : 1;
+  };
+  if (!loaded || index < begin || index >= begin + getWidth()) {
+    begin = index;
+    while (width * 2 <= std::min(lanes, count - index))
+      width *= 2;
+    loaded = emitter.load(memref, emitter.add(first, begin), width);
+  }
+  Value scalar = loaded;
+  if (isa<VectorType>(loaded.getType()))
+    scalar = vector::ExtractOp::create(emitter, loaded, index - begin);
+  return emitter.broadcast(scalar, lanes);
 }

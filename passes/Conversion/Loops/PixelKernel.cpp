@@ -315,11 +315,11 @@ void PixelKernel::emitTile(const KernelClass &entry, const GroupValues &group,
           inputs.push_back(
               emitter.load(task.input, emitter.add(at, position), lanes));
         Value first = emitter.add(emitter.mul(k, entry.height), valueBias);
+        Factors weights(emitter, constants->getValues(), first, entry.height,
+                        lanes);
         SmallVector<Value> next(carried);
         for (int64_t r = 0; r < entry.height; ++r) {
-          Value weight = emitter.broadcast(
-              emitter.load(constants->getValues(), emitter.add(first, r)),
-              lanes);
+          Value weight = weights.get(r);
           for (auto [i, input] : llvm::enumerate(inputs)) {
             Value &sum = next[r * inputs.size() + i];
             sum = emitter.multiplyAdd(weight, input, sum);
