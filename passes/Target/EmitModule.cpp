@@ -21,6 +21,8 @@
 #include "llvm/Passes/PassBuilder.h"
 #include "llvm/Support/SmallVectorMemoryBuffer.h"
 
+#include <chrono>
+
 using namespace mlir;
 using namespace mlir::bcr;
 
@@ -95,9 +97,31 @@ static void optimize(llvm::Module &module, llvm::TargetMachine &machine) {
       .run(module, modules);
 }
 
+namespace {
+/// Takes the times of steps that follow each other.
+class StepTimer {
+public:
+  explicit StepTimer(StepTimes *times) : times(times) {}
+
+  void finish(const char *step) {
+    auto now = std::chrono::steady_clock::now();
+    if (times)
+      times->emplace_back(step,
+                          std::chrono::duration<double>(now - begin).count());
+    begin = now;
+  }
+
+private:
+  StepTimes *times;
+  std::chrono::steady_clock::time_point begin =
+      std::chrono::steady_clock::now();
+};
+} // namespace
+
 bool mlir::bcr::emitModule(ModuleOp module, const TargetMachineSpec &spec,
                            OutputKind kind, std::string &output,
-                           std::string &error) {
+                           std::string &error, StepTimes *times) {
+  StepTimer timer(times);
   TargetInfo info;
   if (!describeTarget(spec, info, error))
     return false;
@@ -132,7 +156,9 @@ bool mlir::bcr::emitModule(ModuleOp module, const TargetMachineSpec &spec,
   setTargetAttributes(*llvmModule, info);
   setNoAlias(*llvmModule);
   splitMultiplyAdds(*llvmModule, *machine);
+  timer.finish("translate");
   optimize(*llvmModule, *machine);
+  timer.finish("optimize");
 
   if (kind == OutputKind::LLVMIR) {
     llvm::raw_string_ostream stream(output);
@@ -150,5 +176,6 @@ bool mlir::bcr::emitModule(ModuleOp module, const TargetMachineSpec &spec,
   }
   passes.run(*llvmModule);
   output.assign(buffer.begin(), buffer.end());
+  timer.finish("generate");
   return true;
 }

@@ -39,6 +39,12 @@ static constexpr int64_t kMaxVectors = 8;
 /// same few sets of a cache.
 static constexpr int64_t kBadStride = 1024;
 
+/// AArch64 loads a vector from 256 bytes before an address to 255 after it with
+/// an instruction that takes one slot of the processor (ldur), and from farther
+/// with one that may take two; those at multiples of 16 bytes after it count as
+/// far. So the offsets of columns are this many elements too large there.
+static constexpr int64_t kNearElements = 64;
+
 namespace {
 class PixelKernel {
 public:
@@ -92,6 +98,8 @@ private:
   int64_t bufferStride = 0;
   int64_t tileRows = 0;
   Value output, residual, gapMask;
+  /// What the offsets of columns are too large by.
+  int64_t offsetBias = 0;
   std::optional<PlanConstants> constants;
 };
 } // namespace
@@ -178,6 +186,8 @@ PixelKernel::PixelKernel(Conv2DOp op, ScheduleAttr schedule,
   if (clearsGaps)
     length += gap;
 
+  if (emitter.multipliesByElement())
+    offsetBias = kNearElements;
   bufferStride = llvm::alignTo(length, lanes);
   if (bufferStride % kBadStride == 0)
     bufferStride += lanes;
@@ -312,8 +322,8 @@ void PixelKernel::emitTile(const KernelClass &entry, const GroupValues &group,
             emitter.add(origin, emitter.loadIndex(constants->getOffsets(), k));
         SmallVector<Value> inputs;
         for (int64_t position : positions)
-          inputs.push_back(
-              emitter.load(task.input, emitter.add(at, position), lanes));
+          inputs.push_back(emitter.load(
+              task.input, emitter.add(at, position - offsetBias), lanes));
         Value first = emitter.add(emitter.mul(k, entry.height), valueBias);
         Factors weights(emitter, constants->getValues(), first, entry.height,
                         lanes);
@@ -412,7 +422,8 @@ void PixelKernel::emit(ArrayRef<int32_t> columns, ElementsAttr values) {
   std::vector<int32_t> offsets;
   offsets.reserve(columns.size());
   for (int32_t column : columns)
-    offsets.push_back(static_cast<int32_t>(layout.getOffset(column)));
+    offsets.push_back(
+        static_cast<int32_t>(layout.getOffset(column) + offsetBias));
   constants.emplace(emitter, plan, offsets, values);
 
   int64_t windows = layout.isWindowed() ? height / bandRows : 1;
