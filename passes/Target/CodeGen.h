@@ -43,7 +43,7 @@ struct TargetInfo {
   /// Vectors can be multiplied by one element of another.
   bool byElement = false;
   /// Whether `cpu` is a baseline that fits every machine of the triple and no
-  /// feature was asked for.
+  /// feature is known.
   bool generic = false;
   /// Those of the extensions that matter to networks that the machine has, by
   /// LLVM's names: vectors wider than the baseline, small types, dot products.

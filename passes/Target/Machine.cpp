@@ -162,7 +162,7 @@ bool mlir::bcr::describeTarget(const TargetMachineSpec &spec, TargetInfo &info,
   info.features = features;
   std::tie(info.lanes, info.registers) = getVectorUnit(triple, *machine);
   info.byElement = triple.isAArch64();
-  info.generic = spec.features.empty() && (cpu == "generic" || cpu == "x86-64");
+  info.generic = features.empty() && (cpu == "generic" || cpu == "x86-64");
   info.extensions.clear();
   for (llvm::StringRef name : getKnownExtensions(triple))
     if (machine->checkFeatures(("+" + name).str()))

@@ -441,8 +441,8 @@ class TargetInfo:
         """Number of vector registers."""
     @property
     def generic(self) -> bool:
-        """Whether `cpu` is a baseline that fits every machine of the triple and no feature was
-        asked for."""
+        """Whether `cpu` is a baseline that fits every machine of the triple and no feature is
+        known."""
     @property
     def extensions(self) -> list[str]:
         """Those of the extensions that matter to networks that the machine has, as LLVM names

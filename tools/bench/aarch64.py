@@ -115,9 +115,7 @@ def compile_layer(layer: Layer, target: bcr.Target) -> bcr.Executable:
     )
     model = nn.Sequential(conv, nn.ReLU()).eval()
     if layer.rate > 1:
-        config = bcr.PruneConfig(
-            rate=layer.rate, block=(8, 64), scheme="columns", oversize="clip"
-        )
+        config = bcr.PruneConfig(rate=layer.rate, block=(8, 64), scheme="columns", oversize="clip")
         bcr.Pruner(model, config).finalize()
     x = torch.zeros(1, layer.inputs, layer.image, layer.image)
     sparsity = "force" if layer.rate > 1 else "off"
