@@ -13,6 +13,7 @@
 #include "mlir/Dialect/Bufferization/Pipelines/Passes.h"
 #include "mlir/Dialect/Bufferization/Transforms/Passes.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/Dialect/Func/Transforms/Passes.h"
 #include "mlir/Dialect/Math/Transforms/Passes.h"
 #include "mlir/Dialect/MemRef/Transforms/Passes.h"
 #include "mlir/Transforms/Passes.h"
@@ -132,6 +133,11 @@ static void buildConstants(OpPassManager &manager,
   manager.addPass(createBCRPoolConstantsPass(pool));
 }
 
+static void buildOutline(OpPassManager &manager, const Configuration &) {
+  manager.addPass(createBCROutlinePass());
+  manager.addPass(func::createDuplicateFunctionEliminationPass());
+}
+
 static void buildEntry(OpPassManager &manager, const Configuration &) {
   manager.addPass(createBCREmitEntryPass());
 }
@@ -193,6 +199,7 @@ static constexpr Stage kStages[] = {
     {"instrument", buildInstrument},
     {"loops", buildLoops},
     {"constants", buildConstants},
+    {"outline", buildOutline},
     {"entry", buildEntry},
     {"llvm", buildLLVM},
 };

@@ -1,29 +1,23 @@
-"""Model the hot loop of every convolution of the benchmark's networks on an AArch64 core.
+"""The hot loop of every convolution of the benchmark's networks, modelled on an AArch64 core.
 
-    python tools/bench/aarch64.py [--cpu cortex-a76] [--rate 8] [--json FILE] [NETWORK ...]
-
-Every distinct convolution is pruned and compiled on its own (first convolution and depthwise ones
-dense, MobileNet's 1x1 at 4x), and llvm-mca models the innermost loop with the most multiply-adds on
-`--model`. A core of that kind finishes two vector multiply-adds a cycle, which is 100 %. Exits with
-1 if a layer is below `--least`.
+Every distinct convolution is pruned and compiled on its own, and llvm-mca models the innermost loop
+with the most multiply-adds. A core of the kind of Neoverse N1 and Cortex-A76 finishes two vector
+multiply-adds a cycle, which is 100 %.
 """
 
 from __future__ import annotations
 
-import argparse
-import json
 import sys
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
-from pathlib import Path
+from dataclasses import dataclass
 
 import torch
-from hot_loop import analyse, find_hot_loop
 from torch import nn
 
 import bcr
 import bcr.models
 from bcr.tables import NUMBER, TEXT, render
+from bench.aarch64.hot_loop import analyse, find_hot_loop
 
 NETWORKS = (
     "vgg16",
@@ -153,8 +147,8 @@ def model_layers(
     print(file=sys.stderr)
 
 
-def print_results(results: list[Result], cpu: str, model_cpu: str) -> None:
-    """Print the table, worst layers last in each network as they come."""
+def table(results: list[Result], cpu: str, model_cpu: str) -> str:
+    """Return one row per layer."""
     columns = [("layer", TEXT), ("rate", NUMBER), ("kernel", TEXT), ("fmla", NUMBER)]
     columns += [("cycles", NUMBER), ("of 2 fmla/cycle", NUMBER), ("instructions/fmla", NUMBER)]
     columns += [("spills", NUMBER), ("networks", TEXT)]
@@ -172,31 +166,4 @@ def print_results(results: list[Result], cpu: str, model_cpu: str) -> None:
         )
         for result in results
     ]
-    print(render(f"Hot loops for {cpu}, modelled on {model_cpu}", columns, rows))
-
-
-def main() -> None:
-    """Measure and print the table."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("networks", nargs="*", default=list(NETWORKS))
-    parser.add_argument("--cpu", default="cortex-a76", help="processor to compile for")
-    parser.add_argument("--model", default="neoverse-n1", help="processor of llvm-mca")
-    parser.add_argument("--rate", type=float, default=8)
-    parser.add_argument("--least", type=float, default=0.85, help="share that a layer must reach")
-    parser.add_argument("--json", type=Path, help="file to write the numbers to")
-    options = parser.parse_args()
-    target = bcr.Target("aarch64-linux-gnu", options.cpu)
-    torch.set_num_threads(1)
-    results = list(model_layers(options.networks, options.rate, target, options.model))
-    print_results(results, options.cpu, options.model)
-    if options.json:
-        options.json.write_text(json.dumps([asdict(result) for result in results], indent=1))
-    below = [result.layer for result in results if result.share < options.least]
-    print(f"{len(results) - len(below)} of {len(results)} layers reach {options.least:.0%}")
-    if below:
-        print("below: " + "; ".join(below))
-        sys.exit(1)
-
-
-if __name__ == "__main__":
-    main()
+    return render(f"Hot loops for {cpu}, modelled on {model_cpu}", columns, rows)
