@@ -14,6 +14,7 @@
 #include "mlir/Dialect/Bufferization/Transforms/Passes.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Dialect/Func/Transforms/Passes.h"
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Dialect/Math/Transforms/Passes.h"
 #include "mlir/Dialect/MemRef/Transforms/Passes.h"
 #include "mlir/Transforms/Passes.h"
@@ -154,37 +155,44 @@ static void addFloatLowering(OpPassManager &manager) {
   manager.addPass(arith::createArithExpandOpsPass(expand));
 }
 
+/// What can go function by function does: a function at a time stays in the
+/// cache from pass to pass, and time grows with their number.
 static void buildLLVM(OpPassManager &manager, const Configuration &config) {
-  manager.addPass(createConvertVectorToSCFPass());
-  manager.addPass(memref::createExpandStridedMetadataPass());
-  manager.addPass(memref::createExpandOpsPass());
-  manager.addPass(createLowerAffinePass());
-  addFloatLowering(manager);
-  addCleanup(manager);
+  OpPassManager &loops = manager.nest<func::FuncOp>();
+  loops.addPass(createConvertVectorToSCFPass());
+  loops.addPass(memref::createExpandStridedMetadataPass());
+  loops.addPass(memref::createExpandOpsPass());
+  loops.addPass(createLowerAffinePass());
+  addFloatLowering(loops);
+  addCleanup(loops);
   if (config.threads > 1) {
     ConvertSCFToOpenMPPassOptions openmp;
     openmp.numThreads = config.threads;
     manager.addPass(createConvertSCFToOpenMPPass(openmp));
-    // Folds the scopes around its bodies: they may hold one block only, and
-    // loops are about to become several.
-    manager.addPass(createCanonicalizerPass());
   }
-  manager.addPass(createSCFToControlFlowPass());
-  manager.addPass(createConvertVectorToLLVMPass());
-  manager.addPass(createConvertMathToLLVMPass());
+  OpPassManager &blocks = manager.nest<func::FuncOp>();
+  // Folds the scopes around OpenMP's bodies: they may hold one block only, and
+  // loops are about to become several.
+  if (config.threads > 1)
+    blocks.addPass(createCanonicalizerPass());
+  blocks.addPass(createSCFToControlFlowPass());
+  blocks.addPass(createConvertVectorToLLVMPass());
+  blocks.addPass(createConvertMathToLLVMPass());
   manager.addPass(createConvertMathToLibmPass());
-  manager.addPass(createArithToLLVMConversionPass());
-  manager.addPass(createConvertIndexToLLVMPass());
+  OpPassManager &scalars = manager.nest<func::FuncOp>();
+  scalars.addPass(createArithToLLVMConversionPass());
+  scalars.addPass(createConvertIndexToLLVMPass());
+  scalars.addPass(createUBToLLVMConversionPass());
   FinalizeMemRefToLLVMConversionPassOptions memref;
   memref.useAlignedAlloc = true;
   manager.addPass(createFinalizeMemRefToLLVMConversionPass(memref));
-  manager.addPass(createUBToLLVMConversionPass());
   manager.addPass(createConvertControlFlowToLLVMPass());
   manager.addPass(createConvertFuncToLLVMPass());
   if (config.threads > 1)
     manager.addPass(createConvertOpenMPToLLVMPass());
-  manager.addPass(createReconcileUnrealizedCastsPass());
-  addCleanup(manager);
+  OpPassManager &code = manager.nest<LLVM::LLVMFuncOp>();
+  code.addPass(createReconcileUnrealizedCastsPass());
+  addCleanup(code);
 }
 
 static constexpr Stage kStages[] = {

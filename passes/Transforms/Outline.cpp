@@ -8,7 +8,6 @@
 #include "passes/Passes.h"
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
-#include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/IR/IRMapping.h"
 #include "mlir/IR/Matchers.h"
@@ -23,12 +22,9 @@ namespace mlir::bcr {
 using namespace mlir;
 using namespace mlir::bcr;
 
-/// Whether a function makes the value again instead of being handed it.
-static bool isCopied(Value value) {
-  Operation *op = value.getDefiningOp();
-  return op &&
-         (matchPattern(value, m_Constant()) || isa<memref::GetGlobalOp>(op));
-}
+/// Whether a function makes the value again instead of being handed it. Globals
+/// are handed over: by name, equal functions would differ.
+static bool isCopied(Value value) { return matchPattern(value, m_Constant()); }
 
 /// Moves `loops` into a new function before `main` and calls that.
 static void outline(Operation *loops, func::FuncOp main, SymbolTable &symbols) {

@@ -14,7 +14,7 @@ def BCROutlinePass : Pass<"bcr-outline", "::mlir::ModuleOp"> {
   let description = [{
     Each `scf.for` and `scf.parallel` that stands in the body of `@main` becomes
     a private function `@loops`, `@loops_0`, ... that is called instead. What the
-    loops use becomes arguments, constants are copied. The functions are never
+    loops use becomes arguments, but constants are copied. The functions are never
     inlined again.
 
     Passes of LLVM take time that grows faster than the function they work on:

@@ -18,19 +18,19 @@
 // CHECK-LABEL: func.func private @loops_0(
 // CHECK:         scf.for
 // CHECK-LABEL: func.func private @loops_1(
-// CHECK-SAME:    %[[N:.*]]: index, %[[Z:.*]]: memref<8xf32>) -> f32
-// CHECK-DAG:     memref.get_global @table
+// CHECK-SAME:    %[[N:.*]]: index, %[[Z:.*]]: memref<8xf32>, %[[TABLE:.*]]: memref<8xf32>) -> f32
 // CHECK:         %[[SUM:.*]] = scf.for {{.*}} to %[[N]]
 // CHECK:         return %[[SUM]] : f32
 // CHECK-LABEL: func.func @main(
 // CHECK-SAME:    %[[A:.*]]: memref<8xf32>, %[[B:.*]]: memref<8xf32>, %[[N:.*]]: index,
 // CHECK-SAME:    %[[OUT:.*]]: memref<f32>)
+// CHECK:         %[[G:.*]] = memref.get_global @table
 // CHECK:         %[[T:.*]] = memref.alloc()
 // CHECK-NOT:     scf.for
 // CHECK:         call @loops(%[[A]], %[[T]])
 // CHECK:         scf.if
 // CHECK:         call @loops_0(%[[T]], %[[B]])
-// CHECK:         %[[R:.*]] = call @loops_1(%[[N]], %[[B]])
+// CHECK:         %[[R:.*]] = call @loops_1(%[[N]], %[[B]], %[[G]])
 // CHECK:         memref.store %[[R]], %[[OUT]][]
 
 // SHARED-LABEL: func.func private @loops(
