@@ -52,7 +52,7 @@ struct ConvertBCRToLoopsPass
 
     if (!llvm::is_contained(
             cast<ShapedType>(layer.getInit().getType()).getShape(), 0)) {
-      Emitter emitter(layer, symbols, threads);
+      Emitter emitter(layer, symbols, {threads, byElement});
       if (schedule.getKernel() == KernelKind::Rows) {
         ++numRowKernels;
         if (failed(emitRowKernel(layer, weights, schedule, emitter)))

@@ -28,6 +28,9 @@ def ConvertBCRToLoopsPass
     horizontal stride above two, rows that are not neighbouring elements) runs
     as `pixels`.
 
+    With `by-element` the weights of a column are loaded as vectors whose elements
+    are multiplied with (AArch64: `fmla` by element), instead of one by one.
+
     With `threads` above one, loops whose turns are independent are
     `scf.parallel`. Which thread computes what does not change the result.
 
@@ -40,7 +43,9 @@ def ConvertBCRToLoopsPass
   let options = [
     Option<"threads", "threads", "int64_t", "1", "threads to share layers over">,
     Option<"lanes", "lanes", "int64_t", "4",
-           "f32 lanes for layers that have no schedule">
+           "f32 lanes for layers that have no schedule">,
+    Option<"byElement", "by-element", "bool", "false",
+           "load weights as vectors: the machine multiplies by an element">
   ];
   let statistics = [
     Statistic<"numPixelKernels", "num-pixel-kernels",

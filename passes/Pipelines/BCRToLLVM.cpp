@@ -13,6 +13,8 @@
 #include "mlir/Dialect/Bufferization/Pipelines/Passes.h"
 #include "mlir/Dialect/Bufferization/Transforms/Passes.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/Dialect/Func/Transforms/Passes.h"
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Dialect/Math/Transforms/Passes.h"
 #include "mlir/Dialect/MemRef/Transforms/Passes.h"
 #include "mlir/Transforms/Passes.h"
@@ -117,6 +119,7 @@ static void buildLoops(OpPassManager &manager, const Configuration &config) {
   ConvertBCRToLoopsPassOptions layers;
   layers.threads = config.threads;
   layers.lanes = config.target.lanes;
+  layers.byElement = config.target.byElement;
   manager.addPass(createConvertBCRToLoopsPass(layers));
   BCRLowerLinalgPassOptions linalg;
   linalg.threads = config.threads;
@@ -135,6 +138,11 @@ static void buildConstants(OpPassManager &manager,
   manager.addPass(createBCRPoolConstantsPass(pool));
 }
 
+static void buildOutline(OpPassManager &manager, const Configuration &) {
+  manager.addPass(createBCROutlinePass());
+  manager.addPass(func::createDuplicateFunctionEliminationPass());
+}
+
 static void buildEntry(OpPassManager &manager, const Configuration &) {
   manager.addPass(createBCREmitEntryPass());
 }
@@ -151,37 +159,44 @@ static void addFloatLowering(OpPassManager &manager) {
   manager.addPass(arith::createArithExpandOpsPass(expand));
 }
 
+/// What can go function by function does: a function at a time stays in the
+/// cache from pass to pass, and time grows with their number.
 static void buildLLVM(OpPassManager &manager, const Configuration &config) {
-  manager.addPass(createConvertVectorToSCFPass());
-  manager.addPass(memref::createExpandStridedMetadataPass());
-  manager.addPass(memref::createExpandOpsPass());
-  manager.addPass(createLowerAffinePass());
-  addFloatLowering(manager);
-  addCleanup(manager);
+  OpPassManager &loops = manager.nest<func::FuncOp>();
+  loops.addPass(createConvertVectorToSCFPass());
+  loops.addPass(memref::createExpandStridedMetadataPass());
+  loops.addPass(memref::createExpandOpsPass());
+  loops.addPass(createLowerAffinePass());
+  addFloatLowering(loops);
+  addCleanup(loops);
   if (config.threads > 1) {
     ConvertSCFToOpenMPPassOptions openmp;
     openmp.numThreads = config.threads;
     manager.addPass(createConvertSCFToOpenMPPass(openmp));
-    // Folds the scopes around its bodies: they may hold one block only, and
-    // loops are about to become several.
-    manager.addPass(createCanonicalizerPass());
   }
-  manager.addPass(createSCFToControlFlowPass());
-  manager.addPass(createConvertVectorToLLVMPass());
-  manager.addPass(createConvertMathToLLVMPass());
+  OpPassManager &blocks = manager.nest<func::FuncOp>();
+  // Folds the scopes around OpenMP's bodies: they may hold one block only, and
+  // loops are about to become several.
+  if (config.threads > 1)
+    blocks.addPass(createCanonicalizerPass());
+  blocks.addPass(createSCFToControlFlowPass());
+  blocks.addPass(createConvertVectorToLLVMPass());
+  blocks.addPass(createConvertMathToLLVMPass());
   manager.addPass(createConvertMathToLibmPass());
-  manager.addPass(createArithToLLVMConversionPass());
-  manager.addPass(createConvertIndexToLLVMPass());
+  OpPassManager &scalars = manager.nest<func::FuncOp>();
+  scalars.addPass(createArithToLLVMConversionPass());
+  scalars.addPass(createConvertIndexToLLVMPass());
+  scalars.addPass(createUBToLLVMConversionPass());
   FinalizeMemRefToLLVMConversionPassOptions memref;
   memref.useAlignedAlloc = true;
   manager.addPass(createFinalizeMemRefToLLVMConversionPass(memref));
-  manager.addPass(createUBToLLVMConversionPass());
   manager.addPass(createConvertControlFlowToLLVMPass());
   manager.addPass(createConvertFuncToLLVMPass());
   if (config.threads > 1)
     manager.addPass(createConvertOpenMPToLLVMPass());
-  manager.addPass(createReconcileUnrealizedCastsPass());
-  addCleanup(manager);
+  OpPassManager &code = manager.nest<LLVM::LLVMFuncOp>();
+  code.addPass(createReconcileUnrealizedCastsPass());
+  addCleanup(code);
 }
 
 static constexpr Stage kStages[] = {
@@ -197,6 +212,7 @@ static constexpr Stage kStages[] = {
     {"loops", buildLoops},
     {"arena", buildArena},
     {"constants", buildConstants},
+    {"outline", buildOutline},
     {"entry", buildEntry},
     {"llvm", buildLLVM},
 };

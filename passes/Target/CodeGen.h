@@ -15,6 +15,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace mlir {
@@ -39,6 +40,14 @@ struct TargetInfo {
   int64_t lanes = 0;
   /// Number of vector registers.
   int64_t registers = 0;
+  /// Vectors can be multiplied by one element of another.
+  bool byElement = false;
+  /// Whether `cpu` is a baseline that fits every machine of the triple and no
+  /// feature is known.
+  bool generic = false;
+  /// Those of the extensions that matter to networks that the machine has, by
+  /// LLVM's names: vectors wider than the baseline, small types, dot products.
+  std::vector<std::string> extensions;
 };
 
 /// Describes `spec`; on an unknown triple, CPU or feature returns false and
@@ -48,9 +57,13 @@ bool describeTarget(const TargetMachineSpec &spec, TargetInfo &info,
 
 enum class OutputKind { Object, Assembly, LLVMIR };
 
+/// Seconds that the steps of emitModule took, in order.
+using StepTimes = std::vector<std::pair<std::string, double>>;
+
 /// Optimises the module, which is in the LLVM dialect, and emits it.
 bool emitModule(ModuleOp module, const TargetMachineSpec &spec, OutputKind kind,
-                std::string &output, std::string &error);
+                std::string &output, std::string &error,
+                StepTimes *times = nullptr);
 
 /// Host object files loaded into this process.
 class Jit {

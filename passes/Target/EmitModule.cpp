@@ -21,18 +21,26 @@
 #include "llvm/Passes/PassBuilder.h"
 #include "llvm/Support/SmallVectorMemoryBuffer.h"
 
+#include <chrono>
+
 using namespace mlir;
 using namespace mlir::bcr;
 
 /// Tells the optimiser and the code generator which machine a function is for.
 static void setTargetAttributes(llvm::Module &module, const TargetInfo &info) {
   std::string width = std::to_string(info.lanes * 32);
+  std::string features = info.features;
+  // A pair of 128-bit loads takes the slots of three instructions on the cores
+  // we know, so two loads are better in a loop that waits for slots. What the
+  // user says comes last and wins.
+  if (llvm::Triple(info.triple).isAArch64())
+    features = "+slow-paired-128" + (features.empty() ? "" : "," + features);
   for (llvm::Function &function : module) {
     if (function.isDeclaration())
       continue;
     function.addFnAttr("target-cpu", info.cpu);
-    if (!info.features.empty())
-      function.addFnAttr("target-features", info.features);
+    if (!features.empty())
+      function.addFnAttr("target-features", features);
     // Kernels are written for this width; some CPUs ask for a narrower one.
     function.addFnAttr("prefer-vector-width", width);
     function.addFnAttr(llvm::Attribute::NoUnwind);
@@ -89,9 +97,31 @@ static void optimize(llvm::Module &module, llvm::TargetMachine &machine) {
       .run(module, modules);
 }
 
+namespace {
+/// Takes the times of steps that follow each other.
+class StepTimer {
+public:
+  explicit StepTimer(StepTimes *times) : times(times) {}
+
+  void finish(const char *step) {
+    auto now = std::chrono::steady_clock::now();
+    if (times)
+      times->emplace_back(step,
+                          std::chrono::duration<double>(now - begin).count());
+    begin = now;
+  }
+
+private:
+  StepTimes *times;
+  std::chrono::steady_clock::time_point begin =
+      std::chrono::steady_clock::now();
+};
+} // namespace
+
 bool mlir::bcr::emitModule(ModuleOp module, const TargetMachineSpec &spec,
                            OutputKind kind, std::string &output,
-                           std::string &error) {
+                           std::string &error, StepTimes *times) {
+  StepTimer timer(times);
   TargetInfo info;
   if (!describeTarget(spec, info, error))
     return false;
@@ -126,7 +156,9 @@ bool mlir::bcr::emitModule(ModuleOp module, const TargetMachineSpec &spec,
   setTargetAttributes(*llvmModule, info);
   setNoAlias(*llvmModule);
   splitMultiplyAdds(*llvmModule, *machine);
+  timer.finish("translate");
   optimize(*llvmModule, *machine);
+  timer.finish("optimize");
 
   if (kind == OutputKind::LLVMIR) {
     llvm::raw_string_ostream stream(output);
@@ -144,5 +176,6 @@ bool mlir::bcr::emitModule(ModuleOp module, const TargetMachineSpec &spec,
   }
   passes.run(*llvmModule);
   output.assign(buffer.begin(), buffer.end());
+  timer.finish("generate");
   return true;
 }

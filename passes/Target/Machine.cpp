@@ -64,6 +64,21 @@ getVectorUnit(const llvm::Triple &triple,
   return {4, triple.isAArch64() ? 32 : 16};
 }
 
+/// The extensions that TargetInfo lists, of one family of processors.
+static llvm::ArrayRef<llvm::StringRef>
+getKnownExtensions(const llvm::Triple &triple) {
+  static constexpr llvm::StringRef arm[] = {"fullfp16", "dotprod", "bf16",
+                                            "i8mm",     "sve",     "sve2"};
+  static constexpr llvm::StringRef x86[] = {
+      "avx",        "avx2",       "fma",      "f16c",     "avx512f",
+      "avx512vnni", "avx512bf16", "amx-int8", "amx-bf16", "avx512fp16"};
+  if (triple.isAArch64())
+    return arm;
+  if (triple.isX86())
+    return x86;
+  return {};
+}
+
 bool mlir::bcr::describeTarget(const TargetMachineSpec &spec, TargetInfo &info,
                                std::string &error) {
   initializeTargets();
@@ -146,6 +161,12 @@ bool mlir::bcr::describeTarget(const TargetMachineSpec &spec, TargetInfo &info,
   info.cpu = cpu;
   info.features = features;
   std::tie(info.lanes, info.registers) = getVectorUnit(triple, *machine);
+  info.byElement = triple.isAArch64();
+  info.generic = features.empty() && (cpu == "generic" || cpu == "x86-64");
+  info.extensions.clear();
+  for (llvm::StringRef name : getKnownExtensions(triple))
+    if (machine->checkFeatures(("+" + name).str()))
+      info.extensions.push_back(name.str());
   return true;
 }
 

@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 from bcr.errors import (
     BCRError,
+    BCRWarning,
     CompileError,
     ConfigError,
     ExportError,
     FormatError,
+    GenericTargetWarning,
     InputError,
     IRError,
     UnsupportedError,
@@ -41,11 +43,13 @@ _LAZY_MODULES = ("ir", "reference", "pruning")
 
 __all__ = [
     "BCRError",
+    "BCRWarning",
     "CompileError",
     "ConfigError",
     "Executable",
     "ExportError",
     "FormatError",
+    "GenericTargetWarning",
     "IRError",
     "InputError",
     "PruneConfig",

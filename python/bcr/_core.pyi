@@ -421,6 +421,9 @@ class PassManager:
             IRError: a pass failed, with its diagnostics; the module is then in between.
         """
 
+def stage_names() -> list[str]:
+    """Return the stages of the pipeline `bcr-to-llvm`, in order."""
+
 class TargetInfo:
     """What kernels need to know of a machine."""
 
@@ -436,6 +439,14 @@ class TargetInfo:
     @property
     def registers(self) -> int:
         """Number of vector registers."""
+    @property
+    def generic(self) -> bool:
+        """Whether `cpu` is a baseline that fits every machine of the triple and no feature is
+        known."""
+    @property
+    def extensions(self) -> list[str]:
+        """Those of the extensions that matter to networks that the machine has, as LLVM names
+        them: "sve", "dotprod", "fullfp16", "avx512f" and the like."""
 
 def describe_target(triple: str = "", cpu: str = "", features: str = "") -> TargetInfo:
     """Describe a machine; empty strings mean this one.
@@ -451,8 +462,11 @@ def emit(
     features: str = "",
     *,
     kind: Literal["object", "assembly", "llvm"] = "object",
+    times: dict[str, float] | None = None,
 ) -> bytes:
     """Optimise a module of the LLVM dialect and emit it: an object file, or text.
+
+    `times` is given the seconds of each step: "translate", "optimize" and "generate".
 
     Raises:
         ConfigError: unknown triple, CPU, feature or kind.

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import logging
 import statistics
+import sys
 import time
+import warnings
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TextIO
 
 import typer
 
 import bcr
-from bcr.errors import BCRError
+from bcr.errors import BCRError, BCRWarning
 from bcr.tables import NUMBER, TEXT, bytes_text, render, time_text
 
 app = typer.Typer(
@@ -26,7 +28,12 @@ app = typer.Typer(
 def compile_command(
     model: Annotated[Path, typer.Argument(help="model.pt2, from torch.export.save")],
     output: Annotated[Path, typer.Option("-o", "--output", help="the file to write")],
-    target: Annotated[str, typer.Option(help="host, aarch64, x86-64 or an LLVM triple")] = "host",
+    target: Annotated[
+        str,
+        typer.Option(
+            help="host, aarch64, x86-64, a processor such as cortex-a76, or an LLVM triple"
+        ),
+    ] = "host",
     mcpu: Annotated[str, typer.Option(help="LLVM processor name, such as cortex-a76")] = "",
     mattr: Annotated[str, typer.Option(help="LLVM features, such as +sve")] = "",
     sparsity: Annotated[str, typer.Option(help="auto, force or off")] = "auto",
@@ -72,14 +79,12 @@ def compile_command(
 
 
 def _target(name: str, cpu: str, features: str) -> Any:
-    if name in ("host", "aarch64", "x86-64"):
-        base = bcr.Target.of(name)
-        if not cpu and not features:
-            return base
-        return bcr.Target(base.triple, cpu or base.cpu, features)
-    if "-" not in name:
-        return bcr.Target.of(name)
-    return bcr.Target(name, cpu, features)
+    if name not in bcr.Target.names() and name.count("-") >= 2:
+        return bcr.Target(name, cpu, features)
+    base = bcr.Target.of(name)
+    if not cpu and not features:
+        return base
+    return bcr.Target(base.triple, cpu or base.cpu, features)
 
 
 @app.command()
@@ -140,6 +145,7 @@ def inspect(
     program = executable.program
     target = program.target
     print(f"{model}: {target.triple}, {target.cpu}, {bytes_text(model.stat().st_size)}")
+    print(f"processor extensions: {', '.join(program.options['extensions']) or 'none'}")
     rows = [("in", s.name, s.dtype, "x".join(map(str, s.shape))) for s in program.signature.inputs]
     rows += [
         ("out", s.name, s.dtype, "x".join(map(str, s.shape))) for s in program.signature.outputs
@@ -158,7 +164,23 @@ def _root(
 
 
 def main() -> None:
-    """Run the command line; errors are one line, not a trace."""
+    """Run the command line; errors and warnings are one line each, not a trace."""
+    show = warnings.showwarning
+
+    def show_in_one_line(
+        message: Warning | str,
+        category: type[Warning],
+        filename: str,
+        lineno: int,
+        file: TextIO | None = None,
+        line: str | None = None,
+    ) -> None:
+        if issubclass(category, BCRWarning):
+            print(f"bcr: warning: {message}", file=sys.stderr)
+        else:
+            show(message, category, filename, lineno, file, line)
+
+    warnings.showwarning = show_in_one_line
     try:
         app()
     except BCRError as error:

@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import tempfile
+import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from bcr.errors import CompileError, ConfigError, IRError, VerificationError
+from bcr.errors import (
+    CompileError,
+    ConfigError,
+    GenericTargetWarning,
+    IRError,
+    VerificationError,
+)
 from bcr.executable import Executable
 from bcr.program import Constant, Program, Signature
 from bcr.target import Target
@@ -58,7 +65,10 @@ def compile(
         num_threads: threads that a call uses.
         dynamic_shapes: as `torch.export.export` takes it, for the batch dimension.
         verify: run the result and the PyTorch model on the example inputs and compare.
-        verbose: show the stages with their times.
+        verbose: show the stages while they run, and a table of their times at the end, on stderr.
+
+    Warns:
+        GenericTargetWarning: the processor is a baseline such as AArch64's "generic".
 
     Raises:
         ConfigError: an argument is impossible.
@@ -69,6 +79,7 @@ def compile(
     spec = Target.of(target)
     # Impossible options fail before the long work begins.
     check_options(spec, sparsity, num_threads)
+    _warn_if_generic(spec)
     if verify and not spec.runs_here:
         raise ConfigError(f"verify=True runs the code, but {spec.triple} does not run here")
 
@@ -87,6 +98,9 @@ def compile(
             stages=stages,
         )
         executable = Executable(program)
+        if spec.runs_here:
+            stages.start("link")
+            executable.prepare()
         if verify:
             stages.start("verify")
             _verify(executable, model, args, kwargs or {})
@@ -103,9 +117,21 @@ def check_options(target: Target, sparsity: str, num_threads: int) -> None:
         raise ConfigError(f"sparsity must be one of {', '.join(SPARSITY)}, got {sparsity!r}")
     if not isinstance(num_threads, int) or isinstance(num_threads, bool) or num_threads < 1:
         raise ConfigError(f"num_threads must be a positive number, got {num_threads!r}")
-    from bcr import _core
+    target.resolve()
 
-    _core.describe_target(target.triple, target.cpu, target.features)
+
+def _warn_if_generic(target: Target) -> None:
+    if not target.is_generic:
+        return
+    resolved = target.resolve()
+    example = "x86-64-v3" if resolved.architecture == "x86_64" else "cortex-a76"
+    warnings.warn(
+        f"code for any {resolved.architecture} processor ({resolved.cpu}) is slower than code for "
+        f"the one it will run on: name it, such as bcr.Target({resolved.triple!r}, {example!r}) or "
+        f"--mcpu {example}",
+        GenericTargetWarning,
+        stacklevel=3,
+    )
 
 
 def compile_imported(
@@ -123,21 +149,33 @@ def compile_imported(
     """
     from bcr import _core, ir
 
-    described = _core.describe_target(target.triple, target.cpu, target.features)
-    target = Target(described.triple, described.cpu, described.features)
-    pipeline = (
-        f"builtin.module(bcr-to-llvm{{sparsity={sparsity} threads={num_threads} "
-        f"triple={target.triple} cpu={target.cpu} features={target.features}}})"
+    extensions = target.extensions
+    target = target.resolve()
+    options = (
+        f"sparsity={sparsity} threads={num_threads} triple={target.triple} cpu={target.cpu} "
+        f"features={target.features}"
     )
+    pipeline = f"builtin.module(bcr-to-llvm{{{options}}})"
     context = ir.Context()
+    snapshots: dict[str, str] = {}
+    remarks: list[str] = []
     try:
         stages.start("parse")
         module = ir.Module.parse(imported.text, context)
         module.set_resources(dict(imported.weights))
-        stages.start("passes")
-        result = ir.PassManager.parse(pipeline, context).run(module, snapshots=tuple(STAGES))
+        before = ""
+        for stage in _core.stage_names():
+            stages.start(stage)
+            part = f"bcr-to-llvm{{{options} start-after={before} stop-after={stage}}}"
+            result = ir.PassManager.parse(part, context).run(module, snapshots=tuple(STAGES))
+            snapshots.update(result.snapshots)
+            remarks += map(str, result.remarks)
+            before = stage
         stages.start("machine code")
-        code = _core.emit(module, target.triple, target.cpu, target.features)
+        steps: dict[str, float] = {}
+        code = _core.emit(module, target.triple, target.cpu, target.features, times=steps)
+        stages.split({f"LLVM: {step}": seconds for step, seconds in steps.items()})
+        stages.start("pool of constants")
         facts = module.operation.attributes
         layers = _python(facts, "bcr.layers", {})
         checks = tuple(_python(facts, "bcr.checks", []))
@@ -153,7 +191,7 @@ def compile_imported(
             reproducer=str(path),
         ) from None
     texts = {"import": imported.text}
-    texts.update((STAGES[name], text) for name, text in result.snapshots.items())
+    texts.update((STAGES[name], text) for name, text in snapshots.items())
     texts["llvm"] = module.get_asm(large_elements_limit=16)
     return Program(
         signature=Signature(
@@ -164,7 +202,11 @@ def compile_imported(
             imported.symbols,
         ),
         target=target,
-        options={"sparsity": sparsity, "num_threads": num_threads},
+        options={
+            "sparsity": sparsity,
+            "num_threads": num_threads,
+            "extensions": list(extensions),
+        },
         layers=layers,
         checks=checks,
         constants=constants,
@@ -172,7 +214,7 @@ def compile_imported(
         arena=arena,
         code=code,
         stages=texts,
-        remarks=tuple(str(remark) for remark in result.remarks),
+        remarks=tuple(remarks),
     )
 
 

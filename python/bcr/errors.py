@@ -18,6 +18,14 @@ class ConfigError(BCRError, ValueError):
     """A configuration or an argument is impossible: the message names it and what is allowed."""
 
 
+class BCRWarning(UserWarning):
+    """Base class of every warning that bcr gives."""
+
+
+class GenericTargetWarning(BCRWarning):
+    """Code is made for a baseline that every processor of a family runs, and so is slow."""
+
+
 class InputError(BCRError, ValueError):
     """The tensors handed to a compiled model do not fit it (number, shape, dtype, device)."""
 

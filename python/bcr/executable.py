@@ -125,6 +125,14 @@ class Executable:
                     f"{spec.name} has shape {shape}, but {dim} is {sizes[dim]} in another input"
                 )
 
+    def prepare(self) -> None:
+        """Bring the code into this process now, instead of in the first call.
+
+        Raises:
+            ConfigError: the code is for another machine.
+        """
+        self._load()
+
     def _load(self) -> Any:
         """Bring the code into this process, once."""
         with self._lock:

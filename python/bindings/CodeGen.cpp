@@ -10,7 +10,9 @@
 
 #include "mlir/IR/Verifier.h"
 
+#include <nanobind/stl/optional.h>
 #include <nanobind/stl/string.h>
+#include <nanobind/stl/vector.h>
 
 using namespace mlir;
 using namespace nanobind::literals;
@@ -50,22 +52,27 @@ static OutputKind parseKind(const std::string &kind) {
 
 static nb::bytes emit(const ModuleObject &module, const std::string &triple,
                       const std::string &cpu, const std::string &features,
-                      const std::string &kindName) {
+                      const std::string &kindName,
+                      const std::optional<nb::dict> &times) {
   OutputKind kind = parseKind(kindName);
   describe(triple, cpu, features);
   ModuleOp op = module.get();
   TargetMachineSpec spec{triple, cpu, features};
   DiagnosticCapture diagnostics(op.getContext());
   std::string output, error;
+  mlir::bcr::StepTimes steps;
   bool succeeded;
   {
     ExclusiveWork work(module.root->context);
     succeeded = mlir::succeeded(verify(op)) &&
-                mlir::bcr::emitModule(op, spec, kind, output, error);
+                mlir::bcr::emitModule(op, spec, kind, output, error, &steps);
   }
   if (!succeeded)
     diagnostics.raise("cannot emit machine code" +
                       (error.empty() ? "" : ": " + error));
+  if (times)
+    for (const auto &[step, seconds] : steps)
+      (*times)[nb::cast(step)] = seconds;
   return nb::bytes(output.data(), output.size());
 }
 
@@ -109,6 +116,8 @@ void bindCodeGen(nb::module_ &m) {
       .def_ro("features", &TargetInfo::features)
       .def_ro("lanes", &TargetInfo::lanes)
       .def_ro("registers", &TargetInfo::registers)
+      .def_ro("generic", &TargetInfo::generic)
+      .def_ro("extensions", &TargetInfo::extensions)
       .def("__repr__", [](const TargetInfo &self) {
         return "TargetInfo(triple='" + self.triple + "', cpu='" + self.cpu +
                "', lanes=" + std::to_string(self.lanes) +
@@ -117,7 +126,8 @@ void bindCodeGen(nb::module_ &m) {
   m.def("describe_target", describe, "triple"_a = "", "cpu"_a = "",
         "features"_a = "");
   m.def("emit", emit, "module"_a, "triple"_a = "", "cpu"_a = "",
-        "features"_a = "", nb::kw_only(), "kind"_a = "object");
+        "features"_a = "", nb::kw_only(), "kind"_a = "object",
+        "times"_a = nb::none());
   m.def(
       "pool_size",
       [](const ModuleObject &module) {

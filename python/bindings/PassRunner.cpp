@@ -5,6 +5,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "python/bindings/PassRunner.h"
+#include "passes/Pipelines/BCRToLLVM.h"
 #include "python/bindings/Printing.h"
 
 #include "mlir/IR/BuiltinOps.h"
@@ -132,6 +133,13 @@ static bool buildPipeline(const std::string &pipeline, OpPassManager &manager,
                           std::string &error) {
   llvm::raw_string_ostream stream(error);
   return succeeded(parsePassPipeline(pipeline, manager, stream));
+}
+
+std::vector<std::string> getStages() {
+  std::vector<std::string> names;
+  for (llvm::StringRef name : mlir::bcr::getStageNames())
+    names.push_back(name.str());
+  return names;
 }
 
 bool checkPipeline(MLIRContext *context, const std::string &pipeline,

@@ -59,6 +59,9 @@ struct PassRunResult {
   std::vector<std::pair<std::string, double>> timings;
 };
 
+/// The stages of `bcr-to-llvm`, in order.
+std::vector<std::string> getStages();
+
 /// Whether the pipeline can be built; `error` says why not.
 bool checkPipeline(mlir::MLIRContext *context, const std::string &pipeline,
                    std::string &error);

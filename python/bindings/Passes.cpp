@@ -108,6 +108,8 @@ void bindPasses(nb::module_ &m) {
                self.message;
       });
 
+  m.def("stage_names", getStages);
+
   nb::class_<PassManagerObject>(m, "PassManager")
       .def_static("parse", parsePipeline, "pipeline"_a,
                   "context"_a = nb::none())

@@ -156,7 +156,7 @@ def main() -> None:
     x = test_images[:1]
     ours_dense = bcr.compile(pruned, (x,), sparsity="off", verify=True)
     ours = bcr.compile(pruned, (x,), verify=True)
-    arm = bcr.compile(pruned, (x,), target="aarch64")
+    arm = bcr.compile(pruned, (x,), target="cortex-a76")
     print(ours.report())
 
     console.print("[bold]4. Run[/bold]")

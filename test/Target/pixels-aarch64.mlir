@@ -1,13 +1,25 @@
 // The hot loop of the pixels kernel on NEON: 8 rows x 3 vectors, one turn a
-// column, 24 multiply-adds, accumulators in registers. No vector is spilled
-// anywhere.
+// column, 24 multiply-adds by element, accumulators in registers. Inputs are
+// loaded one by one and from before the address, weights as two vectors: each
+// load takes one slot of the processor. No vector is spilled anywhere.
 
-// RUN: bcr-opt %s --pass-pipeline='builtin.module(convert-bcr-to-loops,canonicalize,cse,expand-strided-metadata,lower-affine,convert-scf-to-cf,convert-vector-to-llvm,convert-arith-to-llvm,finalize-memref-to-llvm,convert-func-to-llvm,convert-cf-to-llvm,reconcile-unrealized-casts)' \
-// RUN:   | mlir-translate --mlir-to-llvmir | llc -O2 -mtriple=aarch64-linux-gnu -mcpu=cortex-a76 \
+// RUN: bcr-opt %s --pass-pipeline='builtin.module(convert-bcr-to-loops{by-element},canonicalize,cse,expand-strided-metadata,lower-affine,convert-scf-to-cf,convert-vector-to-llvm,convert-arith-to-llvm,finalize-memref-to-llvm,convert-func-to-llvm,convert-cf-to-llvm,reconcile-unrealized-casts)' \
+// RUN:   | mlir-translate --mlir-to-llvmir -o %t.ll
+// RUN: llc %t.ll -O2 -mtriple=aarch64-linux-gnu -mattr=+slow-paired-128 -mcpu=cortex-a76 -o - \
+// RUN:   | FileCheck %s --implicit-check-not='{{(ldr|str|ldp|stp)[[:space:]]+q.*-byte (Folded )?(Spill|Reload)}}'
+// RUN: llc %t.ll -O2 -mtriple=aarch64-linux-gnu -mattr=+slow-paired-128 -mcpu=neoverse-n1 -o - \
+// RUN:   | FileCheck %s --implicit-check-not='{{(ldr|str|ldp|stp)[[:space:]]+q.*-byte (Folded )?(Spill|Reload)}}'
+// RUN: llc %t.ll -O2 -mtriple=aarch64-linux-gnu -mattr=+slow-paired-128 -mcpu=neoverse-v1 -o - \
+// RUN:   | FileCheck %s --implicit-check-not='{{(ldr|str|ldp|stp)[[:space:]]+q.*-byte (Folded )?(Spill|Reload)}}'
+// RUN: llc %t.ll -O2 -mtriple=aarch64-linux-gnu -mattr=+slow-paired-128 -mcpu=apple-m1 -o - \
+// RUN:   | FileCheck %s --implicit-check-not='{{(ldr|str|ldp|stp)[[:space:]]+q.*-byte (Folded )?(Spill|Reload)}}'
+// RUN: llc %t.ll -O2 -mtriple=aarch64-linux-gnu -mattr=+slow-paired-128 -mcpu=cortex-a55 -o - \
 // RUN:   | FileCheck %s --implicit-check-not='{{(ldr|str|ldp|stp)[[:space:]]+q.*-byte (Folded )?(Spill|Reload)}}'
 
 // CHECK-LABEL: conv:
-// CHECK-COUNT-24: fmla v{{[0-9]+}}.4s
+// CHECK: ldur q{{[0-9]+}}, [x{{[0-9]+}}, #-256]
+// CHECK-NOT: {{ldp[[:space:]]+q|ld1r}}
+// CHECK-COUNT-24: fmla v{{[0-9]+}}.4s, v{{[0-9]+}}.4s, v{{[0-9]+}}.s[{{[0-3]}}]
 // CHECK-NOT: {{fmla|^\.LBB}}
 // CHECK: b.{{lt|ne}} .LBB0_
 func.func @conv(%x: memref<1x256x28x28xf32>, %b: memref<16xf32>, %o: memref<1x16x28x28xf32>) {

@@ -215,7 +215,7 @@ def test_mlir_after_each_stage(exe):
         ({"target": bcr.Target("nonsense-none", "generic")}, "nonsense"),
         ({"sparsity": "maybe"}, "auto, force, off"),
         ({"num_threads": 0}, "num_threads"),
-        ({"target": "aarch64", "verify": True}, "does not run here"),
+        ({"target": "cortex-a76", "verify": True}, "does not run here"),
     ],
 )
 def test_impossible_options(net, x, options, message):
@@ -224,7 +224,7 @@ def test_impossible_options(net, x, options, message):
 
 
 def test_code_for_another_machine_does_not_run_here(net, x):
-    arm = bcr.compile(net, (x,), target="aarch64")
+    arm = bcr.compile(net, (x,), target="cortex-a76")
     with pytest.raises(bcr.ConfigError, match="cannot run on this"):
         arm(x)
 

@@ -85,7 +85,7 @@ def test_aarch64_dynamic_batch_and_checks():
     model = Lookup().eval()
     i = torch.tensor([1, 9, 0])
     shapes = ({0: torch.export.Dim("n", min=1, max=50)},)
-    exe = bcr.compile(model, (i,), target="aarch64", dynamic_shapes=shapes)
+    exe = bcr.compile(model, (i,), target="cortex-a76", dynamic_shapes=shapes)
     with Emulator(exe) as run, torch.no_grad():
         for value in (i, torch.arange(10)):
             assert relative_error(run(value.numpy())[0], model(value).numpy()) < 1e-5

@@ -34,9 +34,10 @@ bool loops::hasUnitStride(Value memref) {
          !strides.empty() && strides.back() == 1;
 }
 
-Emitter::Emitter(LayerOpInterface layer, SymbolTable &symbols, int64_t threads)
+Emitter::Emitter(LayerOpInterface layer, SymbolTable &symbols,
+                 LoopOptions options)
     : ImplicitLocOpBuilder(layer->getLoc(), layer), symbols(symbols),
-      threads(threads) {
+      options(options) {
   if (StringAttr name = layer.getLayerAttr())
     layerName = name.str();
   else
@@ -86,15 +87,15 @@ void Emitter::loop(int64_t count, Body body) {
 }
 
 void Emitter::parallelLoop(Value count, Body body) {
-  if (threads == 1 || matchPattern(count, m_One())) {
+  if (options.threads == 1 || matchPattern(count, m_One())) {
     if (std::optional<int64_t> known = getConstantIntValue(count))
       return loop(*known, body);
     return loop(index(0), count, 1, body);
   }
-  int64_t shares = threads;
+  int64_t shares = options.threads;
   std::optional<int64_t> known = getConstantIntValue(count);
   if (known)
-    shares = std::clamp<int64_t>(*known, 1, threads);
+    shares = std::clamp<int64_t>(*known, 1, options.threads);
   auto nest =
       scf::ParallelOp::create(*this, ValueRange{index(0)},
                               ValueRange{index(shares)}, ValueRange{index(1)});
@@ -228,4 +229,25 @@ Value Emitter::indexGlobal(StringRef name, ArrayRef<int32_t> values) {
   auto symbol = result.getDefiningOp<memref::GetGlobalOp>().getName();
   symbols.lookup(symbol)->setAttr("bcr.bound", getI64IntegerAttr(most + 1));
   return result;
+}
+
+Value Factors::get(int64_t index) {
+  if (!emitter.multipliesByElement())
+    return emitter.broadcast(emitter.load(memref, emitter.add(first, index)),
+                             lanes);
+  int64_t width = 1;
+  auto getWidth = [&] {
+    auto type = loaded ? dyn_cast<VectorType>(loaded.getType()) : VectorType();
+    return type ? type.getNumElements() : 1;
+  };
+  if (!loaded || index < begin || index >= begin + getWidth()) {
+    begin = index;
+    while (width * 2 <= std::min(lanes, count - index))
+      width *= 2;
+    loaded = emitter.load(memref, emitter.add(first, begin), width);
+  }
+  Value scalar = loaded;
+  if (isa<VectorType>(loaded.getType()))
+    scalar = vector::ExtractOp::create(emitter, loaded, index - begin);
+  return emitter.broadcast(scalar, lanes);
 }

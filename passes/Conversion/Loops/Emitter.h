@@ -22,13 +22,22 @@ namespace mlir::bcr::loops {
 /// Whether neighbours in the last dimension are neighbours in memory.
 bool hasUnitStride(Value memref);
 
+/// What the loops are made for.
+struct LoopOptions {
+  int64_t threads = 1;
+  /// The machine multiplies by one element of a vector, so that scalars are
+  /// best loaded as vectors.
+  bool byElement = false;
+};
+
 class Emitter : public ImplicitLocOpBuilder {
 public:
   /// Builds before `layer`. Constants are put into the module of `symbols`,
   /// under the layer's name.
-  Emitter(LayerOpInterface layer, SymbolTable &symbols, int64_t threads);
+  Emitter(LayerOpInterface layer, SymbolTable &symbols, LoopOptions options);
 
-  int64_t getThreads() const { return threads; }
+  int64_t getThreads() const { return options.threads; }
+  bool multipliesByElement() const { return options.byElement; }
 
   // Index arithmetic; operands that are constants are folded.
   Value index(int64_t value);
@@ -80,7 +89,31 @@ public:
 private:
   SymbolTable &symbols;
   std::string layerName;
-  int64_t threads;
+  LoopOptions options;
+};
+
+/// Neighbouring scalars, each to be multiplied with vectors. They are loaded
+/// when they are first asked for, in order: a scalar at a time, or, on machines
+/// that multiply by an element, a vector at a time.
+class Factors {
+public:
+  /// Scalars `first` to `first + count - 1` of `memref`, for vectors of
+  /// `lanes`.
+  Factors(Emitter &emitter, Value memref, Value first, int64_t count,
+          int64_t lanes)
+      : emitter(emitter), memref(memref), first(first), count(count),
+        lanes(lanes) {}
+
+  /// The scalar at `index`, in every lane.
+  Value get(int64_t index);
+
+private:
+  Emitter &emitter;
+  Value memref, first;
+  int64_t count, lanes;
+  /// Scalars [begin, begin + width of `loaded`).
+  Value loaded;
+  int64_t begin = 0;
 };
 
 } // namespace mlir::bcr::loops

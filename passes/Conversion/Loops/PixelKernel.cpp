@@ -43,6 +43,12 @@ static constexpr int64_t kMaxVectors = 8;
 /// same few sets of a cache.
 static constexpr int64_t kBadStride = 1024;
 
+/// AArch64 loads a vector from 256 bytes before an address to 255 after it with
+/// an instruction that takes one slot of the processor (ldur), and from farther
+/// with one that may take two; those at multiples of 16 bytes after it count as
+/// far. So the offsets of columns are this many elements too large there.
+static constexpr int64_t kNearElements = 64;
+
 namespace {
 class PixelKernel {
 public:
@@ -117,6 +123,8 @@ private:
   /// rows of `Task::rows`, elements from one to the next.
   int64_t sumVectors = 0, sumStride = 0, bufferRows = 0, bufferStride = 0;
   Value output, residual, gapMask;
+  /// What the offsets of columns are too large by.
+  int64_t offsetBias = 0;
   std::optional<PlanConstants> constants;
 };
 } // namespace
@@ -170,6 +178,8 @@ PixelKernel::PixelKernel(Conv2DOp op, ScheduleAttr schedule,
           std::max(bufferRows,
                    entry.accumulate ? plan.getMaxAccumulated() : entry.height);
   }
+  if (emitter.multipliesByElement())
+    offsetBias = kNearElements;
   sumStride = getBufferStride(tiles.getTotalVectors(sumVectors) * lanes);
 }
 
@@ -296,11 +306,12 @@ SmallVector<Value> PixelKernel::emitProducts(const KernelClass &entry,
       [&](Value at, Value first, MutableArrayRef<Value> next) {
         SmallVector<Value> inputs;
         for (int64_t i = 0; i < vectors; ++i)
-          inputs.push_back(tiles.load(emitter, tile, task.input, at, i));
+          inputs.push_back(
+              tiles.load(emitter, tile, task.input, at, i, offsetBias));
+        Factors weights(emitter, constants->getValues(), first, entry.height,
+                        lanes);
         for (int64_t r = 0; r < entry.height; ++r) {
-          Value weight = emitter.broadcast(
-              emitter.load(constants->getValues(), emitter.add(first, r)),
-              lanes);
+          Value weight = weights.get(r);
           for (auto [i, input] : llvm::enumerate(inputs)) {
             Value &sum = next[r * vectors + i];
             sum = emitter.multiplyAdd(weight, input, sum);
@@ -424,7 +435,10 @@ void PixelKernel::emitTask(Task task) {
 }
 
 void PixelKernel::emit(ElementsAttr values) {
-  constants.emplace(emitter, op, plan, layout.getOffsets(), values);
+  std::vector<int32_t> offsets = layout.getOffsets();
+  for (int32_t &offset : offsets)
+    offset += static_cast<int32_t>(offsetBias);
+  constants.emplace(emitter, op, plan, offsets, values);
 
   int64_t windows = layout.isWindowed() ? height / bandRows : 1;
   recordCopies(op, layout.isInPlace() ? 0 : windows * layout.getNumElements(),

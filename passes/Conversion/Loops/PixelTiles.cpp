@@ -168,9 +168,9 @@ void PixelTiles::forEachTile(
 }
 
 Value PixelTiles::load(Emitter &emitter, const PixelTile &tile, Value input,
-                       Value origin, int64_t index) const {
+                       Value origin, int64_t index, int64_t bias) const {
   auto loadAt = [&](int64_t position) {
-    return emitter.load(input, emitter.add(origin, position), lanes);
+    return emitter.load(input, emitter.add(origin, position - bias), lanes);
   };
   int64_t first = tile.pieces[index * piecesPerVector].input;
   Value low = loadAt(first);

@@ -73,9 +73,10 @@ public:
   /// two tiles.
   void forEachTile(Emitter &emitter, int64_t vectors,
                    llvm::function_ref<void(const PixelTile &)> body) const;
-  /// Loads vector `index` of a tile for the column that lies at `origin`.
+  /// Loads vector `index` of a tile for the column that lies `bias` elements
+  /// before `origin`.
   Value load(Emitter &emitter, const PixelTile &tile, Value input, Value origin,
-             int64_t index) const;
+             int64_t index, int64_t bias) const;
 
 private:
   /// Rows and pieces of a row in a strided tile.
