@@ -88,16 +88,27 @@ def BCR_ScheduleAttr : AttrDef<BCR_Dialect, "Schedule"> {
     run along the vector; one tile holds `vectors` samples by `height` rows, and
     `height` is a multiple of `lanes` or less than it.
 
+    `band` is for `pixels`: output rows of a band, a divisor of those of the
+    image (BCR-17). Without it, the lowering chooses.
+
     ```mlir
     #bcr.schedule<pixels, height = 8, vectors = 3, lanes = 16>
+    #bcr.schedule<pixels, height = 8, vectors = 3, lanes = 16, band = 7>
     ```
   }];
   let parameters = (ins EnumParameter<BCR_KernelKind>:$kernel,
                         "int64_t":$height, "int64_t":$vectors,
-                        "int64_t":$lanes);
+                        "int64_t":$lanes,
+                        DefaultValuedParameter<"int64_t", "0">:$band);
+  let builders = [
+    AttrBuilder<(ins "::mlir::bcr::KernelKind":$kernel, "int64_t":$height,
+                     "int64_t":$vectors, "int64_t":$lanes), [{
+      return $_get($_ctxt, kernel, height, vectors, lanes, /*band=*/0);
+    }]>
+  ];
   let assemblyFormat = [{
     `<` $kernel `,` `height` `=` $height `,` `vectors` `=` $vectors `,`
-    `lanes` `=` $lanes `>`
+    `lanes` `=` $lanes (`,` `band` `=` $band^)? `>`
   }];
   let genVerifyDecl = 1;
 }

@@ -6,6 +6,8 @@
 
 #include "passes/Analysis/KernelModel.h"
 
+#include "llvm/ADT/STLExtras.h"
+#include "llvm/Support/FormatVariadic.h"
 #include "llvm/Support/MathExtras.h"
 
 #include <algorithm>
@@ -14,25 +16,19 @@ using namespace mlir;
 using namespace mlir::bcr;
 using llvm::divideCeil;
 
-/// A column of the pixels kernel cannot take less time than its accumulators
-/// need to be ready again; the rows kernel runs several columns side by side.
-static constexpr double kLatency = 4.0;
 /// Offset arithmetic and the loop, in a column.
 static constexpr double kPixelOverhead = 0.5;
 static constexpr double kRowOverhead = 0.25;
 /// Setting up and draining the accumulators of a piece.
 static constexpr double kPieceOverhead = 10.0;
-/// Inputs of a tile that exceed the first cache come from the second.
-static constexpr double kFirstCacheBytes = 1 << 15;
-static constexpr double kSecondCacheBytesPerCycle = 48.0;
-/// Weights of a matmul that exceed the second cache come from the third or from
-/// memory, once for all samples.
-static constexpr double kSecondCacheBytes = 1 << 18;
-static constexpr double kThirdCacheBytes = 1 << 24;
-static constexpr double kThirdCacheBytesPerCycle = 20.0;
-static constexpr double kMemoryBytesPerCycle = 10.0;
+/// Code grows with height times vectors, and more than eight samples or vectors
+/// gain nothing.
+static constexpr int64_t kMaxVectors = 8;
+static constexpr int64_t kMaxPixelHeight = 8;
 
-LayerWork mlir::bcr::getLayerWork(LayerOpInterface layer, VectorUnit unit) {
+LayerWork mlir::bcr::getLayerWork(LayerOpInterface layer,
+                                  const MachineModel &machine,
+                                  std::optional<KernelKind> kernel) {
   LayerWork work;
   auto init = cast<ShapedType>(layer.getInit().getType());
   int64_t batch = init.isDynamicDim(0) ? 1 : init.getDimSize(0);
@@ -47,7 +43,10 @@ LayerWork mlir::bcr::getLayerWork(LayerOpInterface layer, VectorUnit unit) {
   work.rowsPerConvGroup /= conv.getGroups();
   int64_t height = init.getDimSize(2);
   int64_t width = init.getDimSize(3);
-  if (height * width * 4 <= unit.lanes) {
+  if (!kernel)
+    kernel = height * width * 4 <= machine.lanes ? KernelKind::Rows
+                                                 : KernelKind::Pixels;
+  if (*kernel == KernelKind::Rows) {
     work.numPositions = height * width;
     return work;
   }
@@ -66,26 +65,34 @@ GroupWorkByHeight mlir::bcr::getDenseGroups(int64_t numRows, int64_t numColumns,
 }
 
 /// Cycles of one column of a piece of `height` rows, for one tile.
-static double getColumnCycles(const LayerWork &work, int64_t height,
-                              int64_t vectors, int64_t lanes) {
+static double getColumnCycles(const LayerWork &work,
+                              const MachineModel &machine, int64_t height,
+                              int64_t vectors) {
+  int64_t lanes = machine.lanes;
+  auto pipes = double(machine.fmaPipes);
+  auto ports = double(machine.loadPorts);
   if (work.kernel == KernelKind::Pixels) {
     double vectorBytes = double(lanes * 4);
+    // Inputs of a tile that exceed the first cache come from the second.
     double tileBytes = double(work.numInputRows * vectors) * vectorBytes;
-    double loadCycles = tileBytes > kFirstCacheBytes
-                            ? vectorBytes / kSecondCacheBytesPerCycle
+    double loadCycles = tileBytes > double(machine.l1Bytes)
+                            ? vectorBytes / double(machine.l2BytesPerCycle)
                             : 0.0;
     double multiplyAdds = double(height * vectors);
-    double loads =
-        double(1 + height) / 2 + double(vectors) * std::max(loadCycles, 0.5);
-    return std::max({multiplyAdds / 2, loads, kLatency}) + kPixelOverhead;
+    double loads = double(1 + height) / ports +
+                   double(vectors) * std::max(loadCycles, 1 / ports);
+    // A column cannot take less time than its accumulators need to be ready
+    // again; the rows kernel runs several columns side by side.
+    return std::max({multiplyAdds / pipes, loads, double(machine.fmaLatency)}) +
+           kPixelOverhead;
   }
   auto rowVectors = double(divideCeil(height, lanes));
   double multiplyAdds = rowVectors * double(vectors);
-  double loads =
-      double(1 + vectors) / 2 +
-      std::max(rowVectors / 2, double(height * 4) / kSecondCacheBytesPerCycle);
+  double loads = double(1 + vectors) / ports +
+                 std::max(rowVectors / ports,
+                          double(height * 4) / double(machine.l2BytesPerCycle));
   // Among tiles that multiply alike, the one that loads less is first.
-  return std::max(multiplyAdds / 2, loads) + loads * 0.02 + kRowOverhead;
+  return std::max(multiplyAdds / pipes, loads) + loads * 0.02 + kRowOverhead;
 }
 
 /// Heights of pieces for remainders 1 to height - 1.
@@ -107,7 +114,8 @@ static std::vector<int64_t> getNextPieces(KernelKind kernel, int64_t height,
 }
 
 /// Cycles of a layer under a choice whose pieces and schedule are set.
-static double estimateCycles(const LayerWork &work, const TileChoice &choice,
+static double estimateCycles(const LayerWork &work, const MachineModel &machine,
+                             const TileChoice &choice,
                              const GroupWorkByHeight &groups,
                              int64_t numRevisits) {
   ScheduleAttr schedule = choice.schedule;
@@ -117,9 +125,10 @@ static double estimateCycles(const LayerWork &work, const TileChoice &choice,
   double cycles = 0;
   auto addPieces = [&](int64_t pieceHeight, double count,
                        const GroupWork &group) {
-    cycles += count * (double(group.numColumns) *
-                           getColumnCycles(work, pieceHeight, vectors, lanes) +
-                       double(group.numGroups) * kPieceOverhead);
+    cycles +=
+        count * (double(group.numColumns) *
+                     getColumnCycles(work, machine, pieceHeight, vectors) +
+                 double(group.numGroups) * kPieceOverhead);
   };
   for (auto [rowCount, group] : groups) {
     addPieces(height, double(rowCount / height), group);
@@ -141,50 +150,94 @@ static double estimateCycles(const LayerWork &work, const TileChoice &choice,
   double weightBytes = 0;
   for (auto [rowCount, group] : groups)
     weightBytes += double(group.numColumns) * double(rowCount * 4 + 2);
-  if (weightBytes <= kSecondCacheBytes)
+  // Weights of a matmul that do not stay in the second cache come from the
+  // third or from memory, once for all samples.
+  if (weightBytes <= double(machine.l2Bytes) / 4)
     return cycles;
   // Among tiles that wait for memory alike, the one that computes less is
   // first.
-  double bytesPerCycle = weightBytes > kThirdCacheBytes
-                             ? kMemoryBytesPerCycle
-                             : kThirdCacheBytesPerCycle;
-  return std::max(cycles, weightBytes / bytesPerCycle) + cycles * 0.01;
+  int64_t bytesPerCycle = weightBytes > double(machine.l3Bytes)
+                              ? machine.memoryBytesPerCycle
+                              : machine.l3BytesPerCycle;
+  return std::max(cycles, weightBytes / double(bytesPerCycle)) + cycles * 0.01;
 }
 
-TileChoice mlir::bcr::chooseTile(MLIRContext *context, const LayerWork &work,
-                                 VectorUnit unit,
-                                 const GroupWorkByHeight &groups,
-                                 int64_t numRevisits) {
+/// Registers that a tile needs: accumulators, what comes in, and a broadcast.
+static int64_t countRegisters(const LayerWork &work,
+                              const MachineModel &machine, int64_t height,
+                              int64_t vectors) {
+  if (work.kernel == KernelKind::Pixels)
+    return height * vectors + vectors + 1;
+  int64_t rowVectors = divideCeil(height, machine.lanes);
+  return rowVectors * vectors + rowVectors + 1;
+}
+
+std::string mlir::bcr::checkTile(const LayerWork &work,
+                                 const MachineModel &machine, int64_t height,
+                                 int64_t vectors) {
+  // The next line cannot overflow: a tile is smaller than the register file.
+  int64_t limit = machine.registers * machine.lanes;
+  if (height > limit || vectors > limit)
+    return llvm::formatv("{0} rows by {1} vectors fill no register file",
+                         height, vectors);
+  int64_t needed = countRegisters(work, machine, height, vectors);
+  if (needed > machine.registers)
+    return llvm::formatv("{0} rows by {1} vectors need {2} registers, the "
+                         "target has {3}",
+                         height, vectors, needed, machine.registers);
+  if (work.kernel == KernelKind::Rows && height > machine.lanes &&
+      height % machine.lanes != 0)
+    return llvm::formatv("{0} rows are no multiple of the {1} lanes", height,
+                         machine.lanes);
+  return "";
+}
+
+TileChoice mlir::bcr::makeTile(MLIRContext *context, const LayerWork &work,
+                               const MachineModel &machine,
+                               const GroupWorkByHeight &groups,
+                               int64_t numRevisits, int64_t height,
+                               int64_t vectors) {
+  TileChoice choice;
+  choice.schedule =
+      ScheduleAttr::get(context, work.kernel, height, vectors, machine.lanes);
+  choice.nextPiece = getNextPieces(work.kernel, height, groups);
+  choice.cycles = estimateCycles(work, machine, choice, groups, numRevisits);
+  return choice;
+}
+
+std::vector<TileChoice> mlir::bcr::rankTiles(MLIRContext *context,
+                                             const LayerWork &work,
+                                             const MachineModel &machine,
+                                             const GroupWorkByHeight &groups,
+                                             int64_t numRevisits) {
   bool pixels = work.kernel == KernelKind::Pixels;
   int64_t tallest = 1;
   for (auto [rowCount, group] : groups)
     tallest = std::max(tallest, rowCount);
   int64_t maxVectors =
-      pixels ? divideCeil(work.numPositions, unit.lanes) : work.numPositions;
-  // Code grows with height times vectors, and more than eight samples or
-  // vectors gain nothing.
-  maxVectors = std::clamp<int64_t>(maxVectors, 1, 8);
-  int64_t maxHeight = pixels ? 8 : 4 * unit.lanes;
+      pixels ? divideCeil(work.numPositions, machine.lanes) : work.numPositions;
+  maxVectors = std::clamp<int64_t>(maxVectors, 1, kMaxVectors);
+  int64_t maxHeight = pixels ? kMaxPixelHeight : 4 * machine.lanes;
 
-  TileChoice best;
+  std::vector<TileChoice> tiles;
   for (int64_t height = maxHeight; height >= 1; height /= 2) {
     // A tile higher than every group is a tile of the next power of two.
     if (height > 1 && height / 2 >= tallest)
       continue;
-    for (int64_t vectors = 1; vectors <= maxVectors; ++vectors) {
-      int64_t rowVectors = divideCeil(height, unit.lanes);
-      int64_t needed = pixels ? height * vectors + vectors + 1
-                              : rowVectors * vectors + rowVectors + 1;
-      if (needed > unit.registers)
-        break;
-      TileChoice choice;
-      choice.schedule =
-          ScheduleAttr::get(context, work.kernel, height, vectors, unit.lanes);
-      choice.nextPiece = getNextPieces(work.kernel, height, groups);
-      choice.cycles = estimateCycles(work, choice, groups, numRevisits);
-      if (!best.schedule || choice.cycles < best.cycles)
-        best = std::move(choice);
-    }
+    for (int64_t vectors = 1; vectors <= maxVectors; ++vectors)
+      if (checkTile(work, machine, height, vectors).empty())
+        tiles.push_back(makeTile(context, work, machine, groups, numRevisits,
+                                 height, vectors));
   }
-  return best;
+  llvm::stable_sort(tiles, [](const TileChoice &a, const TileChoice &b) {
+    return a.cycles < b.cycles;
+  });
+  return tiles;
+}
+
+TileChoice mlir::bcr::chooseTile(MLIRContext *context, const LayerWork &work,
+                                 const MachineModel &machine,
+                                 const GroupWorkByHeight &groups,
+                                 int64_t numRevisits) {
+  return rankTiles(context, work, machine, groups, numRevisits).front();
 }

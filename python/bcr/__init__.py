@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from bcr.executable import Executable, load
     from bcr.pruning import PruneConfig, Pruner
     from bcr.target import Target
+    from bcr.tuning import LayerRecord, TuneConfig, TuningRecords
 
 __version__ = "0.1.0"
 
@@ -33,6 +34,9 @@ _LAZY = {
     "PruneConfig": "bcr.pruning",
     "Pruner": "bcr.pruning",
     "Target": "bcr.target",
+    "LayerRecord": "bcr.tuning",
+    "TuneConfig": "bcr.tuning",
+    "TuningRecords": "bcr.tuning",
     "compile": "bcr.compiler",
     "Executable": "bcr.executable",
     "load": "bcr.executable",
@@ -48,9 +52,12 @@ __all__ = [
     "FormatError",
     "IRError",
     "InputError",
+    "LayerRecord",
     "PruneConfig",
     "Pruner",
     "Target",
+    "TuneConfig",
+    "TuningRecords",
     "UnsupportedError",
     "VerificationError",
     "__version__",
