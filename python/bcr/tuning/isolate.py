@@ -94,9 +94,7 @@ def isolate(op: Operation, info: dict[str, Any], *, may_choose: bool) -> Isolate
     empty, _, consumer, _ = inner[2 * len(arguments) :]
     with ir.InsertionPoint(consumer):
         values = [
-            next(inputs).result
-            if _is_computed(value)
-            else _copy(value.owner, []).result  # type: ignore[arg-type]
+            next(inputs).result if _is_computed(value) else _copy(value.owner, []).result  # type: ignore[arg-type]
             for value in operands
         ]
         consumer.set_operand(0, _copy(op, [*values, empty.result]).result)
