@@ -91,16 +91,27 @@ def BCR_ScheduleAttr : AttrDef<BCR_Dialect, "Schedule"> {
     positions of one channel run along the vector; one tile holds `height` image
     rows by one vector of up to `lanes` positions.
 
+    `band` is for `pixels`: output rows of a band, a divisor of those of the
+    image (BCR-17). Without it, the lowering chooses.
+
     ```mlir
     #bcr.schedule<pixels, height = 8, vectors = 3, lanes = 16>
+    #bcr.schedule<pixels, height = 8, vectors = 3, lanes = 16, band = 7>
     ```
   }];
   let parameters = (ins EnumParameter<BCR_KernelKind>:$kernel,
                         "int64_t":$height, "int64_t":$vectors,
-                        "int64_t":$lanes);
+                        "int64_t":$lanes,
+                        DefaultValuedParameter<"int64_t", "0">:$band);
+  let builders = [
+    AttrBuilder<(ins "::mlir::bcr::KernelKind":$kernel, "int64_t":$height,
+                     "int64_t":$vectors, "int64_t":$lanes), [{
+      return $_get($_ctxt, kernel, height, vectors, lanes, /*band=*/0);
+    }]>
+  ];
   let assemblyFormat = [{
     `<` $kernel `,` `height` `=` $height `,` `vectors` `=` $vectors `,`
-    `lanes` `=` $lanes `>`
+    `lanes` `=` $lanes (`,` `band` `=` $band^)? `>`
   }];
   let genVerifyDecl = 1;
 }

@@ -146,11 +146,16 @@ ActivationAttr::verify(function_ref<InFlightDiagnostic()> emitError,
 //===----------------------------------------------------------------------===//
 
 LogicalResult ScheduleAttr::verify(function_ref<InFlightDiagnostic()> emitError,
-                                   KernelKind, int64_t height, int64_t vectors,
-                                   int64_t lanes) {
+                                   KernelKind kernel, int64_t height,
+                                   int64_t vectors, int64_t lanes,
+                                   int64_t band) {
   if (height < 1 || vectors < 1 || lanes < 1)
     return emitError() << "BCR-17: height, vectors and lanes of a schedule are "
                           "positive, got "
                        << height << ", " << vectors << " and " << lanes;
+  if (band < 0 || (band > 0 && kernel != KernelKind::Pixels))
+    return emitError() << "BCR-17: the band of a schedule is positive and of "
+                          "the kernel pixels, got "
+                       << band << " for " << stringifyKernelKind(kernel);
   return success();
 }

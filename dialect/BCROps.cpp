@@ -399,6 +399,12 @@ LogicalResult Conv2DOp::verify() {
              << 2 + i << " is " << init.getDimSize(2 + i) << ", should be "
              << size;
   }
+  if (ScheduleAttr schedule = getScheduleAttr())
+    if (int64_t band = schedule.getBand())
+      if (init.getDimSize(2) % band != 0)
+        return emitOpError("BCR-17: a band of ")
+               << band << " rows does not divide the " << init.getDimSize(2)
+               << " rows of the result";
   return verifyMemory(*this);
 }
 

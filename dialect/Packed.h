@@ -92,8 +92,8 @@ private:
 ElementsAttr makeFloatElements(ArrayRef<int64_t> shape, StringRef name,
                                std::vector<float> values, MLIRContext *context);
 
-/// Makes an integer tensor attribute of `bits` (8, 16 or 32) bits an element, in
-/// the same way.
+/// Makes an integer tensor attribute of `bits` (8, 16 or 32) bits an element,
+/// in the same way.
 ElementsAttr makeIndexElements(ArrayRef<int64_t> shape, StringRef name,
                                ArrayRef<int32_t> values, unsigned bits,
                                MLIRContext *context);

@@ -30,6 +30,7 @@ include "passes/Transforms/PoolConstants.td"
 include "passes/Transforms/Raise.td"
 include "passes/Transforms/Reorder.td"
 include "passes/Transforms/Select.td"
+include "passes/Transforms/SetMachine.td"
 include "passes/Transforms/Tile.td"
 
 #endif // BCR_PASSES_TD

@@ -6,6 +6,8 @@
 
 #include "passes/Analysis/KernelModel.h"
 
+#include "llvm/ADT/STLExtras.h"
+#include "llvm/Support/FormatVariadic.h"
 #include "llvm/Support/MathExtras.h"
 
 #include <algorithm>
@@ -14,23 +16,15 @@ using namespace mlir;
 using namespace mlir::bcr;
 using llvm::divideCeil;
 
-/// A column of the pixels kernel cannot take less time than its accumulators
-/// need to be ready again; the rows kernel runs several columns side by side.
-static constexpr double kLatency = 4.0;
 /// Offset arithmetic and the loop, in a column.
 static constexpr double kPixelOverhead = 0.5;
 static constexpr double kRowOverhead = 0.25;
 /// Setting up and draining the accumulators of a piece.
 static constexpr double kPieceOverhead = 10.0;
-/// Inputs of a tile that exceed the first cache come from the second.
-static constexpr double kFirstCacheBytes = 1 << 15;
-static constexpr double kSecondCacheBytesPerCycle = 48.0;
-/// Weights of a matmul that exceed the second cache come from the third or from
-/// memory, once for all samples.
-static constexpr double kSecondCacheBytes = 1 << 18;
-static constexpr double kThirdCacheBytes = 1 << 24;
-static constexpr double kThirdCacheBytesPerCycle = 20.0;
-static constexpr double kMemoryBytesPerCycle = 10.0;
+/// Code grows with height times vectors, and more than eight samples or vectors
+/// gain nothing.
+static constexpr int64_t kMaxVectors = 8;
+static constexpr int64_t kMaxPixelHeight = 8;
 
 /// More taps than this are a loop over them in the pixels kernel; the depthwise
 /// kernel has an instruction for each.
@@ -47,7 +41,9 @@ static bool isDepthwise(Conv2DOp conv, int64_t rowsPerConvGroup) {
          !isa<PackedType>(conv.getWeight().getType());
 }
 
-LayerWork mlir::bcr::getLayerWork(LayerOpInterface layer, VectorUnit unit) {
+LayerWork mlir::bcr::getLayerWork(LayerOpInterface layer,
+                                  const MachineModel &machine,
+                                  std::optional<KernelKind> kernel) {
   LayerWork work;
   auto init = cast<ShapedType>(layer.getInit().getType());
   int64_t batch = init.isDynamicDim(0) ? 1 : init.getDimSize(0);
@@ -64,12 +60,17 @@ LayerWork mlir::bcr::getLayerWork(LayerOpInterface layer, VectorUnit unit) {
   int64_t width = init.getDimSize(3);
   work.imageHeight = height;
   work.imageWidth = width;
-  if (isDepthwise(conv, work.rowsPerConvGroup)) {
-    work.kernel = KernelKind::Depthwise;
+  if (!kernel && isDepthwise(conv, work.rowsPerConvGroup))
+    kernel = KernelKind::Depthwise;
+  if (!kernel)
+    kernel = height * width * 4 <= machine.lanes ? KernelKind::Rows
+                                                 : KernelKind::Pixels;
+  work.kernel = *kernel;
+  if (work.kernel == KernelKind::Depthwise) {
     work.numPositions = height * width;
     return work;
   }
-  if (height * width * 4 <= unit.lanes) {
+  if (work.kernel == KernelKind::Rows) {
     work.numPositions = height * width;
     return work;
   }
@@ -88,26 +89,34 @@ GroupWorkByHeight mlir::bcr::getDenseGroups(int64_t numRows, int64_t numColumns,
 }
 
 /// Cycles of one column of a piece of `height` rows, for one tile.
-static double getColumnCycles(const LayerWork &work, int64_t height,
-                              int64_t vectors, int64_t lanes) {
+static double getColumnCycles(const LayerWork &work,
+                              const MachineModel &machine, int64_t height,
+                              int64_t vectors) {
+  int64_t lanes = machine.lanes;
+  auto pipes = double(machine.fmaPipes);
+  auto ports = double(machine.loadPorts);
   if (work.kernel == KernelKind::Pixels) {
     double vectorBytes = double(lanes * 4);
+    // Inputs of a tile that exceed the first cache come from the second.
     double tileBytes = double(work.numInputRows * vectors) * vectorBytes;
-    double loadCycles = tileBytes > kFirstCacheBytes
-                            ? vectorBytes / kSecondCacheBytesPerCycle
+    double loadCycles = tileBytes > double(machine.l1Bytes)
+                            ? vectorBytes / double(machine.l2BytesPerCycle)
                             : 0.0;
     double multiplyAdds = double(height * vectors);
-    double loads =
-        double(1 + height) / 2 + double(vectors) * std::max(loadCycles, 0.5);
-    return std::max({multiplyAdds / 2, loads, kLatency}) + kPixelOverhead;
+    double loads = double(1 + height) / ports +
+                   double(vectors) * std::max(loadCycles, 1 / ports);
+    // A column cannot take less time than its accumulators need to be ready
+    // again; the rows kernel runs several columns side by side.
+    return std::max({multiplyAdds / pipes, loads, double(machine.fmaLatency)}) +
+           kPixelOverhead;
   }
   auto rowVectors = double(divideCeil(height, lanes));
   double multiplyAdds = rowVectors * double(vectors);
-  double loads =
-      double(1 + vectors) / 2 +
-      std::max(rowVectors / 2, double(height * 4) / kSecondCacheBytesPerCycle);
+  double loads = double(1 + vectors) / ports +
+                 std::max(rowVectors / ports,
+                          double(height * 4) / double(machine.l2BytesPerCycle));
   // Among tiles that multiply alike, the one that loads less is first.
-  return std::max(multiplyAdds / 2, loads) + loads * 0.02 + kRowOverhead;
+  return std::max(multiplyAdds / pipes, loads) + loads * 0.02 + kRowOverhead;
 }
 
 /// Heights of pieces for remainders 1 to height - 1.
@@ -129,7 +138,8 @@ static std::vector<int64_t> getNextPieces(KernelKind kernel, int64_t height,
 }
 
 /// Cycles of a layer under a choice whose pieces and schedule are set.
-static double estimateCycles(const LayerWork &work, const TileChoice &choice,
+static double estimateCycles(const LayerWork &work, const MachineModel &machine,
+                             const TileChoice &choice,
                              const GroupWorkByHeight &groups,
                              int64_t numRevisits) {
   ScheduleAttr schedule = choice.schedule;
@@ -139,9 +149,10 @@ static double estimateCycles(const LayerWork &work, const TileChoice &choice,
   double cycles = 0;
   auto addPieces = [&](int64_t pieceHeight, double count,
                        const GroupWork &group) {
-    cycles += count * (double(group.numColumns) *
-                           getColumnCycles(work, pieceHeight, vectors, lanes) +
-                       double(group.numGroups) * kPieceOverhead);
+    cycles +=
+        count * (double(group.numColumns) *
+                     getColumnCycles(work, machine, pieceHeight, vectors) +
+                 double(group.numGroups) * kPieceOverhead);
   };
   for (auto [rowCount, group] : groups) {
     addPieces(height, double(rowCount / height), group);
@@ -163,79 +174,124 @@ static double estimateCycles(const LayerWork &work, const TileChoice &choice,
   double weightBytes = 0;
   for (auto [rowCount, group] : groups)
     weightBytes += double(group.numColumns) * double(rowCount * 4 + 2);
-  if (weightBytes <= kSecondCacheBytes)
+  // Weights of a matmul that do not stay in the second cache come from the
+  // third or from memory, once for all samples.
+  if (weightBytes <= double(machine.l2Bytes) / 4)
     return cycles;
   // Among tiles that wait for memory alike, the one that computes less is
   // first.
-  double bytesPerCycle = weightBytes > kThirdCacheBytes
-                             ? kMemoryBytesPerCycle
-                             : kThirdCacheBytesPerCycle;
-  return std::max(cycles, weightBytes / bytesPerCycle) + cycles * 0.01;
+  int64_t bytesPerCycle = weightBytes > double(machine.l3Bytes)
+                              ? machine.memoryBytesPerCycle
+                              : machine.l3BytesPerCycle;
+  return std::max(cycles, weightBytes / double(bytesPerCycle)) + cycles * 0.01;
 }
 
 /// The tile of the depthwise kernel: as many output rows as there are registers
 /// for, beside the weights of the channel where these fit too, and the image
 /// cut evenly.
 static TileChoice chooseDepthwiseTile(MLIRContext *context,
-                                      const LayerWork &work, VectorUnit unit,
+                                      const LayerWork &work,
+                                      const MachineModel &machine,
                                       const GroupWorkByHeight &groups) {
   int64_t numColumns = 0;
   for (auto [rowCount, group] : groups)
     numColumns += rowCount * group.numColumns;
   int64_t taps = divideCeil(numColumns, std::max<int64_t>(work.numRows, 1));
   // Two registers are for inputs; many taps make long code of many rows.
-  int64_t free = unit.registers - 2 - taps;
+  int64_t free = machine.registers - 2 - taps;
   int64_t most = free >= 4 ? std::min<int64_t>(free, 8) : taps > 25 ? 4 : 8;
   int64_t imageHeight = std::max<int64_t>(work.imageHeight, 1);
   int64_t height = divideCeil(imageHeight, divideCeil(imageHeight, most));
   TileChoice choice;
   choice.schedule = ScheduleAttr::get(context, KernelKind::Depthwise, height,
-                                      /*vectors=*/1, unit.lanes);
+                                      /*vectors=*/1, machine.lanes);
   choice.nextPiece.assign(height, 1);
   // One multiply-add a tap and vector, half a load each, and the stores.
   double vectors = double(work.imageHeight) *
-                   double(divideCeil(work.imageWidth, unit.lanes));
+                   double(divideCeil(work.imageWidth, machine.lanes));
   choice.cycles = double(work.numImages) * vectors *
                   (double(numColumns) * 0.75 + double(work.numRows));
   return choice;
 }
 
-TileChoice mlir::bcr::chooseTile(MLIRContext *context, const LayerWork &work,
-                                 VectorUnit unit,
-                                 const GroupWorkByHeight &groups,
-                                 int64_t numRevisits) {
+/// Registers that a tile needs: accumulators, what comes in, and a broadcast.
+static int64_t countRegisters(const LayerWork &work,
+                              const MachineModel &machine, int64_t height,
+                              int64_t vectors) {
+  if (work.kernel == KernelKind::Pixels)
+    return height * vectors + vectors + 1;
+  int64_t rowVectors = divideCeil(height, machine.lanes);
+  return rowVectors * vectors + rowVectors + 1;
+}
+
+std::string mlir::bcr::checkTile(const LayerWork &work,
+                                 const MachineModel &machine, int64_t height,
+                                 int64_t vectors) {
+  // The next line cannot overflow: a tile is smaller than the register file.
+  int64_t limit = machine.registers * machine.lanes;
+  if (height > limit || vectors > limit)
+    return llvm::formatv("{0} rows by {1} vectors fill no register file",
+                         height, vectors);
+  int64_t needed = countRegisters(work, machine, height, vectors);
+  if (needed > machine.registers)
+    return llvm::formatv("{0} rows by {1} vectors need {2} registers, the "
+                         "target has {3}",
+                         height, vectors, needed, machine.registers);
+  if (work.kernel == KernelKind::Rows && height > machine.lanes &&
+      height % machine.lanes != 0)
+    return llvm::formatv("{0} rows are no multiple of the {1} lanes", height,
+                         machine.lanes);
+  return "";
+}
+
+TileChoice mlir::bcr::makeTile(MLIRContext *context, const LayerWork &work,
+                               const MachineModel &machine,
+                               const GroupWorkByHeight &groups,
+                               int64_t numRevisits, int64_t height,
+                               int64_t vectors) {
+  TileChoice choice;
+  choice.schedule =
+      ScheduleAttr::get(context, work.kernel, height, vectors, machine.lanes);
+  choice.nextPiece = getNextPieces(work.kernel, height, groups);
+  choice.cycles = estimateCycles(work, machine, choice, groups, numRevisits);
+  return choice;
+}
+
+std::vector<TileChoice> mlir::bcr::rankTiles(MLIRContext *context,
+                                             const LayerWork &work,
+                                             const MachineModel &machine,
+                                             const GroupWorkByHeight &groups,
+                                             int64_t numRevisits) {
   if (work.kernel == KernelKind::Depthwise)
-    return chooseDepthwiseTile(context, work, unit, groups);
+    return {chooseDepthwiseTile(context, work, machine, groups)};
   bool pixels = work.kernel == KernelKind::Pixels;
   int64_t tallest = 1;
   for (auto [rowCount, group] : groups)
     tallest = std::max(tallest, rowCount);
   int64_t maxVectors =
-      pixels ? divideCeil(work.numPositions, unit.lanes) : work.numPositions;
-  // Code grows with height times vectors, and more than eight samples or
-  // vectors gain nothing.
-  maxVectors = std::clamp<int64_t>(maxVectors, 1, 8);
-  int64_t maxHeight = pixels ? 8 : 4 * unit.lanes;
+      pixels ? divideCeil(work.numPositions, machine.lanes) : work.numPositions;
+  maxVectors = std::clamp<int64_t>(maxVectors, 1, kMaxVectors);
+  int64_t maxHeight = pixels ? kMaxPixelHeight : 4 * machine.lanes;
 
-  TileChoice best;
+  std::vector<TileChoice> tiles;
   for (int64_t height = maxHeight; height >= 1; height /= 2) {
     // A tile higher than every group is a tile of the next power of two.
     if (height > 1 && height / 2 >= tallest)
       continue;
-    for (int64_t vectors = 1; vectors <= maxVectors; ++vectors) {
-      int64_t rowVectors = divideCeil(height, unit.lanes);
-      int64_t needed = pixels ? height * vectors + vectors + 1
-                              : rowVectors * vectors + rowVectors + 1;
-      if (needed > unit.registers)
-        break;
-      TileChoice choice;
-      choice.schedule =
-          ScheduleAttr::get(context, work.kernel, height, vectors, unit.lanes);
-      choice.nextPiece = getNextPieces(work.kernel, height, groups);
-      choice.cycles = estimateCycles(work, choice, groups, numRevisits);
-      if (!best.schedule || choice.cycles < best.cycles)
-        best = std::move(choice);
-    }
+    for (int64_t vectors = 1; vectors <= maxVectors; ++vectors)
+      if (checkTile(work, machine, height, vectors).empty())
+        tiles.push_back(makeTile(context, work, machine, groups, numRevisits,
+                                 height, vectors));
   }
-  return best;
+  llvm::stable_sort(tiles, [](const TileChoice &a, const TileChoice &b) {
+    return a.cycles < b.cycles;
+  });
+  return tiles;
+}
+
+TileChoice mlir::bcr::chooseTile(MLIRContext *context, const LayerWork &work,
+                                 const MachineModel &machine,
+                                 const GroupWorkByHeight &groups,
+                                 int64_t numRevisits) {
+  return rankTiles(context, work, machine, groups, numRevisits).front();
 }

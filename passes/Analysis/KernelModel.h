@@ -6,7 +6,6 @@
 //
 // A simple model of the kernels of passes/README.md. It ranks: dense
 // against sparse in bcr-select, one register tile against another in bcr-tile.
-// Cycles are those of a core that does two multiply-adds and two loads a cycle.
 //
 //===----------------------------------------------------------------------===//
 
@@ -14,18 +13,12 @@
 #define BCR_PASSES_ANALYSIS_KERNELMODEL_H
 
 #include "dialect/BCR.h"
+#include "passes/Analysis/MachineModel.h"
 
 #include <map>
+#include <optional>
 
 namespace mlir::bcr {
-
-/// What a kernel needs to know of the machine.
-struct VectorUnit {
-  /// f32 lanes of a vector.
-  int64_t lanes = 16;
-  /// Vector registers.
-  int64_t registers = 32;
-};
 
 /// The work of a layer without its weights.
 struct LayerWork {
@@ -48,10 +41,12 @@ struct LayerWork {
   int64_t imageWidth = 1;
 };
 
-/// Chooses the kernel: output positions along the vector for images, those of
-/// one channel for depthwise convolutions with dense weights, weight rows for
-/// linear layers and for images of fewer positions than a quarter vector.
-LayerWork getLayerWork(LayerOpInterface layer, VectorUnit unit);
+/// Chooses the kernel, unless `kernel` says which: output positions along the
+/// vector for images, those of one channel for depthwise convolutions with
+/// dense weights, weight rows for linear layers and for images of fewer
+/// positions than a quarter vector.
+LayerWork getLayerWork(LayerOpInterface layer, const MachineModel &machine,
+                       std::optional<KernelKind> kernel = std::nullopt);
 
 /// Groups with `rowCount` rows, the key of the map below, taken together.
 struct GroupWork {
@@ -76,8 +71,24 @@ struct TileChoice {
 /// kernel of its own height only if it has a tenth of the columns, since each
 /// height is a loop body more to compile.
 TileChoice chooseTile(MLIRContext *context, const LayerWork &work,
-                      VectorUnit unit, const GroupWorkByHeight &groups,
-                      int64_t numRevisits);
+                      const MachineModel &machine,
+                      const GroupWorkByHeight &groups, int64_t numRevisits);
+
+/// All tiles that `chooseTile` compares, the best first.
+std::vector<TileChoice> rankTiles(MLIRContext *context, const LayerWork &work,
+                                  const MachineModel &machine,
+                                  const GroupWorkByHeight &groups,
+                                  int64_t numRevisits);
+
+/// A given tile with the heights of its pieces and its estimated time.
+TileChoice makeTile(MLIRContext *context, const LayerWork &work,
+                    const MachineModel &machine,
+                    const GroupWorkByHeight &groups, int64_t numRevisits,
+                    int64_t height, int64_t vectors);
+
+/// Why the kernel cannot run a tile, or an empty string if it can.
+std::string checkTile(const LayerWork &work, const MachineModel &machine,
+                      int64_t height, int64_t vectors);
 
 /// The groups of dense weights of this size.
 GroupWorkByHeight getDenseGroups(int64_t numRows, int64_t numColumns,

@@ -28,6 +28,7 @@ namespace {
 /// Options with every value filled in.
 struct Configuration {
   TargetInfo target;
+  SetMachineOptions machine;
   int64_t threads;
   SparsityMode sparsity;
   uint64_t poolMinBytes;
@@ -51,6 +52,7 @@ static void buildRaise(OpPassManager &manager, const Configuration &) {
 }
 
 static void buildSelect(OpPassManager &manager, const Configuration &config) {
+  manager.addPass(createSetMachine(config.machine));
   SelectOptions select;
   select.sparsity = config.sparsity;
   select.lanes = config.target.lanes;
@@ -237,6 +239,17 @@ LogicalResult mlir::bcr::buildBCRToLLVM(
     config.target.lanes = options.lanes;
   if (options.registers > 0)
     config.target.registers = options.registers;
+  config.machine.cpu = config.target.cpu;
+  config.machine.lanes = config.target.lanes;
+  config.machine.fmaPipes = options.fmaPipes;
+  config.machine.fmaLatency = options.fmaLatency;
+  config.machine.loadPorts = options.loadPorts;
+  config.machine.l1Bytes = options.l1Bytes;
+  config.machine.l2Bytes = options.l2Bytes;
+  config.machine.l3Bytes = options.l3Bytes;
+  config.machine.l2BytesPerCycle = options.l2BytesPerCycle;
+  config.machine.l3BytesPerCycle = options.l3BytesPerCycle;
+  config.machine.memoryBytesPerCycle = options.memoryBytesPerCycle;
   if (options.threads < 1 || options.threads > 1024)
     return emitError("threads must be between 1 and 1024, got " +
                      Twine(options.threads.getValue()));

@@ -44,6 +44,43 @@ struct BCRToLLVMOptions : public PassPipelineOptions<BCRToLLVMOptions> {
   Option<int64_t> registers{*this, "registers",
                             llvm::cl::desc("Vector registers; 0: the target's"),
                             llvm::cl::init(0)};
+  Option<int64_t> fmaPipes{
+      *this, "fma-pipes",
+      llvm::cl::desc(
+          "Vector multiply-adds that start in a cycle; 0: the target's"),
+      llvm::cl::init(0)};
+  Option<int64_t> fmaLatency{
+      *this, "fma-latency",
+      llvm::cl::desc("Cycles of a multiply-add; 0: the target's"),
+      llvm::cl::init(0)};
+  Option<int64_t> loadPorts{
+      *this, "load-ports",
+      llvm::cl::desc("Vector loads that start in a cycle; 0: the target's"),
+      llvm::cl::init(0)};
+  Option<int64_t> l1Bytes{
+      *this, "l1-bytes",
+      llvm::cl::desc("Size of the first data cache; 0: the target's"),
+      llvm::cl::init(0)};
+  Option<int64_t> l2Bytes{
+      *this, "l2-bytes",
+      llvm::cl::desc("Size of the second cache; 0: the target's"),
+      llvm::cl::init(0)};
+  Option<int64_t> l3Bytes{
+      *this, "l3-bytes",
+      llvm::cl::desc("Size of the third cache; 0: the target's"),
+      llvm::cl::init(0)};
+  Option<int64_t> l2BytesPerCycle{
+      *this, "l2-bytes-per-cycle",
+      llvm::cl::desc("Bytes a cycle from the second cache; 0: the target's"),
+      llvm::cl::init(0)};
+  Option<int64_t> l3BytesPerCycle{
+      *this, "l3-bytes-per-cycle",
+      llvm::cl::desc("Bytes a cycle from the third cache; 0: the target's"),
+      llvm::cl::init(0)};
+  Option<int64_t> memoryBytesPerCycle{
+      *this, "memory-bytes-per-cycle",
+      llvm::cl::desc("Bytes a cycle from memory; 0: the target's"),
+      llvm::cl::init(0)};
   Option<uint64_t> poolMinBytes{
       *this, "pool-min-bytes",
       llvm::cl::desc("Size from which a constant goes to the pool"),

@@ -8,12 +8,15 @@
 #include "passes/Analysis/BlockStructure.h"
 #include "passes/Analysis/KernelModel.h"
 #include "passes/Analysis/LayerReport.h"
+#include "passes/Analysis/TuningRecord.h"
 #include "passes/Passes.h"
 #include "passes/Transforms/PackedWeights.h"
 
 #include "mlir/IR/BuiltinOps.h"
 #include "mlir/IR/Remarks.h"
 #include "llvm/Support/FormatVariadic.h"
+
+#include <cmath>
 
 namespace mlir::bcr {
 #define GEN_PASS_DEF_SELECT
@@ -44,6 +47,8 @@ struct Verdict {
   std::optional<BlockMeasure> blocks;
   /// Why, for the user.
   std::string reason;
+  /// The zeros in short, for the key of a tuning record.
+  std::string structure = "dense";
 };
 
 class SelectPass : public bcr::impl::SelectBase<SelectPass> {
@@ -60,6 +65,7 @@ private:
   void chooseHeight(LayerOpInterface layer, const NonZeroMap &map,
                     BlockMeasure &blocks);
   void decideByTime(LayerOpInterface layer, Verdict &verdict);
+  void applyRecord(LayerOpInterface layer, Verdict &verdict);
   void record(LayerOpInterface layer, const Verdict &verdict);
 };
 } // namespace
@@ -85,9 +91,9 @@ static GroupWorkByHeight getGroups(const BlockMeasure &blocks,
 
 double SelectPass::estimateCycles(LayerOpInterface layer,
                                   const BlockMeasure &blocks) {
-  VectorUnit unit{lanes, registers};
-  LayerWork work = getLayerWork(layer, unit);
-  return chooseTile(&getContext(), work, unit,
+  MachineModel machine = getMachine(getOperation(), lanes, registers);
+  LayerWork work = getLayerWork(layer, machine);
+  return chooseTile(&getContext(), work, machine,
                     getGroups(blocks, work.rowsPerConvGroup),
                     blocks.numRevisits)
       .cycles;
@@ -114,6 +120,22 @@ void SelectPass::chooseHeight(LayerOpInterface layer, const NonZeroMap &map,
   }
 }
 
+/// The zeros of a layer in short: equal text, about equal work. Numbers have
+/// two digits, so that layers pruned alike share a tuning record.
+static std::string describeStructure(const NonZeroMap &map,
+                                     const BlockMeasure &blocks) {
+  double rate = double(map.getNumWeights()) /
+                double(std::max<int64_t>(map.getNumNonZeros(), 1));
+  double revisits = double(blocks.numRevisits) / double(map.getNumRows());
+  auto round = [](double value) {
+    double digit = std::pow(10.0, std::floor(std::log10(value)) - 1);
+    return std::round(value / digit) * digit;
+  };
+  return formatv("blocks {0}x{1} rate {2:F1} revisits {3}", blocks.block[0],
+                 blocks.block[1], round(rate),
+                 static_cast<int64_t>(revisits < 1 ? 0 : round(revisits)));
+}
+
 void SelectPass::measure(LayerOpInterface layer, const NonZeroMap &map,
                          Verdict &verdict, std::string &remark) {
   int64_t kernelArea = 1;
@@ -128,6 +150,7 @@ void SelectPass::measure(LayerOpInterface layer, const NonZeroMap &map,
   if (given) {
     verdict.grid = *given;
     verdict.blocks = measureBlock(map, *given);
+    verdict.structure = describeStructure(map, *verdict.blocks);
     if (verdict.blocks->numStored == map.getNumNonZeros())
       return;
     BlockMeasure found = findBlock(map, kernelArea);
@@ -140,15 +163,16 @@ void SelectPass::measure(LayerOpInterface layer, const NonZeroMap &map,
   }
   verdict.blocks = findBlock(map, kernelArea);
   verdict.grid = verdict.blocks->block;
+  verdict.structure = describeStructure(map, *verdict.blocks);
   chooseHeight(layer, map, *verdict.blocks);
 }
 
 /// Decides for `auto`: by the predicted times of both forms.
 void SelectPass::decideByTime(LayerOpInterface layer, Verdict &verdict) {
-  VectorUnit unit{lanes, registers};
-  LayerWork work = getLayerWork(layer, unit);
+  MachineModel machine = getMachine(getOperation(), lanes, registers);
+  LayerWork work = getLayerWork(layer, machine);
   double dense =
-      chooseTile(&getContext(), work, unit,
+      chooseTile(&getContext(), work, machine,
                  getDenseGroups(layer.getNumRows(), layer.getNumColumns(),
                                 work.rowsPerConvGroup),
                  /*numRevisits=*/0)
@@ -234,6 +258,56 @@ Verdict SelectPass::decide(LayerOpInterface layer) {
   return verdict;
 }
 
+/// Lets the layer's tuning record decide. What the user asks for goes first: a
+/// record of the other form is one of another kind of run.
+void SelectPass::applyRecord(LayerOpInterface layer, Verdict &verdict) {
+  auto records =
+      getOperation()->getAttrOfType<DictionaryAttr>(kRecordsAttrName);
+  if (!records)
+    return;
+  std::string key = getTuningKey(layer, verdict.structure);
+  Builder builder(&getContext());
+  setLayerInfo(layer, "tuning_key", builder.getStringAttr(key));
+  if (verdict.blocks)
+    setLayerInfo(layer, "tuning_block",
+                 builder.getDenseI64ArrayAttr(verdict.grid));
+  Attribute entry = records.get(key);
+  if (!entry)
+    return;
+  std::string error;
+  std::optional<TuningRecord> record = TuningRecord::parse(entry, error);
+  if (!record)
+    return warnOfRecord(layer, key, error);
+  bool sparse = record->form ? *record->form == Form::Sparse : verdict.sparse;
+  if (sparse != verdict.sparse && sparsity != SparsityMode::Auto)
+    return;
+  if (sparse &&
+      (!verdict.blocks ||
+       verdict.blocks->numStored == layer.getNumRows() * layer.getNumColumns()))
+    return warnOfRecord(layer, key, "the layer has no zeros to leave out");
+  if (sparse && record->blockRows &&
+      *record->blockRows != verdict.blocks->block[0]) {
+    if (verdict.grid[0] % *record->blockRows != 0)
+      return warnOfRecord(
+          layer, key,
+          formatv("blocks of {0} rows do not divide those of the weights, {1}",
+                  *record->blockRows, verdict.grid[0])
+              .str());
+    FailureOr<FloatElements> weights =
+        FloatElements::get(getDenseWeight(layer));
+    NonZeroMap map(weights->get(), layer.getNumRows(), layer.getNumColumns());
+    verdict.blocks = measureBlock(map, {*record->blockRows, verdict.grid[1]});
+  }
+  if (sparse != verdict.sparse)
+    verdict.reason = sparse
+                         ? describeBlocks(verdict, layer.getNumRows() *
+                                                       layer.getNumColumns()) +
+                               "; measured to be faster than dense"
+                         : "measured to be faster than sparse";
+  verdict.sparse = sparse;
+  layer->setAttr(kRecordAttrName, entry);
+}
+
 void SelectPass::record(LayerOpInterface layer, const Verdict &verdict) {
   MLIRContext *context = &getContext();
   Builder builder(context);
@@ -295,6 +369,8 @@ void SelectPass::runOnOperation() {
       layer.setBlockAttr(packed.getBlockAttr());
       return;
     }
-    record(layer, decide(layer));
+    Verdict verdict = decide(layer);
+    applyRecord(layer, verdict);
+    record(layer, verdict);
   });
 }

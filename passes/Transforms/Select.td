@@ -32,6 +32,12 @@ def Select : Pass<"bcr-select", "::mlir::ModuleOp"> {
     eligible, `dense`), `reason`, `sparsity`, `rate` (weights for each stored
     one) and `block`, the grid.
 
+    Where the module has tuning records (`bcr.records`, see `bcr-tile`), each
+    layer's entry in `bcr.layers` gets `tuning_key` and, if it has blocks, their
+    shape as `tuning_block`; a record of that key decides in place of the model: its `form` under `sparsity=auto`, and
+    `block_rows`, the rows of the blocks to pack in. The record stays on the
+    layer as `bcr.record`. One that does not fit is refused with a warning.
+
     *Requires:* layers on tensors. *Ensures:* every layer has `form`; a sparse
     one has `block`. Weights are unchanged. *Fails when:* option `block` is not
     two positive numbers.

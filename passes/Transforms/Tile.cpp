@@ -7,6 +7,7 @@
 #include "dialect/Packed.h"
 #include "passes/Analysis/KernelModel.h"
 #include "passes/Analysis/LayerReport.h"
+#include "passes/Analysis/TuningRecord.h"
 #include "passes/Passes.h"
 #include "passes/Transforms/PackedWeights.h"
 
@@ -27,6 +28,9 @@ using namespace mlir::bcr;
 
 /// Columns that are copied at a time: a cache line of each row of the source.
 static constexpr int64_t kCopyColumns = 16;
+/// Images of no more vectors than this may be faster with rows along the
+/// vector.
+static constexpr int64_t kFewVectors = 8;
 
 namespace {
 /// The weights of a layer before they are cut. Dense ones have one group.
@@ -68,9 +72,13 @@ public:
   void runOnOperation() override;
 
 private:
-  FailureOr<Tiled> tile(LayerOpInterface layer, const LayerWork &work);
+  FailureOr<Tiled> tile(LayerOpInterface layer, const MachineModel &machine);
+  TileChoice choose(LayerOpInterface layer, const MachineModel &machine,
+                    const PackedStructure &structure, LayerWork &work);
   std::vector<Piece> getPieces(LayerOpInterface layer, const Source &source,
                                const LayerWork &work, const TileChoice &choice);
+  void listCandidates(LayerOpInterface layer, const MachineModel &machine,
+                      const PackedStructure &structure);
   void record(LayerOpInterface layer, const Tiled &tiled);
 };
 } // namespace
@@ -242,17 +250,115 @@ static ConstantOp makeTiled(LayerOpInterface layer, const Source &source,
                       std::move(values));
 }
 
-FailureOr<Tiled> TilePass::tile(LayerOpInterface layer, const LayerWork &work) {
+/// In how many groups rows are beyond their first, summed over all rows.
+static int64_t countRevisits(const PackedStructure &structure) {
+  int64_t numRevisits = 0;
+  for (int32_t count : countGroups(structure))
+    numRevisits += std::max(count - 1, 0);
+  return numRevisits;
+}
+
+/// Why a layer cannot run as `record` says, or an empty string.
+static std::string checkRecord(LayerOpInterface layer,
+                               const TuningRecord &record,
+                               const LayerWork &work,
+                               const MachineModel &machine) {
+  auto conv = dyn_cast<Conv2DOp>(layer.getOperation());
+  if (record.kernel && *record.kernel != work.kernel)
+    return "a matmul has no pixels";
+  if (record.band > 0) {
+    if (work.kernel != KernelKind::Pixels)
+      return "only the kernel pixels has bands";
+    int64_t rows = cast<ShapedType>(conv.getInit().getType()).getDimSize(2);
+    if (rows % record.band != 0)
+      return llvm::formatv("a band of {0} rows does not divide {1} rows",
+                           record.band, rows);
+  }
+  if (!record.kernel)
+    return "";
+  return checkTile(work, machine, record.height, record.vectors);
+}
+
+/// Chooses the tile: that of the layer's tuning record, or the model's best.
+TileChoice TilePass::choose(LayerOpInterface layer, const MachineModel &machine,
+                            const PackedStructure &structure, LayerWork &work) {
+  std::string error;
+  std::optional<TuningRecord> record;
+  if (Attribute attribute = layer->getAttr(kRecordAttrName)) {
+    record = TuningRecord::parse(attribute, error);
+    if (record) {
+      LayerWork recorded = getLayerWork(layer, machine, record->kernel);
+      error = checkRecord(layer, *record, recorded, machine);
+      if (error.empty())
+        work = recorded;
+      else
+        record.reset();
+    }
+    if (!record)
+      warnOfRecord(layer, "", error);
+  }
+  GroupWorkByHeight groups = getGroupWork(structure, work.rowsPerConvGroup);
+  int64_t numRevisits = countRevisits(structure);
+  MLIRContext *context = &getContext();
+  TileChoice choice =
+      record && record->kernel
+          ? makeTile(context, work, machine, groups, numRevisits,
+                     record->height, record->vectors)
+          : chooseTile(context, work, machine, groups, numRevisits);
+  if (record && record->band > 0)
+    choice.schedule = ScheduleAttr::get(
+        context, choice.schedule.getKernel(), choice.schedule.getHeight(),
+        choice.schedule.getVectors(), choice.schedule.getLanes(), record->band);
+  return choice;
+}
+
+/// Reports what a record of the layer could say.
+void TilePass::listCandidates(LayerOpInterface layer,
+                              const MachineModel &machine,
+                              const PackedStructure &structure) {
+  MLIRContext *context = &getContext();
+  Builder builder(context);
+  SmallVector<KernelKind> kernels = {getLayerWork(layer, machine).kernel};
+  auto conv = dyn_cast<Conv2DOp>(layer.getOperation());
+  auto init = cast<ShapedType>(layer.getInit().getType());
+  int64_t rows = conv ? init.getDimSize(2) : 1;
+  if (conv && rows * init.getDimSize(3) <= kFewVectors * machine.lanes)
+    kernels = {KernelKind::Pixels, KernelKind::Rows};
+  SmallVector<Attribute> candidates;
+  for (KernelKind kernel : kernels) {
+    LayerWork work = getLayerWork(layer, machine, kernel);
+    for (const TileChoice &tile :
+         rankTiles(context, work, machine,
+                   getGroupWork(structure, work.rowsPerConvGroup),
+                   countRevisits(structure)))
+      candidates.push_back(builder.getDictionaryAttr(
+          {builder.getNamedAttr(
+               "kernel", builder.getStringAttr(stringifyKernelKind(kernel))),
+           builder.getNamedAttr(
+               "height", builder.getI64IntegerAttr(tile.schedule.getHeight())),
+           builder.getNamedAttr("vectors", builder.getI64IntegerAttr(
+                                               tile.schedule.getVectors())),
+           builder.getNamedAttr("cycles",
+                                builder.getF64FloatAttr(tile.cycles))}));
+  }
+  SmallVector<int64_t> bands;
+  for (int64_t band = 1; conv && band <= rows; ++band)
+    if (rows % band == 0)
+      bands.push_back(band);
+  setLayerInfo(layer, "candidates", builder.getArrayAttr(candidates));
+  setLayerInfo(layer, "bands", builder.getDenseI64ArrayAttr(bands));
+}
+
+FailureOr<Tiled> TilePass::tile(LayerOpInterface layer,
+                                const MachineModel &machine) {
   FailureOr<Source> source = getSource(layer);
   if (failed(source))
     return layer->emitOpError("has weights that are not constant f32 data");
   const PackedStructure &structure = source->structure;
-  int64_t numRevisits = 0;
-  for (int32_t count : countGroups(structure))
-    numRevisits += std::max(count - 1, 0);
-  TileChoice choice =
-      chooseTile(&getContext(), work, {lanes, registers},
-                 getGroupWork(structure, work.rowsPerConvGroup), numRevisits);
+  if (candidates)
+    listCandidates(layer, machine, structure);
+  LayerWork work = getLayerWork(layer, machine);
+  TileChoice choice = choose(layer, machine, structure, work);
   std::vector<Piece> pieces = getPieces(layer, *source, work, choice);
 
   Tiled tiled;
@@ -303,22 +409,27 @@ void TilePass::runOnOperation() {
       layers.push_back(layer);
   });
   // One new constant for all layers that share an old one and do like work.
-  using Key = std::tuple<void *, void *, int, int64_t, int64_t, int64_t>;
+  using Key =
+      std::tuple<void *, void *, void *, int, int64_t, int64_t, int64_t>;
   std::map<Key, Tiled> results;
+  MachineModel machine = getMachine(getOperation(), lanes, registers);
   for (LayerOpInterface layer : layers) {
-    LayerWork work = getLayerWork(layer, {lanes, registers});
+    LayerWork work = getLayerWork(layer, machine);
     DenseI64ArrayAttr oldChunks = layer.getChunksAttr();
+    Attribute advice = layer->getAttr(kRecordAttrName);
     Key key(layer.getWeight().getAsOpaquePointer(),
             const_cast<void *>(oldChunks.getAsOpaquePointer()),
+            const_cast<void *>(advice.getAsOpaquePointer()),
             static_cast<int>(work.kernel), work.numImages, work.numPositions,
             work.rowsPerConvGroup);
     auto [entry, isNew] = results.try_emplace(key);
     if (isNew) {
-      FailureOr<Tiled> tiled = tile(layer, work);
+      FailureOr<Tiled> tiled = tile(layer, machine);
       if (failed(tiled))
         return signalPassFailure();
       entry->second = *tiled;
     }
+    layer->removeAttr(kRecordAttrName);
     const Tiled &tiled = entry->second;
     replaceWeight(layer, tiled.constant);
     layer.setScheduleAttr(tiled.schedule);

@@ -26,6 +26,15 @@ def Tile : Pass<"bcr-tile", "::mlir::ModuleOp"> {
     `vectors + 1` and one. Convolutions of at most a quarter vector of output
     positions use `rows`.
 
+    The model takes the machine from `bcr.machine` (see `bcr-set-machine`). A
+    layer attribute `bcr.record`, a dictionary, overrules it: `kernel`, `height`
+    and `vectors`, and `band`, the output rows of a band of `pixels`. Records
+    come from measuring (`bcr tune`), by way of the module attribute
+    `bcr.records` and `bcr-select`. A record that the layer or the registers do
+    not allow is refused with a warning. With `candidates`, each layer's entry
+    in `bcr.layers` lists what a record may say: schedules with the model's
+    cycles, the best first, and `bands`.
+
     Packed values that no layer uses any more are freed; the user's dense
     weights are left alone.
 
@@ -41,7 +50,9 @@ def Tile : Pass<"bcr-tile", "::mlir::ModuleOp"> {
     Option<"registers", "registers", "int64_t", /*default=*/"32",
            "Number of the target's vector registers">,
     Option<"threads", "threads", "int64_t", /*default=*/"1",
-           "Number of threads to cut dense layers for">
+           "Number of threads to cut dense layers for">,
+    Option<"candidates", "candidates", "bool", /*default=*/"false",
+           "List the schedules that each layer could have">
   ];
   let statistics = [
     Statistic<"numTiled", "num-layers-tiled", "Layers with a schedule">,

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from bcr.executable import Executable, load
     from bcr.pruning import PruneConfig, Pruner
     from bcr.target import Target
+    from bcr.tuning import LayerRecord, TuneConfig, TuningRecords
 
 __version__ = "0.1.0"
 
@@ -35,6 +36,9 @@ _LAZY = {
     "PruneConfig": "bcr.pruning",
     "Pruner": "bcr.pruning",
     "Target": "bcr.target",
+    "LayerRecord": "bcr.tuning",
+    "TuneConfig": "bcr.tuning",
+    "TuningRecords": "bcr.tuning",
     "compile": "bcr.compiler",
     "Executable": "bcr.executable",
     "load": "bcr.executable",
@@ -52,9 +56,12 @@ __all__ = [
     "GenericTargetWarning",
     "IRError",
     "InputError",
+    "LayerRecord",
     "PruneConfig",
     "Pruner",
     "Target",
+    "TuneConfig",
+    "TuningRecords",
     "UnsupportedError",
     "VerificationError",
     "__version__",

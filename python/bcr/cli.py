@@ -38,17 +38,39 @@ def compile_command(
     mattr: Annotated[str, typer.Option(help="LLVM features, such as +sve")] = "",
     sparsity: Annotated[str, typer.Option(help="auto, force or off")] = "auto",
     num_threads: Annotated[int, typer.Option(help="threads of a call")] = 1,
+    records: Annotated[
+        Path | None, typer.Option(help="record file of `bcr tune` to schedule layers by")
+    ] = None,
     quiet: Annotated[bool, typer.Option("--quiet", help="print nothing but errors")] = False,
 ) -> None:
     """Compile an exported model to one file that `bcr bench` and `bcr.load` take."""
     spec = _target(target, mcpu, mattr)
     if not output.parent.is_dir():
         raise BCRError(f"cannot write {output}: the folder {output.parent} does not exist")
+    program, args, kwargs = _read_model(model, spec, sparsity, num_threads)
+    executable = bcr.compile(
+        program,
+        args,
+        kwargs,
+        target=spec,
+        sparsity=sparsity,
+        num_threads=num_threads,
+        verbose=not quiet,
+        tune=records,
+    )
+    executable.save(output)
+    if not quiet:
+        print(executable.report())
+        print(f"wrote {output} ({bytes_text(output.stat().st_size)})")
+
+
+def _read_model(model: Path, target: Any, sparsity: str, num_threads: int) -> Any:
+    """Return an exported program and its example inputs."""
     if not model.is_file():
         raise BCRError(f"{model} does not exist; write it with torch.export.save")
     from bcr.compiler import check_options
 
-    check_options(spec, sparsity, num_threads)
+    check_options(target, sparsity, num_threads)
     import torch
 
     # torch logs its own traces of a file it cannot read; ours is the one message.
@@ -62,20 +84,60 @@ def compile_command(
         ) from None
     if program.example_inputs is None:
         raise BCRError(f"{model} holds no example inputs; export it again with torch.export")
-    args, kwargs = program.example_inputs
+    return program, *program.example_inputs
+
+
+@app.command()
+def tune(
+    model: Annotated[Path, typer.Argument(help="model.pt2, from torch.export.save")],
+    records: Annotated[
+        Path, typer.Option("--records", "-r", help="the record file; made if missing")
+    ],
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", help="also write the compiled model")
+    ] = None,
+    seconds: Annotated[float, typer.Option(help="time for measuring", min=0.1)] = 60.0,
+    trials: Annotated[int, typer.Option(help="most schedules a layer", min=1)] = 64,
+    seed: Annotated[int, typer.Option(help="of the search", min=0)] = 0,
+    sparsity: Annotated[str, typer.Option(help="auto, force or off")] = "auto",
+    num_threads: Annotated[int, typer.Option(help="threads of a call")] = 1,
+    quiet: Annotated[bool, typer.Option("--quiet", help="print nothing but errors")] = False,
+) -> None:
+    """Measure schedules of a model's layers on this machine and keep the fastest.
+
+    Layers that the record file knows already are not measured again. Ctrl-C keeps what was found.
+    """
+    for path in (records, output):
+        if path is not None and not path.parent.is_dir():
+            raise BCRError(f"cannot write {path}: the folder {path.parent} does not exist")
+    spec = bcr.Target.of("host")
+    program, args, kwargs = _read_model(model, spec, sparsity, num_threads)
     executable = bcr.compile(
         program,
         args,
         kwargs,
-        target=spec,
         sparsity=sparsity,
         num_threads=num_threads,
         verbose=not quiet,
+        tune=bcr.TuneConfig(records=records, seconds=seconds, trials=trials, seed=seed),
     )
-    executable.save(output)
+    if output is not None:
+        executable.save(output)
     if not quiet:
         print(executable.report())
-        print(f"wrote {output} ({bytes_text(output.stat().st_size)})")
+        print(f"the records are in {records}")
+
+
+@app.command("merge-records")
+def merge_records(
+    files: Annotated[list[Path], typer.Argument(help="record files")],
+    output: Annotated[Path, typer.Option("-o", "--output", help="the file to write")],
+) -> None:
+    """Put record files together; of two records of a layer, that of more measurements stays."""
+    merged = bcr.TuningRecords()
+    for file in files:
+        merged.merge(bcr.TuningRecords.load(file))
+    merged.save(output)
 
 
 def _target(name: str, cpu: str, features: str) -> Any:

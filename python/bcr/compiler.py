@@ -20,10 +20,12 @@ from bcr.errors import (
 from bcr.executable import Executable
 from bcr.program import Constant, Program, Signature
 from bcr.target import Target
+from bcr.tuning.config import Tune, TuneConfig
 from bcr.workspace import Arena, aligned_bytes
 
 if TYPE_CHECKING:
     from bcr.frontend.specs import ImportedModel
+    from bcr.tuning.records import Schedule
 
 SPARSITY = ("auto", "force", "off")
 STAGES = {
@@ -51,6 +53,7 @@ def compile(
     dynamic_shapes: Any = None,
     verify: bool = False,
     verbose: bool = False,
+    tune: Tune = None,
 ) -> Executable:
     """Compile a model.
 
@@ -66,12 +69,18 @@ def compile(
         dynamic_shapes: as `torch.export.export` takes it, for the batch dimension.
         verify: run the result and the PyTorch model on the example inputs and compare.
         verbose: show the stages while they run, and a table of their times at the end, on stderr.
+        tune: how layers are scheduled. None: by the cost model. The path of a record file: as it
+            says, where it has records for this target and these layers. A number of seconds or a
+            `bcr.TuneConfig`: as measured, on this machine, for a target that is this machine. A
+            network with records is never slower than without: those that do not help are left out
+            when they are measured.
 
     Warns:
         GenericTargetWarning: the processor is a baseline such as AArch64's "generic".
 
     Raises:
         ConfigError: an argument is impossible.
+        FormatError: `tune` names a damaged file.
         UnsupportedError: the model uses operations that cannot be compiled; all are listed.
         CompileError: the compiler failed; `reproducer` names a file that `bcr-opt` replays.
         VerificationError: `verify=True` and the outputs differ.
@@ -80,6 +89,7 @@ def compile(
     # Impossible options fail before the long work begins.
     check_options(spec, sparsity, num_threads)
     _warn_if_generic(spec)
+    config = TuneConfig.of(tune)
     if verify and not spec.runs_here:
         raise ConfigError(f"verify=True runs the code, but {spec.triple} does not run here")
 
@@ -90,13 +100,12 @@ def compile(
         from bcr.frontend import import_model
 
         imported = import_model(model, tuple(args), dict(kwargs or {}), dynamic_shapes)
-        program = compile_imported(
-            imported,
-            spec,
-            sparsity=sparsity,
-            num_threads=num_threads,
-            stages=stages,
-        )
+        options: dict[str, Any] = {"sparsity": sparsity, "num_threads": num_threads}
+        records = None
+        if config is not None:
+            stages.start("tune")
+            records = _find_records(imported, spec, config, args, kwargs or {}, options)
+        program = compile_imported(imported, spec, **options, stages=stages, records=records)
         executable = Executable(program)
         if spec.runs_here:
             stages.start("link")
@@ -141,8 +150,16 @@ def compile_imported(
     sparsity: str,
     num_threads: int,
     stages: Any,
+    records: Mapping[str, Schedule] | None = None,
 ) -> Program:
     """Compile what the front end made.
+
+    Args:
+        imported: the network.
+        target: the machine.
+        sparsity, num_threads: as for `compile`.
+        stages: told where the work is.
+        records: schedules by layer key, see `bcr.tuning.records`.
 
     Raises:
         CompileError: the compiler failed; `reproducer` names a file that `bcr-opt` replays.
@@ -159,10 +176,15 @@ def compile_imported(
     context = ir.Context()
     snapshots: dict[str, str] = {}
     remarks: list[str] = []
+    diagnostics: list[_core.Diagnostic] = []
     try:
         stages.start("parse")
         module = ir.Module.parse(imported.text, context)
         module.set_resources(dict(imported.weights))
+        text = imported.text
+        if records is not None:
+            module.operation.attributes["bcr.records"] = {k: dict(v) for k, v in records.items()}
+            text = module.get_asm(large_resource_limit=0, enable_debug_info=True)
         before = ""
         for stage in _core.stage_names():
             stages.start(stage)
@@ -170,6 +192,7 @@ def compile_imported(
             result = ir.PassManager.parse(part, context).run(module, snapshots=tuple(STAGES))
             snapshots.update(result.snapshots)
             remarks += map(str, result.remarks)
+            diagnostics += result.diagnostics
             before = stage
         stages.start("machine code")
         steps: dict[str, float] = {}
@@ -184,12 +207,15 @@ def compile_imported(
         pool = aligned_bytes(_core.pool_size(module))
         _core.write_pool(module, pool)
     except IRError as error:
-        path = _write_reproducer(imported.text, pipeline)
+        path = _write_reproducer(text, pipeline)
         raise CompileError(
             f"the compiler failed on this model:\n{error}\n"
             f"Replay: bcr-opt {path} --pass-pipeline='{pipeline}'",
             reproducer=str(path),
         ) from None
+    for diagnostic in diagnostics:
+        if "tuning record" in diagnostic.message:
+            warnings.warn(diagnostic.message, stacklevel=3)
     texts = {"import": imported.text}
     texts.update((STAGES[name], text) for name, text in snapshots.items())
     texts["llvm"] = module.get_asm(large_elements_limit=16)
@@ -216,6 +242,35 @@ def compile_imported(
         stages=texts,
         remarks=tuple(remarks),
     )
+
+
+def _find_records(
+    imported: ImportedModel,
+    target: Target,
+    config: TuneConfig,
+    args: Sequence[Any],
+    kwargs: Mapping[str, Any],
+    options: Mapping[str, Any],
+) -> dict[str, Schedule]:
+    """Return the schedules to compile with: from a file, or measured."""
+    from bcr import _core
+    from bcr.progress import Stages
+    from bcr.tuning.records import TuningRecords
+    from bcr.tuning.tuner import tune_network, usable_schedules
+
+    described = _core.describe_target(target.triple, target.cpu, target.features)
+    target = Target(described.triple, described.cpu, described.features)
+    if config.seconds == 0:
+        assert config.path is not None
+        return usable_schedules(TuningRecords.load(config.path), target, options["num_threads"])
+
+    def compile_with(records: Mapping[str, Schedule] | None) -> Program:
+        return compile_imported(imported, target, **options, stages=Stages(False), records=records)
+
+    def run(network: Executable, stamps: Any) -> object:
+        return network.run_with_stamps(args, kwargs, stamps)
+
+    return tune_network(imported, target, config, **options, compile_with=compile_with, run=run)
 
 
 def _python(facts: Any, name: str, default: Any) -> Any:

@@ -47,7 +47,8 @@ class VerificationError(BCRError, AssertionError):
 
 
 class FormatError(BCRError, ValueError):
-    """A `.bcr` file is truncated, altered, of another version or not a `.bcr` file at all."""
+    """A `.bcr` file or a file of tuning records is truncated, altered, of another version or no
+    such file at all."""
 
 
 class ExportError(BCRError, OSError):

@@ -31,6 +31,11 @@ _ENTRY_TYPE = ctypes.CFUNCTYPE(ctypes.c_int32, *[ctypes.c_void_p] * 6)
 _LIBRARIES = itertools.count(1)
 
 
+def entry_function(jit: Any) -> Any:
+    """Return the compiled function `bcr_run` of loaded code (see passes/README.md)."""
+    return _ENTRY_TYPE(jit.lookup(_ENTRY))
+
+
 class Executable:
     """A compiled model. Call it with what the PyTorch model takes.
 
@@ -149,14 +154,17 @@ class Executable:
 
                 assert program.code is not None
                 jit = _core.Jit(program.code)
-                address = jit.lookup(_ENTRY)
                 self._owner = jit
-                self._entry = _ENTRY_TYPE(address)
+                self._entry = entry_function(jit)
             else:
                 library = _open_library(program.library)
                 self._owner = library
                 self._entry = _ENTRY_TYPE((_ENTRY, library))
             return self._entry
+
+    def run_with_stamps(self, args: Sequence[Any], kwargs: Mapping[str, Any], buffer: Any) -> Any:
+        """Call the model with a buffer for the time stamps of `bcr-instrument`, or None."""
+        return self._run(args, kwargs, buffer)
 
     # --- looking -------------------------------------------------------------------------------
 

@@ -325,6 +325,24 @@ func.func private @bcr_17_no_vectors() attributes {s = #bcr.schedule<pixels, hei
 
 // -----
 
+// expected-error @below {{BCR-17: the band of a schedule is positive and of the kernel pixels, got -7 for pixels}}
+func.func private @bcr_17_negative_band() attributes {s = #bcr.schedule<pixels, height = 8, vectors = 3, lanes = 16, band = -7>}
+
+// -----
+
+// expected-error @below {{BCR-17: the band of a schedule is positive and of the kernel pixels, got 7 for rows}}
+func.func private @bcr_17_band_of_rows() attributes {s = #bcr.schedule<rows, height = 8, vectors = 3, lanes = 16, band = 7>}
+
+// -----
+
+func.func @bcr_17_band_does_not_divide(%x: tensor<1x4x5x6xf32>, %w: tensor<2x4x3x3xf32>, %o: tensor<1x2x3x4xf32>) {
+  // expected-error @below {{BCR-17: a band of 2 rows does not divide the 3 rows of the result}}
+  %y = bcr.conv2d ins(%x : tensor<1x4x5x6xf32>) weights(%w : tensor<2x4x3x3xf32>) outs(%o : tensor<1x2x3x4xf32>) {kernel = array<i64: 3, 3>, schedule = #bcr.schedule<pixels, height = 2, vectors = 1, lanes = 4, band = 2>} -> tensor<1x2x3x4xf32>
+  return
+}
+
+// -----
+
 func.func @bcr_10_image_rank(%x: tensor<1x4x30xf32>, %w: tensor<2x4x3x3xf32>, %o: tensor<1x2x3x4xf32>) {
   // expected-error @below {{BCR-10: input and result have 4 dimensions, got 'tensor<1x4x30xf32>' and 'tensor<1x2x3x4xf32>'}}
   %y = bcr.conv2d ins(%x : tensor<1x4x30xf32>) weights(%w : tensor<2x4x3x3xf32>) outs(%o : tensor<1x2x3x4xf32>) {kernel = array<i64: 3, 3>} -> tensor<1x2x3x4xf32>

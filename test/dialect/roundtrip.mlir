@@ -14,7 +14,7 @@ func.func private @type(!bcr.packed<1x65537xf32>)
 // CHECK-LABEL: func.func private @attributes
 // CHECK-SAME: activations = [#bcr.activation<relu>, #bcr.activation<relu6>, #bcr.activation<leaky_relu, 1.250000e-01>, #bcr.activation<hardswish>, #bcr.activation<silu>, #bcr.activation<gelu>, #bcr.activation<gelu_tanh>, #bcr.activation<sigmoid>, #bcr.activation<tanh>, #bcr.activation<clamp, -1.500000e+00, 2.000000e+00>]
 // CHECK-SAME: forms = [#bcr.form<dense>, #bcr.form<sparse>]
-// CHECK-SAME: schedules = [#bcr.schedule<pixels, height = 8, vectors = 3, lanes = 16>, #bcr.schedule<rows, height = 64, vectors = 1, lanes = 16>]
+// CHECK-SAME: schedules = [#bcr.schedule<pixels, height = 8, vectors = 3, lanes = 16>, #bcr.schedule<pixels, height = 4, vectors = 6, lanes = 16, band = 7>, #bcr.schedule<rows, height = 64, vectors = 1, lanes = 16>]
 func.func private @attributes() attributes {
   activations = [#bcr.activation<relu>, #bcr.activation<relu6>, #bcr.activation<leaky_relu, 0.125>,
                  #bcr.activation<hardswish>, #bcr.activation<silu>, #bcr.activation<gelu>,
@@ -22,6 +22,7 @@ func.func private @attributes() attributes {
                  #bcr.activation<clamp, -1.5, 2.0>],
   forms = [#bcr.form<dense>, #bcr.form<sparse>],
   schedules = [#bcr.schedule<pixels, height = 8, vectors = 3, lanes = 16>,
+               #bcr.schedule<pixels, height = 4, vectors = 6, lanes = 16, band = 7>,
                #bcr.schedule<rows, height = 64, vectors = 1, lanes = 16>]
 }
 

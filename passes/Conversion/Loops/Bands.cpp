@@ -60,6 +60,8 @@ static double estimateCycles(Conv2DOp op, ScheduleAttr schedule,
 int64_t loops::chooseBandRows(Conv2DOp op, ScheduleAttr schedule,
                               const InputLayout &layout,
                               const PackedStructure &structure) {
+  if (int64_t band = schedule.getBand())
+    return band;
   int64_t height = cast<MemRefType>(op.getInit().getType()).getDimSize(2);
   int64_t best = height;
   double leastCycles = estimateCycles(op, schedule, layout, structure, height);

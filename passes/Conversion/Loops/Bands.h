@@ -15,8 +15,8 @@ namespace mlir::bcr::loops {
 /// Flat positions from the first to the last one of `rows` rows.
 int64_t getBandLength(int64_t rows, int64_t width, int64_t pitch);
 
-/// Chooses the rows of a band: a divisor of the image's, so that all bands are
-/// alike and no position belongs to two.
+/// The rows of a band: those of the schedule, or else chosen; a divisor of the
+/// image's, so that all bands are alike and no position belongs to two.
 int64_t chooseBandRows(Conv2DOp op, ScheduleAttr schedule,
                        const InputLayout &layout,
                        const PackedStructure &structure);
