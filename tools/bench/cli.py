@@ -143,7 +143,7 @@ def _layers(options: argparse.Namespace) -> None:
     units = machine.units()
     where = layers.convolutions(options.networks)
     timings: list[layers.LayerTiming] = []
-    peaks = [units[0].gflops()]
+    peaks: list[float] = []
     case = _case(options, "layers", options.rate)
     for layer in where:
         if options.only in str(layer):
@@ -151,7 +151,12 @@ def _layers(options: argparse.Namespace) -> None:
             timings += layers.measure(
                 layer, case, threads=options.threads, priority=options.real_time
             )
-            peaks.append(units[0].gflops())
+            with real_time(options.real_time):
+                peaks.append(units[0].gflops())
+    if not timings:
+        raise SystemExit(
+            f"no layer of {', '.join(options.networks)} has {options.only!r} in its name"
+        )
     block = "x".join(map(str, options.block))
     title = f"{options.threads} thread(s), f32, batch 1, {options.rate:g}x, blocks {block}"
     print(layers.table(timings, where, units[0], max(peaks), title))

@@ -52,9 +52,10 @@ def measure(
     model = make_model(case)
     x = bcr.models.inputs(case.network, seed=case.seed)
     exe = bcr.compile(model, x, sparsity=sparsity, num_threads=threads)
-    before = unit.gflops()
     with real_time(priority):
+        peak = unit.gflops()
         profile = exe.profile(*x, repeats=15)
+        peak = max(peak, unit.gflops())
     reports = {layer.name: layer for layer in exe.report().layers}
     rows = tuple(
         Row(
@@ -70,7 +71,6 @@ def measure(
         )
         for layer in profile.layers
     )
-    peak = max(before, unit.gflops())
     return NetworkProfile(case, sparsity, threads, rows, profile.other, profile.total, peak)
 
 
