@@ -1,0 +1,205 @@
+"""The benchmark's own parts: statistics, protocol, cases, tables. No peer is installed."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tools"))
+
+from bench import cli, layers, machine, measure, results, suites, tables
+from bench.case import Case, prepare
+from bench.environments import HERE
+from bench.peers import PEERS, WORKERS, Peer, select
+from bench.summary import Spread, pooled, ratio
+from bench.worker import Worker, WorkerError
+
+PEER = """
+import os
+import numpy as np
+
+def convert(case, product, threads, options):
+    (product / "made.txt").write_text(options["text"])
+    return {"seconds": 3.5}
+
+class Runner:
+    def __init__(self, case, product, threads, options):
+        self.calls = 0
+        os.write(1, b"noise that is no JSON\\n")
+
+    def run(self):
+        self.calls += 1
+        if self.calls == 13:
+            raise ValueError("thirteen")
+
+    def output(self):
+        return np.arange(6, dtype=np.float32).reshape(2, 3)
+"""
+
+
+@pytest.fixture
+def worker(tmp_path):
+    file = tmp_path / "peer.py"
+    file.write_text(PEER)
+    worker = Worker(Peer("fake", str(file), HERE, "dense"), 1, tmp_path / "log.txt")
+    yield worker
+    worker.close()
+
+
+@pytest.fixture
+def cache(tmp_path, monkeypatch):
+    for module in (measure, results):
+        monkeypatch.setattr(module, "CACHE", tmp_path)
+    monkeypatch.setattr("bench.case.CACHE", tmp_path)
+    return tmp_path
+
+
+def test_spread_is_median_and_quartiles():
+    assert Spread.of([5.0, 1.0, 2.0, 4.0, 3.0]) == Spread(3.0, 2.0, 4.0)
+    assert Spread.of([7.0]) == Spread(7.0, 7.0, 7.0)
+    assert pooled([[5.0, 1.0], [2.0, 4.0, 3.0]]) == Spread(3.0, 2.0, 4.0)
+
+
+def test_a_drift_does_not_touch_the_ratio():
+    slow = [[4.0 * drift, 4.0 * drift, 9.0 * drift] for drift in (1, 2, 3)]
+    fast = [[2.0 * drift, 2.0 * drift] for drift in (1, 2, 3)]
+    assert ratio(slow, fast) == Spread(2.0, 2.0, 2.0)
+
+
+def test_a_worker_converts_checks_and_runs(worker, tmp_path):
+    case = {"case": str(tmp_path), "product": str(tmp_path), "threads": 1}
+    answer = worker.ask("convert", options={"text": "abc"}, **case)
+    assert (tmp_path / "made.txt").read_text() == "abc"
+    assert answer["result"] == {"seconds": 3.5}
+    assert worker.ask("load", options={}, **case)["seconds"] >= 0
+    worker.ask("check", path=str(tmp_path / "y.npy"))
+    answer = worker.ask("run", seconds=0, least=3, warm=2)
+    assert len(answer["times"]) == 3
+    assert set(worker.ask("memory")) == {"peak", "steady"}
+    assert "noise" in (tmp_path / "log.txt").read_text()
+
+
+def test_an_error_in_a_worker_reaches_the_driver_and_the_worker_lives(worker, tmp_path):
+    worker.ask("load", case=str(tmp_path), product=str(tmp_path), threads=1, options={})
+    with pytest.raises(WorkerError, match=r"fake: ValueError: thirteen .*log\.txt"):
+        worker.ask("run", seconds=0, least=20, warm=0)
+    assert len(worker.ask("run", seconds=0, least=2, warm=0)["times"]) == 2
+
+
+def test_a_worker_is_stopped_between_requests(worker):
+    status = Path(f"/proc/{worker._process.pid}/status").read_text()
+    assert "State:\tT (stopped)" in status
+
+
+def test_a_worker_that_dies_or_cannot_start_is_an_error(worker, tmp_path):
+    worker._process.kill()
+    with pytest.raises(WorkerError, match="ended"):
+        worker.ask("memory")
+    file = tmp_path / "broken.py"
+    file.write_text("import no_such_runtime")
+    with pytest.raises(WorkerError, match="no_such_runtime"):
+        Worker(Peer("broken", str(file), HERE, "dense"), 1, tmp_path / "log.txt")
+
+
+def test_each_peer_has_a_worker_file_and_a_key():
+    assert all((WORKERS / peer.file).exists() for peer in PEERS)
+    assert len({peer.key for peer in PEERS}) == len(PEERS)
+    assert [peer.key for peer in select(["openvino", "mnn"], ["tvm"])] == ["mnn", "openvino", "tvm"]
+    assert not any(peer.slow for peer in select([], []))
+    with pytest.raises(KeyError, match=r"no peer nobody; there are bcr, "):
+        select(["nobody"], [])
+
+
+def test_difference_sees_shapes_and_nan():
+    import numpy as np
+
+    expected = np.array([1.0, -4.0], np.float32)
+    assert measure.difference(np.array([1.0, -3.0], np.float32), expected) == 0.25
+    assert measure.difference(np.array([[1.0, -4.0]], np.float32), expected) == float("inf")
+    assert not measure.difference(np.array([1.0, np.nan], np.float32), expected) <= 1
+
+
+def test_a_case_is_pruned_but_for_its_first_and_depthwise_layers(cache):
+    from bench.case import make_model
+    from torch import nn
+
+    case = Case("mobilenet_v2_cifar", 4)
+    assert case == Case("mobilenet_v2_cifar", 4.0)
+    assert case.folder == Case("mobilenet_v2_cifar", 4.0).folder
+    zeros = {
+        name: float((module.weight == 0).float().mean())
+        for name, module in make_model(case).named_modules()
+        if isinstance(module, (nn.Conv2d, nn.Linear))
+    }
+    depthwise = {name for name in zeros if name.endswith("body.3") and name != "features.3.body.3"}
+    depthwise |= {"features.3.body.0", "features.0"}
+    assert all(zeros[name] == 0 for name in depthwise)
+    assert all(0.7 < value < 0.8 for name, value in zeros.items() if name not in depthwise)
+
+
+def test_ours_and_pytorch_on_a_network(cache, capsys):
+    case = Case("squeeze_excite", 4)
+    peers = select(["bcr", "pytorch"], [])
+    comparison = measure.compare(case, peers, 1, rounds=2, seconds=0.0, units=machine.units()[:1])
+    assert comparison.failures == {}
+    ours, eager = comparison.find("bcr"), comparison.find("pytorch")
+    assert comparison.fastest_dense is eager
+    assert 0 < ours.error < 1e-4
+    assert eager.error < 1e-6
+    assert [len(times) for times in ours.rounds] == [2, 2]
+    assert ours.memory["peak"] > 0
+    assert comparison.facts == prepare(case)
+    assert comparison.facts["weights"] > 2 * comparison.facts["kept"]
+    text = tables.peers_table(comparison) + suites.summary([comparison])
+    assert "squeeze_excite 4x, 1 thread(s)" in text
+    assert "PyTorch" in text
+    path = results.write("x", results.header() | results.comparison_dict(comparison))
+    assert json.loads(path.read_text())["fastest_dense"] == "PyTorch"
+    assert list(path.parent.iterdir()) == [path]
+
+
+def test_a_wrong_peer_is_left_out(cache, tmp_path):
+    file = tmp_path / "peer.py"
+    file.write_text(PEER)
+    wrong = Peer("wrong", str(file), HERE, "dense")
+    comparison = measure.compare(Case("squeeze_excite", 4), [wrong], 1, rounds=1, seconds=0.0)
+    assert comparison.timings == []
+    assert "differs from PyTorch's by inf" in comparison.failures["wrong"]
+
+
+def test_layers_of_networks_are_found_once():
+    where = layers.convolutions(["resnet18_cifar"])
+    named = {str(layer): names for layer, names in where.items()}
+    assert named["3x3 3-64 32x32"] == ["resnet18_cifar:stem.0.0"]
+    assert len(named["3x3 64-64 32x32"]) == 4
+    assert "1x1 64-128 32x32 /2" in named
+
+
+def test_a_layer_is_measured_sparse_and_dense():
+    layer = layers.Layer(24, 40, (3, 3), (2, 2), (1, 1), 1, 13, 9)
+    sparse, dense = layers.measure(layer, Case("layers", 4), rounds=1)
+    assert (sparse.kind, dense.kind) == ("sparse", "dense")
+    assert 3.9 < sparse.rate < 4.2
+    assert dense.rate == 1
+    # 7x5 outputs; bytes of input, output and weights, and a few offsets.
+    assert 0 <= dense.touched - 4 * (24 * 13 * 9 + 40 * 7 * 5 + 40 * 24 * 9) < 1000
+    assert dense.dense_gflops == pytest.approx(2e-9 * 40 * 24 * 9 * 35 / dense.seconds)
+    assert sparse.stored_gflops == pytest.approx(sparse.dense_gflops / sparse.rate)
+    text = layers.table([sparse, dense], {layer: ["a", "b"]}, machine.units()[0], 100.0, "T")
+    assert "3x3 24-40 13x9 /2" in text
+
+
+def test_the_machine_has_limits():
+    unit = machine.units()[-1]
+    assert 1 < unit.gflops(0.001) < 10_000
+    assert 0.1 < unit.gigabytes(16 << 10, 0.001) < 100_000
+
+
+def test_the_command_line_knows_its_commands(capsys):
+    with pytest.raises(SystemExit):
+        cli.main(["--help"])
+    text = capsys.readouterr().out
+    assert all(word in text for word in ("networks", "speed", "layers", "sweep", "compile"))

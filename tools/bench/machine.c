@@ -1,0 +1,71 @@
+//===- machine.c - what one core can do at most -----------------*- C -*-===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// Two loops, compiled by machine.py for one vector width (LANES floats): fused
+// multiply-adds on registers, and reads of a buffer. Both return seconds.
+//
+//===----------------------------------------------------------------------===//
+
+#include <stddef.h>
+#include <stdint.h>
+#include <time.h>
+
+typedef float Vector __attribute__((vector_size(4 * LANES)));
+
+static double now(void) {
+  struct timespec time;
+  clock_gettime(CLOCK_MONOTONIC, &time);
+  return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
+}
+
+// Enough chains to hide a latency of five cycles on two pipes, few enough for
+// sixteen registers.
+enum { CHAINS = 12 };
+
+float sink;
+
+/// Seconds of `rounds` times CHAINS * LANES multiply-adds.
+double fma_seconds(int64_t rounds) {
+  Vector sums[CHAINS];
+  Vector a, b;
+  for (int lane = 0; lane < LANES; ++lane) {
+    a[lane] = 0.999f;
+    b[lane] = 0.001f * (float)lane;
+    for (int chain = 0; chain < CHAINS; ++chain)
+      sums[chain][lane] = (float)chain;
+  }
+  // The compiler must not know the values.
+  __asm__ volatile("" : "+x"(a), "+x"(b));
+  double begin = now();
+  for (int64_t round = 0; round < rounds; ++round) {
+#pragma clang loop unroll(full)
+    for (int chain = 0; chain < CHAINS; ++chain)
+      sums[chain] = __builtin_elementwise_fma(sums[chain], a, b);
+  }
+  for (int chain = 1; chain < CHAINS; ++chain)
+    sums[0] += sums[chain];
+  sink = sums[0][0];
+  return now() - begin;
+}
+
+/// Seconds of reading `bytes` (a multiple of 16 vectors) `rounds` times.
+double read_seconds(const char *data, int64_t bytes, int64_t rounds) {
+  const Vector *vectors = (const Vector *)data;
+  int64_t count = bytes / (int64_t)sizeof(Vector);
+  Vector sums[8] = {{0}};
+  double begin = now();
+  for (int64_t round = 0; round < rounds; ++round) {
+    for (int64_t i = 0; i < count; i += 16)
+#pragma clang loop unroll(full)
+      for (int j = 0; j < 16; ++j)
+        sums[j % 8] += vectors[i + j];
+    __asm__ volatile("" : : : "memory");
+  }
+  for (int i = 1; i < 8; ++i)
+    sums[0] += sums[i];
+  sink = sums[0][0];
+  return now() - begin;
+}
