@@ -17,7 +17,7 @@ from pathlib import Path
 
 _INSTRUCTION = re.compile(r"^\s*([0-9a-f]+):\s+(\S.*?)\s*$")
 _FUNCTION = re.compile(r"^[0-9a-f]+ <(.*)>:$")
-_BRANCH = re.compile(r"^(?:b|b\.\w+|cbn?z|tbn?z)\b.*\b0x([0-9a-f]+)")
+_BRANCH = re.compile(r"^(?:b|b\.\w+|cbn?z|tbn?z)\s.*?\b0x([0-9a-f]+)(?: <[^>]*>)?$")
 _MULTIPLY_ADD = re.compile(r"^fmla\s")
 _VECTOR_STACK = re.compile(r"^(?:ldr|str|ldp|stp|ldur|stur)\s+[qv]\d.*\[sp\b")
 
