@@ -47,10 +47,21 @@ def test_compile_for_another_machine(exported, tmp_path):
     output = tmp_path / "arm.bcr"
     done = bcr("compile", exported, "--target", "aarch64", "--mcpu", "cortex-a76", "-o", output)
     assert done.returncode == 0, done.stderr
-    assert "cortex-a76" in bcr("inspect", output).stdout
+    assert "warning" not in done.stderr
+    shown = bcr("inspect", output).stdout
+    assert "cortex-a76" in shown
+    assert "fullfp16, dotprod" in shown
     done = bcr("bench", output)
     assert done.returncode == 1
     assert "cannot run on this" in done.stderr
+
+
+def test_compile_warns_of_a_generic_processor(exported, tmp_path):
+    done = bcr("compile", exported, "--target", "aarch64", "-o", tmp_path / "arm.bcr")
+    assert done.returncode == 0, done.stderr
+    warnings = [line for line in done.stderr.splitlines() if line.startswith("bcr: warning: ")]
+    assert len(warnings) == 1
+    assert "--mcpu cortex-a76" in warnings[0]
 
 
 @pytest.mark.parametrize(
