@@ -84,8 +84,8 @@ def BCR_ScheduleAttr : AttrDef<BCR_Dialect, "Schedule"> {
   let mnemonic = "schedule";
   let summary = "Kernel and register tile of a layer, as bcr-tile chose them";
   let description = [{
-    `pixels`: output positions run along the vector; one tile holds `height`
-    weight rows by `vectors` vectors of `lanes` positions. `rows`: weight rows
+    `pixels`: output positions, of a matmul its samples, run along the vector;
+    one tile holds `height` weight rows by `vectors` vectors of `lanes` positions. `rows`: weight rows
     run along the vector; one tile holds `vectors` samples by `height` rows, and
     `height` is a multiple of `lanes` or less than it. `depthwise`: output
     positions of one channel run along the vector; one tile holds `height` image

@@ -14,6 +14,7 @@
 
 using namespace mlir;
 using namespace mlir::bcr;
+using llvm::alignTo;
 using llvm::divideCeil;
 
 /// Offset arithmetic and the loop, in a column.
@@ -25,6 +26,14 @@ static constexpr double kPieceOverhead = 10.0;
 /// gain nothing.
 static constexpr int64_t kMaxVectors = 8;
 static constexpr int64_t kMaxPixelHeight = 8;
+
+/// Fewer samples are not run along the vector.
+static constexpr int64_t kMinSamples = 4;
+/// Transposing an element, in registers.
+static constexpr double kTransposeCycles = 0.75;
+/// Broadcasting an activation: of several samples, they lie far apart.
+static constexpr double kBroadcastCycles = 0.5;
+static constexpr double kFarBroadcastCycles = 0.8;
 
 /// More taps than this are a loop over them in the pixels kernel; the depthwise
 /// kernel has an instruction for each.
@@ -52,6 +61,9 @@ LayerWork mlir::bcr::getLayerWork(LayerOpInterface layer,
   auto conv = dyn_cast<Conv2DOp>(layer.getOperation());
   if (!conv) {
     work.numPositions = batch;
+    work.numInputRows = layer.getNumColumns();
+    if (batch >= kMinSamples)
+      work.numTransposed = layer.getNumColumns() + layer.getNumRows();
     return work;
   }
   work.numImages = batch;
@@ -112,7 +124,10 @@ static double getColumnCycles(const LayerWork &work,
   }
   auto rowVectors = double(divideCeil(height, lanes));
   double multiplyAdds = rowVectors * double(vectors);
-  double loads = double(1 + vectors) / ports +
+  // Broadcasts are counted for two ports.
+  double broadcast =
+      (vectors > 1 ? kFarBroadcastCycles : kBroadcastCycles) * 2 / ports;
+  double loads = 1 / ports + double(vectors) * broadcast +
                  std::max(rowVectors / ports,
                           double(height * 4) / double(machine.l2BytesPerCycle));
   // Among tiles that multiply alike, the one that loads less is first.
@@ -169,8 +184,11 @@ static double estimateCycles(const LayerWork &work, const MachineModel &machine,
   int64_t positionsPerTile = pixels ? vectors * lanes : vectors;
   cycles *= double(work.numImages) *
             double(divideCeil(work.numPositions, positionsPerTile));
-  if (pixels)
+  if (pixels && work.numTransposed == 0)
     return cycles;
+  if (pixels)
+    cycles += double(work.numTransposed) * kTransposeCycles *
+              double(alignTo(work.numPositions, lanes));
   double weightBytes = 0;
   for (auto [rowCount, group] : groups)
     weightBytes += double(group.numColumns) * double(rowCount * 4 + 2);
@@ -293,5 +311,16 @@ TileChoice mlir::bcr::chooseTile(MLIRContext *context, const LayerWork &work,
                                  const MachineModel &machine,
                                  const GroupWorkByHeight &groups,
                                  int64_t numRevisits) {
-  return rankTiles(context, work, machine, groups, numRevisits).front();
+  TileChoice best =
+      rankTiles(context, work, machine, groups, numRevisits).front();
+  if (work.numTransposed == 0)
+    return best;
+  LayerWork samples = work;
+  samples.kernel = KernelKind::Pixels;
+  MachineModel narrow = machine;
+  narrow.lanes =
+      std::min<int64_t>(machine.lanes, llvm::PowerOf2Ceil(work.numPositions));
+  TileChoice other =
+      rankTiles(context, samples, narrow, groups, numRevisits).front();
+  return other.cycles < best.cycles ? other : best;
 }

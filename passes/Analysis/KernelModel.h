@@ -33,6 +33,9 @@ struct LayerWork {
   int64_t numInputRows = 1;
   /// Output channels.
   int64_t numRows = 1;
+  /// Elements of a sample of a matmul, input and output, if its samples can run
+  /// along the vector: these have to be transposed. Else 0.
+  int64_t numTransposed = 0;
   /// Output channels that read the same input channels: the rows of a group of
   /// a grouped convolution.
   int64_t rowsPerConvGroup = 1;
@@ -65,7 +68,8 @@ struct TileChoice {
   double cycles = 0;
 };
 
-/// Chooses the register tile for a layer whose groups are `groups`.
+/// Chooses the register tile for a layer whose groups are `groups`, and the
+/// kernel for a matmul of several samples.
 /// `numRevisits` is how often a row is accumulated again because it is in more
 /// than one group. Tiles have heights that are powers of two; a remainder has a
 /// kernel of its own height only if it has a tenth of the columns, since each

@@ -59,18 +59,23 @@ struct ConvertBCRToLoopsPass
           return failure();
       } else {
         auto conv = dyn_cast<Conv2DOp>(op);
-        if (!conv)
-          return op->emitOpError("has no positions to run along the vector; "
-                                 "its schedule has to be 'rows'");
         bool depthwise = schedule.getKernel() == KernelKind::Depthwise;
-        if (depthwise && !canRunDepthwise(conv, weights)) {
+        if (depthwise && (!conv || !canRunDepthwise(conv, weights))) {
           depthwise = false;
           schedule = getDefaultSchedule(op, schedule.getLanes());
         }
+        if (!conv &&
+            cast<ShapedType>(layer.getInit().getType()).isDynamicDim(0))
+          return op->emitOpError("has an unknown number of samples to run "
+                                 "along the vector; its schedule has to be "
+                                 "'rows'");
         ++(depthwise ? numDepthwiseKernels : numPixelKernels);
-        if (failed(depthwise
-                       ? emitDepthwiseKernel(conv, weights, schedule, emitter)
-                       : emitPixelKernel(conv, weights, schedule, emitter)))
+        LogicalResult emitted =
+            depthwise ? emitDepthwiseKernel(conv, weights, schedule, emitter)
+            : conv    ? emitPixelKernel(conv, weights, schedule, emitter)
+                      : emitSampleKernel(cast<MatmulOp>(op), weights, schedule,
+                                         emitter);
+        if (failed(emitted))
           return failure();
       }
     }

@@ -38,7 +38,7 @@ def ConvertBCRToLoopsPass
     those that `bcr-tile` cut need no copy of the values.
     Ensures: no op of the dialect is left.
     Fails when: weights are not packed or have no data; the schedule has
-    positions along the vector for a matmul.
+    positions along the vector for a matmul of an unknown number of samples.
   }];
   let options = [
     Option<"threads", "threads", "int64_t", "1", "threads to share layers over">,

@@ -135,6 +135,42 @@ func.func @linear(%x: memref<?x4xf32>, %o: memref<?x8xf32>) {
 
 // -----
 
+// Samples along the vector: the input is transposed in squares of four, the
+// columns are steps of eight lanes, sums go to a buffer and are transposed back.
+// Four rows of one vector each: two columns are taken side by side. The second
+// vector of samples is half full: of its square two of four are stored.
+
+// CHECK-DAG: memref.global "private" constant @samples.steps : memref<4xi8> = dense<[1, 2, 1, 0]>
+// CHECK-LABEL: func.func @samples
+// CHECK: memref.alloc() {{.*}} : memref<40xf32>
+// CHECK: memref.alloc() {{.*}} : memref<32xf32>
+// CHECK-COUNT-4: vector.load {{.*}} : memref<6x5xf32>, vector<4xf32>
+// CHECK-COUNT-8: vector.shuffle
+// CHECK-COUNT-4: vector.store {{.*}} : memref<40xf32>, vector<4xf32>
+// CHECK: scf.for {{.*}} step %c1{{.*}} iter_args({{.*}}) -> (index, vector<4xf32>, vector<4xf32>
+// CHECK: vector.load {{.*}} : memref<40xf32>, vector<4xf32>
+// CHECK: vector.fma
+// CHECK: vector.store {{.*}} : memref<32xf32>, vector<4xf32>
+// CHECK: vector.shuffle
+// CHECK-COUNT-6: vector.store {{.*}} : memref<6x4xf32>, vector<4xf32>
+// CHECK-NOT: vector.store {{.*}} : memref<6x4xf32>, vector<4xf32>
+// CHECK: return
+func.func @samples(%x: memref<6x5xf32>, %o: memref<6x4xf32>) {
+  %w = bcr.constant {
+    block = array<i64: 4, 5>,
+    groups = dense<[[0, 4, 0, 3]]> : tensor<1x4xi32>,
+    rows = dense<[0, 1, 3, 2]> : tensor<4xi16>,
+    columns = dense<[1, 3, 4]> : tensor<3xi16>,
+    values = dense<[1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 9.0, 10.0, 11.0, 12.0]> : tensor<12xf32>
+  } : !bcr.packed<4x5xf32>
+  bcr.matmul ins(%x : memref<6x5xf32>) weights(%w : !bcr.packed<4x5xf32>)
+    outs(%o : memref<6x4xf32>)
+    {layer = "samples", schedule = #bcr.schedule<pixels, height = 4, vectors = 2, lanes = 4>}
+  return
+}
+
+// -----
+
 // Two layers of one name keep constants of their own.
 
 // CHECK-DAG: @twin.values : memref<1xf32> = dense<1.000000e+00>

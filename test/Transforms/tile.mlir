@@ -110,3 +110,16 @@ func.func @chunks(%x: tensor<1x3xf32>, %o: tensor<1x4xf32>) -> tensor<1x4xf32> {
          {chunks = array<i64: 0, 1>} -> tensor<1x4xf32>
   return %y : tensor<1x4xf32>
 }
+
+// A wide layer of few rows is not worth the transposes that samples along the
+// vector need; an unknown number of samples cannot be had there.
+// CHECK-LABEL: func.func @samples
+// CHECK: schedule = #bcr.schedule<rows, height = 8, vectors = 8, lanes = 16>
+// CHECK: schedule = #bcr.schedule<rows, height = 8, vectors = 1, lanes = 16>
+func.func @samples(%y: tensor<16x256xf32>, %p: tensor<16x8xf32>,
+                   %z: tensor<?x256xf32>, %q: tensor<?x8xf32>) -> (tensor<16x8xf32>, tensor<?x8xf32>) {
+  %w = arith.constant dense<1.0> : tensor<8x256xf32>
+  %0 = bcr.matmul ins(%y : tensor<16x256xf32>) weights(%w : tensor<8x256xf32>) outs(%p : tensor<16x8xf32>) -> tensor<16x8xf32>
+  %1 = bcr.matmul ins(%z : tensor<?x256xf32>) weights(%w : tensor<8x256xf32>) outs(%q : tensor<?x8xf32>) -> tensor<?x8xf32>
+  return %0, %1 : tensor<16x8xf32>, tensor<?x8xf32>
+}

@@ -18,6 +18,11 @@ ROWS, THIN = (
     "rows, height = 32, vectors = 4, lanes = 8",
     "rows, height = 4, vectors = 3, lanes = 16",
 )
+# Samples of a linear layer along the vector.
+SAMPLES, FEW_SAMPLES = (
+    "pixels, height = 8, vectors = 2, lanes = 16",
+    "pixels, height = 4, vectors = 3, lanes = 4",
+)
 ACTIVATIONS = [
     "relu", "relu6", "leaky_relu, 0.1", "hardswish", "silu", "gelu", "gelu_tanh", "sigmoid",
     "tanh", "clamp, -0.5, 0.75",
@@ -307,6 +312,60 @@ def make_layers() -> list[Layer]:
             residual=True,
             layouts=dict.fromkeys(("input", "residual", "out"), "strided<[?, ?], offset: ?>"),
         )
+    for tag, schedule in (("s", SAMPLES), ("f", FEW_SAMPLES)):
+        for batch in (1, 3, 16, 23, 52):
+            add(
+                f"samples{batch}_{tag}",
+                blocks(50, 83, (8, 16)),
+                schedule=schedule,
+                batch=batch,
+                residual=True,
+                activation="relu",
+            )
+            add(
+                f"samples_rows{batch}_{tag}",
+                blocks(37, 81, (8, 16), rows_too=True),
+                schedule=schedule,
+                batch=batch,
+                bias=batch != 3,
+            )
+        add(f"samples_whole_{tag}", whole(19, 21), schedule=schedule, batch=9, activation="gelu")
+        add(f"samples_small_{tag}", whole(3, 2), schedule=schedule, batch=5, residual=True)
+        add(f"samples_wide_{tag}", blocks(9, 4100, (4, 64)), schedule=schedule, batch=70)
+        add(
+            f"samples_empty_{tag}",
+            Packed(np.zeros((21, 18), np.float32), []),
+            schedule=schedule,
+            batch=6,
+            activation="sigmoid",
+        )
+        add(
+            f"samples_strided_{tag}",
+            blocks(20, 80),
+            schedule=schedule,
+            batch=7,
+            residual=True,
+            layouts=dict.fromkeys(("input", "residual", "out"), "strided<[?, ?], offset: ?>"),
+        )
+    # Steps between columns of every width: one and two bytes, four, a table of them, none at all;
+    # groups that begin far from the first column, of one column, of the last.
+    steps: dict[str, list[list[int]]] = {
+        "none": [[5, 6, 7], [30], [8, 9]],
+        "bytes": [[0, 1, 256], [4, 259, 262], [261]],
+        "shorts": [[0, 256, 300], [4, 7000], [69999]],
+        "words": [[0, 1, 69999], [2, 3, 65540], [69998]],
+        "scale": [[0, 400, 800, 80000], [400, 40000]],
+        "table": [[i % 3, *range(1000 + 7 * i, 90000, 10007)] for i in range(40)],
+        "far": [[65536 + 3 * i, 65537 + 3 * i] for i in range(9)],
+    }
+    for name, lists in steps.items():
+        size = max(column for columns in lists for column in columns) + 1
+        weight = np.zeros((2 * len(lists), size), np.float32)
+        groups = [([2 * i + 1, 2 * i], columns) for i, columns in enumerate(lists)]
+        for rows, columns in groups:
+            weight[np.ix_(rows, columns)] = rng.standard_normal((2, len(columns)))
+        for tag, schedule in (("r", ROWS), ("f", FEW_SAMPLES)):
+            add(f"steps_{name}_{tag}", Packed(weight, groups), schedule=schedule, batch=3)
     return layers
 
 

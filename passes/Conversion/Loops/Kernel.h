@@ -96,6 +96,11 @@ FailureOr<KernelPlan> planLayer(LayerOpInterface layer, ConstantOp weights,
 LogicalResult emitPixelKernel(Conv2DOp op, ConstantOp weights,
                               ScheduleAttr schedule, Emitter &emitter);
 
+/// Emits the loops of a matmul, of a known number of samples, with samples
+/// along the vector.
+LogicalResult emitSampleKernel(MatmulOp op, ConstantOp weights,
+                               ScheduleAttr schedule, Emitter &emitter);
+
 /// Emits the loops of a layer with rows along the vector.
 LogicalResult emitRowKernel(LayerOpInterface op, ConstantOp weights,
                             ScheduleAttr schedule, Emitter &emitter);

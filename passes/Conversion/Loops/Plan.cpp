@@ -347,7 +347,7 @@ KernelPlan loops::makePlan(const PackedStructure &structure,
   SmallVector<size_t> order = sortGroups(plan, numChunks);
   layOut(plan, structure, pieces, order, values, options,
          [&](const KernelGroup &group, int32_t row) {
-           return group.accumulate ? slot[row] : row;
+           return group.accumulate && options.numberSums ? slot[row] : row;
          });
   return plan;
 }

@@ -27,6 +27,8 @@ struct PlanOptions {
   int64_t heightMultiple = 1;
   /// Whether groups of rows m, m + 1, ... are told from the others.
   bool separateContiguous = false;
+  /// Whether groups that accumulate name their rows by number of the sum.
+  bool numberSums = true;
   /// Groups of the convolution; one kernel group stays inside one of them.
   int64_t convGroups = 1;
   /// For each column of W, where its input lies: a group has its columns in
@@ -78,8 +80,9 @@ struct KernelPlan {
   /// Columns of group g: [columnBegins[g], columnBegins[g + 1]).
   std::vector<int32_t> columns;
   std::vector<int64_t> columnBegins;
-  /// Rows of the groups. Groups that accumulate do so in a buffer: theirs are
-  /// positions in `accumulated`, counted from the first one of the chunk.
+  /// Rows of the groups. Those of groups that accumulate are positions in
+  /// `accumulated`, counted from the first one of the chunk, if sums are
+  /// numbered.
   std::vector<int32_t> rows;
   /// Rows that are the sum of several groups, those of chunk i in
   /// [accumulatedBounds[i], accumulatedBounds[i + 1]).
