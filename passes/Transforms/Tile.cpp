@@ -258,6 +258,20 @@ static int64_t countRevisits(const PackedStructure &structure) {
   return numRevisits;
 }
 
+/// Why a convolution cannot have bands of `band` rows, or an empty string. A
+/// band of fewer positions than a vector has gains nothing from being one.
+static std::string checkBand(Conv2DOp conv, int64_t band, int64_t lanes) {
+  auto init = cast<ShapedType>(conv.getInit().getType());
+  int64_t rows = init.getDimSize(2);
+  if (rows % band != 0)
+    return llvm::formatv("a band of {0} rows does not divide {1} rows", band,
+                         rows);
+  if (band < rows && band * init.getDimSize(3) < lanes)
+    return llvm::formatv("a band of {0} rows of {1} has less than a vector",
+                         band, init.getDimSize(3));
+  return "";
+}
+
 /// Why a layer cannot run as `record` says, or an empty string.
 static std::string checkRecord(LayerOpInterface layer,
                                const TuningRecord &record,
@@ -269,10 +283,9 @@ static std::string checkRecord(LayerOpInterface layer,
   if (record.band > 0) {
     if (work.kernel != KernelKind::Pixels)
       return "only the kernel pixels has bands";
-    int64_t rows = cast<ShapedType>(conv.getInit().getType()).getDimSize(2);
-    if (rows % record.band != 0)
-      return llvm::formatv("a band of {0} rows does not divide {1} rows",
-                           record.band, rows);
+    std::string error = checkBand(conv, record.band, machine.lanes);
+    if (!error.empty())
+      return error;
   }
   if (!record.kernel)
     return "";
@@ -343,7 +356,7 @@ void TilePass::listCandidates(LayerOpInterface layer,
   }
   SmallVector<int64_t> bands;
   for (int64_t band = 1; conv && band <= rows; ++band)
-    if (rows % band == 0)
+    if (checkBand(conv, band, machine.lanes).empty())
       bands.push_back(band);
   setLayerInfo(layer, "candidates", builder.getArrayAttr(candidates));
   setLayerInfo(layer, "bands", builder.getDenseI64ArrayAttr(bands));

@@ -8,7 +8,7 @@
 // CHECK: bcr.conv2d
 // CHECK-NOT: bcr.record
 // CHECK-SAME: schedule = #bcr.schedule<pixels, height = 4, vectors = 6, lanes = 16, band = 3>
-// LIST: bcr.layers = {{.*}}given = {bands = array<i64: 1, 2, 3, 4, 6, 12>, candidates = [{cycles = {{[0-9.e+]*}} : f64, height = 2 : i64, kernel = "pixels", vectors = 7 : i64}, {
+// LIST: bcr.layers = {{.*}}given = {bands = array<i64: 2, 3, 4, 6, 12>, candidates = [{cycles = {{[0-9.e+]*}} : f64, height = 2 : i64, kernel = "pixels", vectors = 7 : i64}, {
 // LIST-SAME: kernel = "rows"
 func.func @given(%x: tensor<1x1x12x9xf32>, %o: tensor<1x9x12x9xf32>) -> tensor<1x9x12x9xf32> {
   %w = arith.constant dense<[[[[1.0]]], [[[2.0]]], [[[3.0]]], [[[4.0]]], [[[5.0]]], [[[6.0]]], [[[0.0]]], [[[8.0]]], [[[9.0]]]]> : tensor<9x1x1x1xf32>
@@ -34,12 +34,12 @@ func.func @other_kernel(%x: tensor<1x1x4x4xf32>, %o: tensor<1x2x4x4xf32>) -> ten
 
 // A band alone: the model chooses the tile.
 // CHECK-LABEL: func.func @band
-// CHECK: schedule = #bcr.schedule<pixels, height = 2, vectors = 1, lanes = 16, band = 2>
-func.func @band(%x: tensor<1x1x4x4xf32>, %o: tensor<1x2x4x4xf32>) -> tensor<1x2x4x4xf32> {
+// CHECK: schedule = #bcr.schedule<pixels, height = 2, vectors = 2, lanes = 16, band = 2>
+func.func @band(%x: tensor<1x1x4x8xf32>, %o: tensor<1x2x4x8xf32>) -> tensor<1x2x4x8xf32> {
   %w = arith.constant dense<[[[[1.0]]], [[[2.0]]]]> : tensor<2x1x1x1xf32>
-  %y = bcr.conv2d ins(%x : tensor<1x1x4x4xf32>) weights(%w : tensor<2x1x1x1xf32>) outs(%o : tensor<1x2x4x4xf32>)
-         {kernel = array<i64: 1, 1>, bcr.record = {band = 2 : i64}} -> tensor<1x2x4x4xf32>
-  return %y : tensor<1x2x4x4xf32>
+  %y = bcr.conv2d ins(%x : tensor<1x1x4x8xf32>) weights(%w : tensor<2x1x1x1xf32>) outs(%o : tensor<1x2x4x8xf32>)
+         {kernel = array<i64: 1, 1>, bcr.record = {band = 2 : i64}} -> tensor<1x2x4x8xf32>
+  return %y : tensor<1x2x4x8xf32>
 }
 
 // -----
@@ -52,6 +52,17 @@ func.func @too_many_registers(%x: tensor<1x1x4x4xf32>, %o: tensor<1x2x4x4xf32>) 
   // expected-warning @below {{the tuning record of layer 'wide' is not used: 8 rows by 4 vectors need 37 registers, the target has 32}}
   %y = bcr.conv2d ins(%x : tensor<1x1x4x4xf32>) weights(%w : tensor<2x1x1x1xf32>) outs(%o : tensor<1x2x4x4xf32>)
          {kernel = array<i64: 1, 1>, layer = "wide", bcr.record = {kernel = "pixels", height = 8 : i64, vectors = 4 : i64}} -> tensor<1x2x4x4xf32>
+  return %y : tensor<1x2x4x4xf32>
+}
+
+// -----
+
+// CHECK-LABEL: func.func @thin_band
+func.func @thin_band(%x: tensor<1x1x4x4xf32>, %o: tensor<1x2x4x4xf32>) -> tensor<1x2x4x4xf32> {
+  %w = arith.constant dense<[[[[1.0]]], [[[2.0]]]]> : tensor<2x1x1x1xf32>
+  // expected-warning @below {{is not used: a band of 2 rows of 4 has less than a vector}}
+  %y = bcr.conv2d ins(%x : tensor<1x1x4x4xf32>) weights(%w : tensor<2x1x1x1xf32>) outs(%o : tensor<1x2x4x4xf32>)
+         {kernel = array<i64: 1, 1>, bcr.record = {band = 2 : i64}} -> tensor<1x2x4x4xf32>
   return %y : tensor<1x2x4x4xf32>
 }
 

@@ -265,3 +265,11 @@ def test_pruned_weights_do_not_meet_infinities():
 def test_example_inputs_without_elements():
     with pytest.raises(bcr.UnsupportedError, match=r"at least 1(.|\n)*\(0, 4\)"):
         bcr.compile(nn.Linear(4, 3).eval(), (torch.zeros(0, 4),))
+
+
+@pytest.mark.parametrize("side", [1, 2, 3, 5])
+def test_chains_of_convolutions_on_images_of_less_than_a_vector(side):
+    """The buffers between them have the zeros of the padding, and rows closer than a vector."""
+    torch.manual_seed(side)
+    model = nn.Sequential(*[nn.Conv2d(6, 6, 3, padding=1) for _ in range(3)]).eval()
+    bcr.compile(model, (torch.randn(2, 6, side, side),), sparsity="off", verify=True)
