@@ -27,6 +27,10 @@ def ConvertBCRToLoopsPass
     horizontal stride above two, rows that are not neighbouring elements) runs
     as `pixels`.
 
+    Poolings walk their images in the same way as depthwise convolutions, and
+    copy nothing either; strides above two and layouts without neighbouring
+    elements take a loop over single positions.
+
     With `threads` above one, loops whose turns are independent are
     `scf.parallel`. Which thread computes what does not change the result.
 
@@ -39,7 +43,7 @@ def ConvertBCRToLoopsPass
   let options = [
     Option<"threads", "threads", "int64_t", "1", "threads to share layers over">,
     Option<"lanes", "lanes", "int64_t", "4",
-           "f32 lanes for layers that have no schedule">
+           "f32 lanes for poolings and layers that have no schedule">
   ];
   let statistics = [
     Statistic<"numPixelKernels", "num-pixel-kernels",
@@ -47,7 +51,8 @@ def ConvertBCRToLoopsPass
     Statistic<"numRowKernels", "num-row-kernels",
               "layers with rows along the vector">,
     Statistic<"numDepthwiseKernels", "num-depthwise-kernels",
-              "layers with positions of one channel along the vector">
+              "layers with positions of one channel along the vector">,
+    Statistic<"numPoolKernels", "num-pool-kernels", "poolings">
   ];
   let dependentDialects = [
     "::mlir::arith::ArithDialect", "::mlir::math::MathDialect",

@@ -34,13 +34,15 @@ bool loops::hasUnitStride(Value memref) {
 }
 
 Emitter::Emitter(LayerOpInterface layer, SymbolTable &symbols, int64_t threads)
-    : ImplicitLocOpBuilder(layer->getLoc(), layer), symbols(symbols),
-      threads(threads) {
-  if (StringAttr name = layer.getLayerAttr())
-    layerName = name.str();
-  else
-    layerName = "layer";
-}
+    : Emitter(layer,
+              layer.getLayerAttr() ? layer.getLayerAttr().getValue()
+                                   : StringRef("layer"),
+              symbols, threads) {}
+
+Emitter::Emitter(Operation *op, StringRef name, SymbolTable &symbols,
+                 int64_t threads)
+    : ImplicitLocOpBuilder(op->getLoc(), op), symbols(symbols), layerName(name),
+      threads(threads) {}
 
 Value Emitter::index(int64_t value) {
   return arith::ConstantIndexOp::create(*this, value);

@@ -27,6 +27,8 @@ public:
   /// Builds before `layer`. Constants are put into the module of `symbols`,
   /// under the layer's name.
   Emitter(LayerOpInterface layer, SymbolTable &symbols, int64_t threads);
+  /// The same for an operation that is no layer; `name` is its constants'.
+  Emitter(Operation *op, StringRef name, SymbolTable &symbols, int64_t threads);
 
   int64_t getThreads() const { return threads; }
 
