@@ -61,6 +61,15 @@ def BCR_FormKind : BCR_Enum<"Form", "how a layer runs", [
   I32EnumAttrCase<"Dense", 0, "dense">,
   I32EnumAttrCase<"Sparse", 1, "sparse">
 ]>;
+def BCR_PoolKind : BCR_Enum<"PoolKind", "what a pooling makes of a window", [
+  I32EnumAttrCase<"Max", 0, "max">, I32EnumAttrCase<"Sum", 1, "sum">
+]>;
+
+def BCR_PoolAttr : EnumAttr<BCR_Dialect, BCR_PoolKind, "pool"> {
+  let summary = "What a pooling makes of a window";
+  let assemblyFormat = "`<` $value `>`";
+}
+
 def BCR_GapsKind : BCR_Enum<"Gaps", "what a layer leaves between the rows of its images", [
   I32EnumAttrCase<"Zero", 0, "zero">, I32EnumAttrCase<"Free", 1, "free">]>;
 

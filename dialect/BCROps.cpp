@@ -183,6 +183,12 @@ void Conv2DOp::getEffects(
   getLayerEffects(*this, effects);
 }
 
+void Pool2DOp::getEffects(
+    SmallVectorImpl<SideEffects::EffectInstance<MemoryEffects::Effect>>
+        &effects) {
+  getLayerEffects(*this, effects);
+}
+
 /// Whether two dimension sizes can be the same at run time.
 static bool compatible(int64_t a, int64_t b) {
   return a == b || ShapedType::isDynamic(a) || ShapedType::isDynamic(b);
@@ -346,18 +352,50 @@ static LogicalResult verifyMemory(Conv2DOp op) {
   return success();
 }
 
-LogicalResult Conv2DOp::verify() {
+/// Checks the attributes of a window that slides over images.
+template <typename OpTy> static LogicalResult verifyWindow(OpTy op) {
   auto positive = [](ArrayRef<int64_t> values) {
     return values.size() == 2 && values[0] > 0 && values[1] > 0;
   };
-  if (!positive(getKernel()) || !positive(getStrides()) ||
-      !positive(getDilations()))
-    return emitOpError("BCR-18: 'kernel', 'strides' and 'dilations' are two "
-                       "positive numbers each");
-  if (getPadding().size() != 4 ||
-      llvm::any_of(getPadding(), [](int64_t value) { return value < 0; }))
-    return emitOpError("BCR-18: 'padding' is four numbers that are not "
-                       "negative: top, left, bottom, right");
+  if (!positive(op.getKernel()) || !positive(op.getStrides()) ||
+      !positive(op.getDilations()))
+    return op.emitOpError("BCR-18: 'kernel', 'strides' and 'dilations' are two "
+                          "positive numbers each");
+  if (op.getPadding().size() != 4 ||
+      llvm::any_of(op.getPadding(), [](int64_t value) { return value < 0; }))
+    return op.emitOpError("BCR-18: 'padding' is four numbers that are not "
+                          "negative: top, left, bottom, right");
+  return success();
+}
+
+/// Checks that the images of the result follow from those of the input.
+template <typename OpTy> static LogicalResult verifyImageSizes(OpTy op) {
+  auto input = cast<ShapedType>(op.getInput().getType());
+  auto init = cast<ShapedType>(op.getInit().getType());
+  if (!compatible(input.getDimSize(0), init.getDimSize(0)))
+    return op.emitOpError("BCR-10: input has ")
+           << input.getDimSize(0) << " samples, the result "
+           << init.getDimSize(0);
+  for (unsigned i = 0; i < 2; ++i) {
+    if (input.isDynamicDim(2 + i) || init.isDynamicDim(2 + i))
+      return op.emitOpError("BCR-20: image sizes are static, got ")
+             << input << " and " << init;
+    int64_t padded =
+        input.getDimSize(2 + i) + op.getPadding()[i] + op.getPadding()[2 + i];
+    int64_t reach = op.getDilations()[i] * (op.getKernel()[i] - 1) + 1;
+    int64_t size =
+        padded < reach ? 0 : (padded - reach) / op.getStrides()[i] + 1;
+    if (init.getDimSize(2 + i) != size)
+      return op.emitOpError("BCR-20: the result's dimension ")
+             << 2 + i << " is " << init.getDimSize(2 + i) << ", should be "
+             << size;
+  }
+  return success();
+}
+
+LogicalResult Conv2DOp::verify() {
+  if (failed(verifyWindow(*this)))
+    return failure();
   if (auto weight = dyn_cast<ShapedType>(getWeight().getType()))
     if (weight.getRank() != 4 || !weight.hasStaticShape() ||
         !weight.getElementType().isF32() ||
@@ -382,23 +420,8 @@ LogicalResult Conv2DOp::verify() {
     return emitOpError("BCR-13: the weights have ")
            << getNumColumns() << " columns, channels a group times kernel is "
            << expected;
-  if (!compatible(input.getDimSize(0), init.getDimSize(0)))
-    return emitOpError("BCR-10: input has ")
-           << input.getDimSize(0) << " samples, the result "
-           << init.getDimSize(0);
-  for (unsigned i = 0; i < 2; ++i) {
-    if (input.isDynamicDim(2 + i) || init.isDynamicDim(2 + i))
-      return emitOpError("BCR-20: image sizes are static, got ")
-             << input << " and " << init;
-    int64_t padded =
-        input.getDimSize(2 + i) + getPadding()[i] + getPadding()[2 + i];
-    int64_t reach = getDilations()[i] * (getKernel()[i] - 1) + 1;
-    int64_t size = padded < reach ? 0 : (padded - reach) / getStrides()[i] + 1;
-    if (init.getDimSize(2 + i) != size)
-      return emitOpError("BCR-20: the result's dimension ")
-             << 2 + i << " is " << init.getDimSize(2 + i) << ", should be "
-             << size;
-  }
+  if (failed(verifyImageSizes(*this)))
+    return failure();
   if (ScheduleAttr schedule = getScheduleAttr())
     if (int64_t band = schedule.getBand())
       if (init.getDimSize(2) % band != 0)
@@ -406,6 +429,36 @@ LogicalResult Conv2DOp::verify() {
                << band << " rows does not divide the " << init.getDimSize(2)
                << " rows of the result";
   return verifyMemory(*this);
+}
+
+LogicalResult Pool2DOp::verify() {
+  if (failed(verifyWindow(*this)))
+    return failure();
+  auto input = cast<ShapedType>(getInput().getType());
+  auto init = cast<ShapedType>(getInit().getType());
+  if (input.getRank() != 4 || init.getRank() != 4)
+    return emitOpError("BCR-10: input and result have 4 dimensions, got ")
+           << input << " and " << init;
+  bool onTensors = isa<RankedTensorType>(init);
+  if (isa<RankedTensorType>(input) != onTensors)
+    return emitOpError("BCR-11: operands are all tensors or all memrefs");
+  if (getOperation()->getNumResults() != (onTensors ? 1u : 0u) ||
+      (onTensors && getOperation()->getResult(0).getType() != init))
+    return emitOpError("BCR-11: on tensors a pooling has one result of the "
+                       "type of 'outs', on memrefs none");
+  if (!init.getElementType().isF32() || !input.getElementType().isF32())
+    return emitOpError("BCR-12: poolings compute in f32, got ")
+           << input << " and " << init;
+  if (input.isDynamicDim(1) || input.getDimSize(1) != init.getDimSize(1))
+    return emitOpError("BCR-23: input and result of a pooling have the same "
+                       "channels, got ")
+           << input << " and " << init;
+  const APFloat &number = getDivisor();
+  if (number.isZero() || !number.isFinite() ||
+      (getKind() == PoolKind::Max && number.convertToDouble() != 1.0))
+    return emitOpError("BCR-24: the divisor of a sum is a finite number other "
+                       "than zero, a maximum has none");
+  return verifyImageSizes(*this);
 }
 
 #define GET_OP_CLASSES

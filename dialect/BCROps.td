@@ -148,4 +148,48 @@ def BCR_Conv2DOp : BCR_LayerOp<"conv2d"> {
     OptionalAttr<BCR_GapsAttr>:$gaps), layerArguments);
 }
 
+//===----------------------------------------------------------------------===//
+// bcr.pool2d
+//===----------------------------------------------------------------------===//
+
+def BCR_Pool2DOp : BCR_Op<"pool2d", [
+    DestinationStyleOpInterface,
+    DeclareOpInterfaceMethods<MemoryEffectsOpInterface>]> {
+  let summary = "Maximum or sum of a window that slides over images";
+  let description = [{
+    `result[n, c, y, x]` is the maximum, or the sum divided by `divisor`, of
+    `input[n, c, y * strides[0] + i * dilations[0] - padding[0], x * strides[1] +
+    j * dilations[1] - padding[1]]` over the taps (i, j) of the window that lie
+    in the image. A maximum with a NaN is NaN; one of no tap is -Inf. `padding`
+    is top, left, bottom, right; nothing is read there. The value of `outs` is
+    never read.
+
+    ```mlir
+    %y = bcr.pool2d ins(%x : tensor<1x64x112x112xf32>)
+                    outs(%o : tensor<1x64x56x56xf32>)
+                    {kind = #bcr.pool<max>, kernel = array<i64: 3, 3>,
+                     strides = array<i64: 2, 2>,
+                     padding = array<i64: 1, 1, 0, 0>} -> tensor<1x64x56x56xf32>
+    ```
+  }];
+  let arguments = (ins BCR_AnyShaped:$input, BCR_AnyShaped:$init,
+    BCR_PoolAttr:$kind,
+    DenseI64ArrayAttr:$kernel,
+    DefaultValuedAttr<DenseI64ArrayAttr, "{1, 1}">:$strides,
+    DefaultValuedAttr<DenseI64ArrayAttr, "{0, 0, 0, 0}">:$padding,
+    DefaultValuedAttr<DenseI64ArrayAttr, "{1, 1}">:$dilations,
+    DefaultValuedAttr<F32Attr, "1.0f">:$divisor);
+  let results = (outs Variadic<AnyRankedTensor>:$result);
+  let assemblyFormat = [{
+    `ins` `(` $input `:` type($input) `)` `outs` `(` $init `:` type($init) `)`
+    attr-dict (`->` type($result)^)?
+  }];
+  let hasVerifier = 1;
+  let extraClassDeclaration = [{
+    ::mlir::MutableOperandRange getDpsInitsMutable() {
+      return ::mlir::MutableOperandRange(getInitMutable());
+    }
+  }];
+}
+
 #endif // BCR_OPS_TD

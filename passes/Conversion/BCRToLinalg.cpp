@@ -6,6 +6,7 @@
 
 #include "dialect/Packed.h"
 #include "passes/Conversion/ActivationToArith.h"
+#include "passes/Conversion/PoolToLinalg.h"
 #include "passes/Passes.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -304,6 +305,16 @@ struct ConvertBCRToLinalg
         return signalPassFailure();
       rewriter.replaceOp(op, makeEpilogue(layer, *sum, rewriter));
       ++numLayers;
+    }
+    SmallVector<Pool2DOp> poolings;
+    getOperation().walk([&](Pool2DOp op) { poolings.push_back(op); });
+    for (Pool2DOp op : poolings) {
+      if (op->getNumResults() != 1) {
+        op->emitOpError("is on memrefs; its meaning in linalg is on tensors");
+        return signalPassFailure();
+      }
+      rewriter.setInsertionPoint(op);
+      rewriter.replaceOp(op, buildPool(op, rewriter));
     }
     // Only layers use packed constants.
     getOperation().walk([&](ConstantOp op) { rewriter.eraseOp(op); });

@@ -6,6 +6,7 @@
 
 #include "passes/Conversion/Loops/DepthwiseKernel.h"
 #include "passes/Conversion/Loops/Kernel.h"
+#include "passes/Conversion/Loops/PoolKernel.h"
 #include "passes/Passes.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -85,6 +86,20 @@ struct ConvertBCRToLoopsPass
     return success();
   }
 
+  LogicalResult convert(Pool2DOp pool, SymbolTable &symbols) {
+    auto type = dyn_cast<MemRefType>(pool.getInit().getType());
+    if (!type)
+      return pool.emitOpError("is on tensors; bufferize it before "
+                              "convert-bcr-to-loops");
+    if (!llvm::is_contained(type.getShape(), 0)) {
+      Emitter emitter(pool, "pool", symbols, {threads, byElement});
+      emitPoolKernel(pool, lanes, emitter);
+      ++numPoolKernels;
+    }
+    pool->erase();
+    return success();
+  }
+
   void runOnOperation() override {
     if (threads < 1 || lanes < 1) {
       getOperation().emitError("convert-bcr-to-loops: 'threads' and 'lanes' "
@@ -97,6 +112,11 @@ struct ConvertBCRToLoopsPass
         [&](LayerOpInterface layer) { layers.push_back(layer); });
     for (LayerOpInterface layer : layers)
       if (failed(convert(layer, symbols)))
+        return signalPassFailure();
+    SmallVector<Pool2DOp> poolings;
+    getOperation().walk([&](Pool2DOp pool) { poolings.push_back(pool); });
+    for (Pool2DOp pool : poolings)
+      if (failed(convert(pool, symbols)))
         return signalPassFailure();
     SmallVector<ConstantOp> unused;
     getOperation().walk([&](ConstantOp op) {

@@ -31,6 +31,10 @@ def ConvertBCRToLoopsPass
     With `by-element` the weights of a column are loaded as vectors whose elements
     are multiplied with (AArch64: `fmla` by element), instead of one by one.
 
+    Poolings walk their images in the same way as depthwise convolutions, and
+    copy nothing either; strides above two and layouts without neighbouring
+    elements take a loop over single positions.
+
     With `threads` above one, loops whose turns are independent are
     `scf.parallel`. Which thread computes what does not change the result.
 
@@ -43,7 +47,7 @@ def ConvertBCRToLoopsPass
   let options = [
     Option<"threads", "threads", "int64_t", "1", "threads to share layers over">,
     Option<"lanes", "lanes", "int64_t", "4",
-           "f32 lanes for layers that have no schedule">,
+           "f32 lanes for poolings and layers that have no schedule">,
     Option<"byElement", "by-element", "bool", "false",
            "load weights as vectors: the machine multiplies by an element">
   ];
@@ -53,7 +57,8 @@ def ConvertBCRToLoopsPass
     Statistic<"numRowKernels", "num-row-kernels",
               "layers with rows along the vector">,
     Statistic<"numDepthwiseKernels", "num-depthwise-kernels",
-              "layers with positions of one channel along the vector">
+              "layers with positions of one channel along the vector">,
+    Statistic<"numPoolKernels", "num-pool-kernels", "poolings">
   ];
   let dependentDialects = [
     "::mlir::arith::ArithDialect", "::mlir::math::MathDialect",

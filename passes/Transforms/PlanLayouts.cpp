@@ -120,8 +120,8 @@ static bool canBeLaidOut(Value buffer) {
   return llvm::all_of(buffer.getUsers(), [](Operation *user) {
     if (auto part = dyn_cast<memref::SubViewOp>(user))
       return holdsImages(part) && canBeLaidOut(part);
-    return isa<Conv2DOp, memref::DeallocOp, memref::CopyOp, linalg::LinalgOp>(
-        user);
+    return isa<Conv2DOp, Pool2DOp, memref::DeallocOp, memref::CopyOp,
+               linalg::LinalgOp>(user);
   });
 }
 
@@ -133,6 +133,13 @@ static bool hasPadding(Conv2DOp conv) {
   return llvm::any_of(conv.getPadding(), [](int64_t p) { return p > 0; });
 }
 
+/// Whether the layer's kernel works on flat positions of whole images; the
+/// depthwise one takes any rows and needs no zeros around them.
+static bool isFlat(Conv2DOp conv) {
+  ScheduleAttr schedule = conv.getScheduleAttr();
+  return !schedule || schedule.getKernel() != KernelKind::Depthwise;
+}
+
 /// Rows and columns of zeros around the images that convolutions read.
 static std::pair<int64_t, int64_t> getHalo(Value buffer) {
   int64_t rows = 0, columns = 0;
@@ -141,7 +148,7 @@ static std::pair<int64_t, int64_t> getHalo(Value buffer) {
     if (auto part = dyn_cast<memref::SubViewOp>(user))
       other = getHalo(part);
     auto conv = dyn_cast<Conv2DOp>(user);
-    if (conv && conv.getInput() == buffer) {
+    if (conv && isFlat(conv) && conv.getInput() == buffer) {
       ArrayRef<int64_t> padding = conv.getPadding();
       other = {std::max(padding[0], padding[2]),
                std::max(padding[1], padding[3])};
@@ -159,9 +166,10 @@ static SmallVector<Zone> getZones(ModuleOp module) {
   module.walk([&](Conv2DOp conv) {
     if (!isa<MemRefType>(conv.getInit().getType()))
       return;
+    bool flat = isFlat(conv);
     memref::AllocOp init = getBuffer(conv.getInit());
     SmallVector<memref::AllocOp> others = {getBuffer(conv.getResidual())};
-    if (hasStrideOne(conv))
+    if (flat && hasStrideOne(conv))
       others.push_back(getBuffer(conv.getInput()));
     else if (memref::AllocOp input = getBuffer(conv.getInput()))
       tied.insert(input);
@@ -222,8 +230,8 @@ static bool hasOtherWriters(Value buffer) {
       return hasOtherWriters(part);
     if (auto copy = dyn_cast<memref::CopyOp>(user))
       return &use == &copy.getTargetMutable();
-    auto op = dyn_cast<linalg::LinalgOp>(user);
-    return op && op.isDpsInit(&use);
+    auto op = dyn_cast<DestinationStyleOpInterface>(user);
+    return op && !isa<Conv2DOp>(user) && op.isDpsInit(&use);
   });
 }
 
@@ -292,10 +300,12 @@ void PlanLayouts::replaceUses(Value old, Value view, const Layout &layout,
     auto conv = dyn_cast<Conv2DOp>(user);
     if (!conv)
       continue;
-    if (&use == &conv.getInputMutable())
-      adapt(conv, layout, storage, offset);
-    else if (&use == &conv.getInitMutable())
+    if (&use == &conv.getInputMutable()) {
+      if (isFlat(conv))
+        adapt(conv, layout, storage, offset);
+    } else if (&use == &conv.getInitMutable()) {
       conv.setGaps(layout.hasHalo() ? Gaps::Zero : Gaps::Free);
+    }
   }
 }
 

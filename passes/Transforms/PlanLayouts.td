@@ -27,6 +27,9 @@ def BCRPlanLayoutsPass : Pass<"bcr-plan-layouts", "::mlir::ModuleOp"> {
     A convolution that reads such a buffer has no padding any more: it reads a
     view that holds the zeros. `overread` tells it how far it may read past them.
 
+    Depthwise kernels need no zeros around an image and no common pitch: those
+    convolutions keep their padding and ask for nothing.
+
     Buffers stay as they are if something else than convolutions, pooling,
     linalg and copies uses them (an argument, a result, a reshape), if no
     convolution gains, or if rows would become more than half as long again,

@@ -137,6 +137,7 @@ struct Raise : public mlir::bcr::impl::RaiseBase<Raise> {
       if (fused.batchNorm)
         withBatchNorm.insert(layer);
     }
+    numPoolings += raisePoolings(module, rewriter);
     simplifyReshapes(module);
     (void)runRegionDCE(rewriter, module->getRegions());
     module.walk([&](LayerOpInterface layer) {

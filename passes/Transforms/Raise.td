@@ -29,6 +29,9 @@ def Raise : Pass<"bcr-raise", "::mlir::ModuleOp"> {
     - ReLU, ReLU6, leaky ReLU, hardswish, SiLU, GELU (with erf or tanh), sigmoid,
       tanh and clamp. In all of them NaN stays NaN, as in PyTorch.
 
+    Poolings of images (maximum or sum) become `bcr.pool2d` with the padding in
+    front of them and a division by a constant behind.
+
     A value that somebody else uses too is not fused over. Reshapes between a
     layer and what follows it (linear layers of sequences, convolutions in one
     dimension) move behind what is fused.
@@ -72,6 +75,7 @@ def Raise : Pass<"bcr-raise", "::mlir::ModuleOp"> {
     Statistic<"numBatchNorms", "num-batch-norms-folded",
               "Layers whose weights took a scale for each channel">,
     Statistic<"numResiduals", "num-residuals-fused", "Residuals fused">,
+    Statistic<"numPoolings", "num-poolings-raised", "Poolings made">,
     Statistic<"numActivations", "num-activations-fused", "Activations fused">,
     Statistic<"numMissed", "num-layers-missed",
               "Convolutions and matmuls with constant weights that stay">

@@ -78,6 +78,11 @@ LogicalResult foldAffine(LayerOpInterface layer, const ChannelAffine &affine,
 ActivationAttr matchActivation(const Scalar *formula, ScalarBuilder &builder,
                                MLIRContext *context);
 
+/// Makes `bcr.pool2d` of the poolings of f32 images in `module`, with the
+/// padding in front of them and a division by a constant behind. Returns how
+/// many.
+int64_t raisePoolings(ModuleOp module, RewriterBase &rewriter);
+
 /// What was fused into one layer.
 struct FusedEpilogue {
   bool batchNorm = false;

@@ -90,3 +90,24 @@ func.func @packed_all(%x: tensor<1x1x1x3xf32>) -> tensor<1x2x1x2xf32> {
   %y = bcr.conv2d ins(%x : tensor<1x1x1x3xf32>) weights(%w : !bcr.packed<2x2xf32>) outs(%e : tensor<1x2x1x2xf32>) {kernel = array<i64: 1, 2>} -> tensor<1x2x1x2xf32>
   return %y : tensor<1x2x1x2xf32>
 }
+
+// Poolings: the padding is what changes no maximum, or no sum.
+
+// CHECK-LABEL: func @poolings
+// CHECK-DAG: %[[LOW:.*]] = arith.constant 0xFF800000 : f32
+// CHECK: tensor.pad %{{.*}} low[0, 0, 1, 0] high[0, 0, 0, 1]
+// CHECK: tensor.yield %[[LOW]] : f32
+// CHECK: linalg.fill ins(%[[LOW]] : f32)
+// CHECK: linalg.pooling_nchw_max {dilations = dense<1> : vector<2xi64>, strides = dense<2> : vector<2xi64>} ins(%{{.*}}, %{{.*}} : tensor<1x2x5x5xf32>, tensor<2x2xf32>)
+// CHECK-NOT: tensor.pad
+// CHECK: linalg.pooling_nchw_sum
+// CHECK: linalg.generic
+// CHECK: arith.constant 4.000000e+00 : f32
+// CHECK: arith.divf
+func.func @poolings(%x: tensor<1x2x4x4xf32>, %o: tensor<1x2x2x2xf32>) -> (tensor<1x2x2x2xf32>, tensor<1x2x2x2xf32>) {
+  %y = bcr.pool2d ins(%x : tensor<1x2x4x4xf32>) outs(%o : tensor<1x2x2x2xf32>)
+    {kind = #bcr.pool<max>, kernel = array<i64: 2, 2>, strides = array<i64: 2, 2>, padding = array<i64: 1, 0, 0, 1>} -> tensor<1x2x2x2xf32>
+  %z = bcr.pool2d ins(%x : tensor<1x2x4x4xf32>) outs(%o : tensor<1x2x2x2xf32>)
+    {kind = #bcr.pool<sum>, kernel = array<i64: 2, 2>, strides = array<i64: 2, 2>, divisor = 4.0 : f32} -> tensor<1x2x2x2xf32>
+  return %y, %z : tensor<1x2x2x2xf32>, tensor<1x2x2x2xf32>
+}

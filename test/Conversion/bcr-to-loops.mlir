@@ -304,3 +304,30 @@ func.func @depthwise(%x: memref<1x2x10x16xf32>, %b: memref<2xf32>, %o: memref<1x
      schedule = #bcr.schedule<depthwise, height = 2, vectors = 1, lanes = 16>}
   return
 }
+
+// -----
+
+// A pooling copies nothing in. The first row of the window lies above the image
+// in the first tile; at the left and right ends, -Inf is what a vector has
+// outside. Two loads of a row give the columns of two taps.
+
+// CHECK-LABEL: func.func @pool
+// CHECK-NOT: memref.alloc
+// CHECK: %[[LOW:.*]] = arith.constant dense<0xFF800000>
+// CHECK: vector.load {{.*}} vector<4xf32>
+// CHECK: vector.shuffle %{{.*}}, %[[LOW]]
+// CHECK: vector.shuffle {{.*}} [0, 2, 4, 6]
+// CHECK: vector.shuffle {{.*}} [1, 3, 5, 7]
+// CHECK: %[[GREATER:.*]] = arith.cmpf ogt, %[[NEW:.*]], %[[OLD:.*]] : vector<4xf32>
+// CHECK: %[[MOST:.*]] = arith.select %[[GREATER]], %[[NEW]], %[[OLD]]
+// CHECK: %[[NAN:.*]] = arith.cmpf uno, %[[NEW]], %[[NEW]]
+// CHECK: arith.select %[[NAN]], %[[NEW]], %[[MOST]]
+// CHECK: vector.store {{.*}} vector<4xf32>
+
+// THREADS-LABEL: func.func @pool
+// THREADS: scf.parallel
+func.func @pool(%x: memref<1x2x8x8xf32>, %o: memref<1x2x4x4xf32>) {
+  bcr.pool2d ins(%x : memref<1x2x8x8xf32>) outs(%o : memref<1x2x4x4xf32>)
+    {kind = #bcr.pool<max>, kernel = array<i64: 3, 3>, strides = array<i64: 2, 2>, padding = array<i64: 1, 1, 0, 0>}
+  return
+}

@@ -495,3 +495,102 @@ func.func @gaps_of_unknown_width(%x: memref<1x1x4x4xf32>, %w: memref<1x1x1x1xf32
     {kernel = array<i64: 1, 1>, gaps = #bcr.gaps<zero>}
   return
 }
+
+// -----
+
+func.func @pool_kernel(%x: tensor<1x2x4x4xf32>, %o: tensor<1x2x2x2xf32>) {
+  // expected-error @below {{BCR-18: 'kernel', 'strides' and 'dilations' are two positive numbers each}}
+  %y = bcr.pool2d ins(%x : tensor<1x2x4x4xf32>) outs(%o : tensor<1x2x2x2xf32>)
+    {kind = #bcr.pool<max>, kernel = array<i64: 2, 0>, strides = array<i64: 2, 2>} -> tensor<1x2x2x2xf32>
+  return
+}
+
+// -----
+
+func.func @pool_padding(%x: tensor<1x2x4x4xf32>, %o: tensor<1x2x2x2xf32>) {
+  // expected-error @below {{BCR-18: 'padding' is four numbers that are not negative: top, left, bottom, right}}
+  %y = bcr.pool2d ins(%x : tensor<1x2x4x4xf32>) outs(%o : tensor<1x2x2x2xf32>)
+    {kind = #bcr.pool<max>, kernel = array<i64: 2, 2>, strides = array<i64: 2, 2>, padding = array<i64: 0, 0, -1, 0>} -> tensor<1x2x2x2xf32>
+  return
+}
+
+// -----
+
+func.func @pool_rank(%x: tensor<2x4x4xf32>, %o: tensor<1x2x2x2xf32>) {
+  // expected-error @below {{BCR-10: input and result have 4 dimensions, got 'tensor<2x4x4xf32>'}}
+  %y = bcr.pool2d ins(%x : tensor<2x4x4xf32>) outs(%o : tensor<1x2x2x2xf32>)
+    {kind = #bcr.pool<max>, kernel = array<i64: 2, 2>, strides = array<i64: 2, 2>} -> tensor<1x2x2x2xf32>
+  return
+}
+
+// -----
+
+func.func @pool_mixed(%x: memref<1x2x4x4xf32>, %o: tensor<1x2x2x2xf32>) {
+  // expected-error @below {{BCR-11: operands are all tensors or all memrefs}}
+  %y = bcr.pool2d ins(%x : memref<1x2x4x4xf32>) outs(%o : tensor<1x2x2x2xf32>)
+    {kind = #bcr.pool<max>, kernel = array<i64: 2, 2>, strides = array<i64: 2, 2>} -> tensor<1x2x2x2xf32>
+  return
+}
+
+// -----
+
+func.func @pool_without_result(%x: tensor<1x2x4x4xf32>, %o: tensor<1x2x2x2xf32>) {
+  // expected-error @below {{BCR-11: on tensors a pooling has one result of the type of 'outs', on memrefs none}}
+  bcr.pool2d ins(%x : tensor<1x2x4x4xf32>) outs(%o : tensor<1x2x2x2xf32>)
+    {kind = #bcr.pool<max>, kernel = array<i64: 2, 2>, strides = array<i64: 2, 2>}
+  return
+}
+
+// -----
+
+func.func @pool_type(%x: tensor<1x2x4x4xf64>, %o: tensor<1x2x2x2xf32>) {
+  // expected-error @below {{BCR-12: poolings compute in f32}}
+  %y = bcr.pool2d ins(%x : tensor<1x2x4x4xf64>) outs(%o : tensor<1x2x2x2xf32>)
+    {kind = #bcr.pool<max>, kernel = array<i64: 2, 2>, strides = array<i64: 2, 2>} -> tensor<1x2x2x2xf32>
+  return
+}
+
+// -----
+
+func.func @pool_channels(%x: tensor<1x3x4x4xf32>, %o: tensor<1x2x2x2xf32>) {
+  // expected-error @below {{BCR-23: input and result of a pooling have the same channels}}
+  %y = bcr.pool2d ins(%x : tensor<1x3x4x4xf32>) outs(%o : tensor<1x2x2x2xf32>)
+    {kind = #bcr.pool<max>, kernel = array<i64: 2, 2>, strides = array<i64: 2, 2>} -> tensor<1x2x2x2xf32>
+  return
+}
+
+// -----
+
+func.func @pool_divisor(%x: tensor<1x2x4x4xf32>, %o: tensor<1x2x2x2xf32>) {
+  // expected-error @below {{BCR-24: the divisor of a sum is a finite number other than zero, a maximum has none}}
+  %y = bcr.pool2d ins(%x : tensor<1x2x4x4xf32>) outs(%o : tensor<1x2x2x2xf32>)
+    {kind = #bcr.pool<sum>, kernel = array<i64: 2, 2>, strides = array<i64: 2, 2>, divisor = 0.0 : f32} -> tensor<1x2x2x2xf32>
+  return
+}
+
+// -----
+
+func.func @pool_maximum_divided(%x: tensor<1x2x4x4xf32>, %o: tensor<1x2x2x2xf32>) {
+  // expected-error @below {{BCR-24: the divisor of a sum is a finite number other than zero, a maximum has none}}
+  %y = bcr.pool2d ins(%x : tensor<1x2x4x4xf32>) outs(%o : tensor<1x2x2x2xf32>)
+    {kind = #bcr.pool<max>, kernel = array<i64: 2, 2>, strides = array<i64: 2, 2>, divisor = 2.0 : f32} -> tensor<1x2x2x2xf32>
+  return
+}
+
+// -----
+
+func.func @pool_samples(%x: tensor<3x2x4x4xf32>, %o: tensor<1x2x2x2xf32>) {
+  // expected-error @below {{BCR-10: input has 3 samples, the result 1}}
+  %y = bcr.pool2d ins(%x : tensor<3x2x4x4xf32>) outs(%o : tensor<1x2x2x2xf32>)
+    {kind = #bcr.pool<max>, kernel = array<i64: 2, 2>, strides = array<i64: 2, 2>} -> tensor<1x2x2x2xf32>
+  return
+}
+
+// -----
+
+func.func @pool_size(%x: tensor<1x2x4x6xf32>, %o: tensor<1x2x2x2xf32>) {
+  // expected-error @below {{BCR-20: the result's dimension 3 is 2, should be 3}}
+  %y = bcr.pool2d ins(%x : tensor<1x2x4x6xf32>) outs(%o : tensor<1x2x2x2xf32>)
+    {kind = #bcr.pool<max>, kernel = array<i64: 2, 2>, strides = array<i64: 2, 2>} -> tensor<1x2x2x2xf32>
+  return
+}

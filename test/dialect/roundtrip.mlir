@@ -81,6 +81,18 @@ func.func @conv2d(%x: tensor<2x4x9x8xf32>, %d: tensor<6x2x3x2xf32>, %w: !bcr.pac
   return %y, %z : tensor<2x6x4x4xf32>, tensor<2x5x9x8xf32>
 }
 
+// Poolings, with every attribute and with none but what they need.
+// CHECK-LABEL: func.func @poolings
+// CHECK: bcr.pool2d ins(%{{.*}} : tensor<?x2x9x8xf32>) outs(%{{.*}} : tensor<?x2x4x4xf32>) {dilations = array<i64: 2, 1>, divisor = 6.000000e+00 : f32, kernel = array<i64: 3, 2>, kind = #bcr.pool<sum>, padding = array<i64: 1, 0, 1, 1>, strides = array<i64: 2, 2>} -> tensor<?x2x4x4xf32>
+// CHECK: bcr.pool2d ins(%{{.*}} : memref<1x2x4x4xf32>) outs(%{{.*}} : memref<1x2x3x3xf32>) {kernel = array<i64: 2, 2>, kind = #bcr.pool<max>}
+func.func @poolings(%x: tensor<?x2x9x8xf32>, %o: tensor<?x2x4x4xf32>, %a: memref<1x2x4x4xf32>, %b: memref<1x2x3x3xf32>) -> tensor<?x2x4x4xf32> {
+  %y = bcr.pool2d ins(%x : tensor<?x2x9x8xf32>) outs(%o : tensor<?x2x4x4xf32>)
+         {kind = #bcr.pool<sum>, divisor = 6.0 : f32, kernel = array<i64: 3, 2>, strides = array<i64: 2, 2>,
+          padding = array<i64: 1, 0, 1, 1>, dilations = array<i64: 2, 1>} -> tensor<?x2x4x4xf32>
+  bcr.pool2d ins(%a : memref<1x2x4x4xf32>) outs(%b : memref<1x2x3x3xf32>) {kind = #bcr.pool<max>, kernel = array<i64: 2, 2>}
+  return %y : tensor<?x2x4x4xf32>
+}
+
 // CHECK-LABEL: func.func @memrefs
 // CHECK: bcr.matmul ins(%{{.*}} : memref<1x2xf32, strided<[2, 1], offset: ?>>) weights(%{{.*}} : !bcr.packed<2x2xf32>) outs(%{{.*}} : memref<1x2xf32>) {chunks = array<i64: 0, 1>}
 func.func @memrefs(%x: memref<1x2xf32, strided<[2, 1], offset: ?>>, %o: memref<1x2xf32>) {

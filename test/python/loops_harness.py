@@ -9,8 +9,10 @@ import ctypes
 import math
 import shutil
 import subprocess
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 
@@ -116,6 +118,7 @@ class Layer:
     residual: bool = False
     activation: str | None = None
     dynamic: bool = False
+    gaps: str | None = None
     layouts: dict[str, str] = field(default_factory=dict)
 
     def output_shape(self) -> tuple[int, ...]:
@@ -168,6 +171,8 @@ class Layer:
             ):
                 attributes.append(f"{key} = array<i64: {', '.join(map(str, value))}>")
             attributes.append(f"groups = {self.groups} : i64")
+            if self.gaps:
+                attributes.append(f"gaps = #bcr.gaps<{self.gaps}>")
         if self.activation:
             attributes.append(f"activation = #bcr.activation<{self.activation}>")
         if self.schedule:
@@ -235,15 +240,32 @@ def activate(activation: str | None, x: np.ndarray) -> np.ndarray:
     }[kind]()
 
 
+class Function(Protocol):
+    """What can be compiled: a name, and the text of a function of this name on memrefs."""
+
+    name: str
+
+    def function(self) -> str:
+        """The function's IR."""
+
+
 def compile_layers(
-    layers: list[Layer], folder: Path, threads: int = 1, flags: tuple[str, ...] = ("-O1",)
+    layers: Sequence[Function],
+    folder: Path,
+    threads: int = 1,
+    flags: tuple[str, ...] = ("-O1",),
+    lanes: int = 4,
 ) -> ctypes.CDLL:
-    """Compiles one function a layer into a shared library for this machine and loads it."""
+    """Compiles one function a layer into a shared library for this machine and loads it.
+
+    `lanes` are those of what has no schedule.
+    """
     source, lowered = folder / "layers.mlir", folder / "layers.ll"
     source.write_text("".join(layer.function() for layer in layers))
     openmp = "convert-scf-to-openmp,canonicalize," if threads > 1 else ""
     pipeline = (
-        f"builtin.module(convert-bcr-to-loops{{threads={threads}}},canonicalize,cse,{openmp}"
+        f"builtin.module(convert-bcr-to-loops{{threads={threads} lanes={lanes}}},"
+        f"canonicalize,cse,{openmp}"
         "expand-strided-metadata,lower-affine,convert-scf-to-cf,convert-math-to-libm,"
         "convert-vector-to-llvm,convert-math-to-llvm,convert-arith-to-llvm,"
         "finalize-memref-to-llvm,"
@@ -254,7 +276,7 @@ def compile_layers(
     text = subprocess.run(run, check=True, capture_output=True).stdout
     translate = [find_tool("mlir-translate"), "--mlir-to-llvmir", "-o", str(lowered)]
     subprocess.run(translate, input=text, check=True)
-    library = folder / f"layers{threads}.so"
+    library = folder / f"layers{threads}_{lanes}.so"
     build = [find_tool("clang"), "-x", "ir", str(lowered), *flags, "-march=native", "-shared"]
     build += ["-fPIC", "-o", str(library), "-lm"] + (["-fopenmp"] if threads > 1 else [])
     subprocess.run(build, check=True)
@@ -268,7 +290,7 @@ def descriptor(array: np.ndarray) -> ctypes.Array[ctypes.c_int64]:
     return (ctypes.c_int64 * len(fields))(*fields)
 
 
-def call(library: ctypes.CDLL, layer: Layer, *arrays: np.ndarray) -> None:
+def call(library: ctypes.CDLL, layer: Function, *arrays: np.ndarray) -> None:
     """Runs the layer's function on arrays."""
     descriptors = [descriptor(array) for array in arrays]
     getattr(library, f"_mlir_ciface_{layer.name}")(*[ctypes.byref(d) for d in descriptors])

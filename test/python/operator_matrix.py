@@ -84,6 +84,15 @@ _layer("conv2d_dilated", lambda: nn.Conv2d(3, 4, 3, padding=2, dilation=2), 1, 3
 _layer("conv2d_grouped", lambda: nn.Conv2d(6, 9, 3, padding=1, groups=3), 2, 6, 8, 7)
 _layer("conv2d_depthwise", lambda: nn.Conv2d(7, 7, 3, padding=1, groups=7), 1, 7, 9, 8)
 _layer("conv2d_depthwise_stride_2", lambda: nn.Conv2d(5, 5, 5, 2, 2, groups=5), 1, 5, 11, 14)
+_layer("conv2d_depthwise_batch", lambda: nn.Conv2d(5, 5, 3, padding=1, groups=5), 3, 5, 17, 21)
+_layer(
+    "conv2d_depthwise_lopsided",
+    lambda: nn.Sequential(
+        nn.ZeroPad2d((0, 1, 0, 1)), nn.Conv2d(6, 6, 3, 2, groups=6), nn.ReLU6()
+    ),
+    1, 6, 14, 36,
+)  # fmt: skip
+_layer("conv2d_depthwise_dilated", lambda: nn.Conv2d(4, 4, 3, 1, 2, 2, groups=4), 1, 4, 7, 7)
 _layer("conv2d_depthwise_multiplier", lambda: nn.Conv2d(3, 6, 3, groups=3), 1, 3, 8, 9)
 _layer("conv2d_same", lambda: nn.Conv2d(3, 4, 4, padding="same"), 1, 3, 9, 7)
 _layer("conv2d_reflect", lambda: nn.Conv2d(2, 3, 3, padding=1, padding_mode="reflect"), 1, 2, 7, 6)
@@ -122,6 +131,9 @@ _function("outer", torch.outer, (5,), (7,))
 _layer("max_pool1d", lambda: nn.MaxPool1d(3, 2), 1, 3, 14)
 _layer("max_pool2d", lambda: nn.MaxPool2d(2), 1, 3, 8, 10)
 _layer("max_pool2d_padded", lambda: nn.MaxPool2d(3, 2, 1), 2, 3, 9, 12)
+_layer("max_pool2d_wide", lambda: nn.MaxPool2d(3, 2, 1), 3, 2, 35, 38)
+_layer("max_pool2d_stride_3", lambda: nn.MaxPool2d(3, 3), 1, 3, 13, 17)
+_layer("max_pool2d_same", lambda: nn.MaxPool2d(5, 1, 2), 1, 3, 7, 7)
 _layer("max_pool2d_ceil", lambda: nn.MaxPool2d(3, 2, ceil_mode=True), 1, 3, 8, 10)
 _layer("max_pool2d_dilated", lambda: nn.MaxPool2d(2, 1, dilation=2), 1, 3, 7, 8)
 _layer("max_pool2d_indices", lambda: nn.MaxPool2d(2, return_indices=True), 1, 2, 6, 8)

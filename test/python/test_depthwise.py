@@ -78,6 +78,8 @@ def make_layers() -> list[Layer]:
         pitched(gaps, "input", gaps.input_shape(), 1)
         pitched(gaps, "residual", gaps.output_shape(), 2)
         pitched(gaps, "out", gaps.output_shape(), 4)
+        zeros = add("zero_gaps", (2, 9, 17), residual=True, batch=2, padding=pad1, gaps="zero")
+        pitched(zeros, "out", zeros.output_shape(), 3)
         strides = add("any_stride", (3, 6, 8), padding=pad1, batch=2)
         strides.layouts["input"] = "strided<[?, ?, ?, ?], offset: ?>"
         pruned = add("pruned", (6, 9, 9), padding=pad1)
@@ -129,6 +131,12 @@ def run(libraries: list[ctypes.CDLL], layer: Layer, x: np.ndarray) -> None:
         call(library, layer, *arrays, out)
         outputs.append(out.copy())
         out[...] = 12345
+        if layer.gaps:
+            width = layer.output_shape()[3]
+            shape = (*layer.output_shape()[:3], out.strides[2] // 4 - width)
+            gaps = np.lib.stride_tricks.as_strided(whole[64 + width :], shape, out.strides)
+            np.testing.assert_array_equal(gaps, 0)
+            gaps[...] = 12345
         assert np.all(whole == 12345)
     largest = np.abs(expected[np.isfinite(expected)]).max(initial=1.0)
     np.testing.assert_allclose(outputs[0], expected, rtol=0, atol=3e-6 * largest)

@@ -36,13 +36,15 @@ bool loops::hasUnitStride(Value memref) {
 
 Emitter::Emitter(LayerOpInterface layer, SymbolTable &symbols,
                  LoopOptions options)
-    : ImplicitLocOpBuilder(layer->getLoc(), layer), symbols(symbols),
-      options(options) {
-  if (StringAttr name = layer.getLayerAttr())
-    layerName = name.str();
-  else
-    layerName = "layer";
-}
+    : Emitter(layer,
+              layer.getLayerAttr() ? layer.getLayerAttr().getValue()
+                                   : StringRef("layer"),
+              symbols, options) {}
+
+Emitter::Emitter(Operation *op, StringRef name, SymbolTable &symbols,
+                 LoopOptions options)
+    : ImplicitLocOpBuilder(op->getLoc(), op), symbols(symbols), layerName(name),
+      options(options) {}
 
 Value Emitter::index(int64_t value) {
   return arith::ConstantIndexOp::create(*this, value);

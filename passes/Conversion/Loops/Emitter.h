@@ -35,6 +35,9 @@ public:
   /// Builds before `layer`. Constants are put into the module of `symbols`,
   /// under the layer's name.
   Emitter(LayerOpInterface layer, SymbolTable &symbols, LoopOptions options);
+  /// The same for an operation that is no layer; `name` is its constants'.
+  Emitter(Operation *op, StringRef name, SymbolTable &symbols,
+          LoopOptions options);
 
   int64_t getThreads() const { return options.threads; }
   bool multipliesByElement() const { return options.byElement; }
