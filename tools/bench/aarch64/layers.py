@@ -12,12 +12,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
-from bench.aarch64.hot_loop import analyse, find_hot_loop
 from torch import nn
 
 import bcr
 import bcr.models
 from bcr.tables import NUMBER, TEXT, render
+from bench.aarch64.hot_loop import analyse, find_hot_loop
 
 NETWORKS = (
     "vgg16",

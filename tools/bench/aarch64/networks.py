@@ -8,14 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from bench.aarch64.emulation import count_call, system
-from bench.case import Case, prepare
-from bench.measure import TOLERANCE, convert_for, difference
-from bench.peers import PEERS, WORKERS, Peer
 
 import bcr
 from bcr.linker import c_compiler, run_tool
 from bcr.tables import NUMBER, TEXT, render
+from bench.aarch64.emulation import count_call, system
+from bench.case import Case, prepare
+from bench.measure import TOLERANCE, convert_for, difference
+from bench.peers import PEERS, WORKERS, Peer
 
 PEERS_HERE = ("mnn", "mnn-sparse", "ncnn")
 SYSROOT = Path("/usr/aarch64-linux-gnu")
