@@ -156,6 +156,7 @@ static void addFloatLowering(OpPassManager &manager) {
   emulate.sourceTypeStrs = {"bf16"};
   manager.addPass(arith::createArithEmulateUnsupportedFloats(emulate));
   manager.addPass(createBCRApproximateMathPass());
+  manager.addPass(createBCRLowerExtremaPass());
   arith::ArithExpandOpsPassOptions expand;
   expand.includeBf16 = true;
   manager.addPass(arith::createArithExpandOpsPass(expand));

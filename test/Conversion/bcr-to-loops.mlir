@@ -318,10 +318,7 @@ func.func @depthwise(%x: memref<1x2x10x16xf32>, %b: memref<2xf32>, %o: memref<1x
 // CHECK: vector.shuffle %{{.*}}, %[[LOW]]
 // CHECK: vector.shuffle {{.*}} [0, 2, 4, 6]
 // CHECK: vector.shuffle {{.*}} [1, 3, 5, 7]
-// CHECK: %[[GREATER:.*]] = arith.cmpf ogt, %[[NEW:.*]], %[[OLD:.*]] : vector<4xf32>
-// CHECK: %[[MOST:.*]] = arith.select %[[GREATER]], %[[NEW]], %[[OLD]]
-// CHECK: %[[NAN:.*]] = arith.cmpf uno, %[[NEW]], %[[NEW]]
-// CHECK: arith.select %[[NAN]], %[[NEW]], %[[MOST]]
+// CHECK: arith.maximumf %{{.*}}, %{{.*}} fastmath<nsz> : vector<4xf32>
 // CHECK: vector.store {{.*}} vector<4xf32>
 
 // THREADS-LABEL: func.func @pool

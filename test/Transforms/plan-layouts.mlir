@@ -96,3 +96,35 @@ func.func @left(%x: memref<1x1x4x4xf32>, %z: memref<1x1x8x8xf32>, %u: memref<1x1
     {kernel = array<i64: 1, 1>}
   return
 }
+
+// -----
+
+// A depthwise kernel asks for no zeros. Where another convolution does, it reads
+// the images between them, with the padding it had; so does a pooling, and one
+// that writes the images leaves the gaps to be set to zero once.
+
+// CHECK-LABEL: func.func @depthwise
+// CHECK: %[[A:.*]] = memref.alloc() : memref<1x1x4x4xf32>
+// CHECK: memref.reinterpret_cast {{.*}} sizes: [1, 1, 2, 6]
+// CHECK: memref.reinterpret_cast {{.*}} sizes: [1, 1, 4, 1], strides: [25, 25, 5, 1]
+// CHECK: %[[B:.*]] = memref.reinterpret_cast {{.*}} sizes: [1, 1, 4, 4], strides: [25, 25, 5, 1]
+// CHECK: bcr.conv2d ins(%[[A]] : {{.*}}) {{.*}} outs(%[[B]] : {{.*}}) {gaps = #bcr.gaps<zero>, {{.*}}padding = array<i64: 1, 1, 1, 1>
+// CHECK: bcr.pool2d ins(%[[A]] : {{.*}}) outs(%[[B]] : {{.*}}) {{{.*}}padding = array<i64: 1, 1, 1, 1>
+// CHECK: bcr.pool2d ins(%[[B]] : {{.*}}) {{.*}}padding = array<i64: 1, 1, 1, 1>
+// CHECK: bcr.conv2d ins(%[[B]] : {{.*}}) {{.*}}padding = array<i64: 2, 2, 2, 2>
+// CHECK: bcr.conv2d ins(%{{.*}} : memref<1x1x6x6xf32, {{.*}}) {{.*}} {kernel = array<i64: 3, 3>, overread
+func.func @depthwise(%w3: memref<1x1x3x3xf32>, %w5: memref<1x1x5x5xf32>, %x: memref<1x1x4x4xf32>, %y: memref<1x1x4x4xf32>, %z: memref<1x1x4x4xf32>) {
+  %a = memref.alloc() : memref<1x1x4x4xf32>
+  %b = memref.alloc() : memref<1x1x4x4xf32>
+  bcr.conv2d ins(%a : memref<1x1x4x4xf32>) weights(%w3 : memref<1x1x3x3xf32>) outs(%b : memref<1x1x4x4xf32>)
+    {kernel = array<i64: 3, 3>, padding = array<i64: 1, 1, 1, 1>, schedule = #bcr.schedule<depthwise, height = 4, vectors = 1, lanes = 4>}
+  bcr.pool2d ins(%a : memref<1x1x4x4xf32>) outs(%b : memref<1x1x4x4xf32>)
+    {kind = #bcr.pool<max>, kernel = array<i64: 3, 3>, padding = array<i64: 1, 1, 1, 1>}
+  bcr.pool2d ins(%b : memref<1x1x4x4xf32>) outs(%x : memref<1x1x4x4xf32>)
+    {kind = #bcr.pool<max>, kernel = array<i64: 3, 3>, padding = array<i64: 1, 1, 1, 1>}
+  bcr.conv2d ins(%b : memref<1x1x4x4xf32>) weights(%w5 : memref<1x1x5x5xf32>) outs(%y : memref<1x1x4x4xf32>)
+    {kernel = array<i64: 5, 5>, padding = array<i64: 2, 2, 2, 2>, schedule = #bcr.schedule<depthwise, height = 4, vectors = 1, lanes = 4>}
+  bcr.conv2d ins(%b : memref<1x1x4x4xf32>) weights(%w3 : memref<1x1x3x3xf32>) outs(%z : memref<1x1x4x4xf32>)
+    {kernel = array<i64: 3, 3>, padding = array<i64: 1, 1, 1, 1>}
+  return
+}

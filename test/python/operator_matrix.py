@@ -203,6 +203,7 @@ for _name in [
 _layer("act_gelu_tanh", lambda: nn.GELU(approximate="tanh"), 3, 7)
 _layer("act_threshold", lambda: nn.Threshold(0.1, -2.0), 3, 7)
 _layer("softmax", lambda: nn.Softmax(dim=-1), 2, 3, 7)
+_layer("softmax_wide", lambda: nn.Softmax(dim=-1), 3, 137)
 _layer("softmax_middle", lambda: nn.Softmax(dim=1), 2, 5, 3)
 _layer("log_softmax", lambda: nn.LogSoftmax(dim=1), 3, 7)
 _layer("softmin", lambda: nn.Softmin(dim=1), 3, 7)
@@ -366,6 +367,8 @@ _function("means", lambda x: (x.mean(), x.mean(-1), x.mean((1, 2))), (2, 3, 5))
 _function("variance", lambda x: (x.var(1), x.std(2), x.var(0, correction=0)), (2, 3, 5))
 _function("extremes", lambda x: (x.amax(1), x.amin((0, 2)), x.max(), x.min()), (2, 3, 5))
 _function("max_with_indices", lambda x: (*x.max(1), *x.min(2)), (2, 3, 5))
+_add("extremes_nan", lambda: (lambda x: (x.amax(1), x.amin(1), x.amax(0)),
+    (torch.where(torch.eye(3, 157).bool(), torch.nan, torch.randn(3, 157)),)))  # fmt: skip
 _function("arg_max_min", lambda x: (x.argmax(1), x.argmin(-1), x.argmax()), (2, 3, 5))
 _function("product", lambda x: (x.prod(1), x.prod()), (2, 3, 5))
 _function("norms", lambda x: (x.norm(), x.norm(dim=1), x.norm(p=1, dim=2)), (2, 3, 5))

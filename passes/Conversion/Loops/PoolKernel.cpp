@@ -35,18 +35,14 @@ static double getNeutral(Pool2DOp op) {
              : 0.0;
 }
 
-/// Takes `value` into `sum`. A NaN stays, as in PyTorch: the first comparison
-/// is the maximum instruction of x86, which keeps one in `sum` only.
+/// Takes `value` into `sum`. A NaN stays, as in PyTorch. Of two zeros any is
+/// the maximum.
 static Value combineValues(Emitter &emitter, Pool2DOp op, Value sum,
                            Value value) {
   if (op.getKind() == PoolKind::Sum)
     return arith::AddFOp::create(emitter, sum, value);
-  Value greater =
-      arith::CmpFOp::create(emitter, arith::CmpFPredicate::OGT, value, sum);
-  Value most = arith::SelectOp::create(emitter, greater, value, sum);
-  Value isNaN =
-      arith::CmpFOp::create(emitter, arith::CmpFPredicate::UNO, value, value);
-  return arith::SelectOp::create(emitter, isNaN, value, most);
+  return arith::MaximumFOp::create(emitter, sum, value,
+                                   arith::FastMathFlags::nsz);
 }
 
 static Value divide(Emitter &emitter, Pool2DOp op, Value sum, int64_t width) {
