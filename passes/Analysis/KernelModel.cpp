@@ -152,15 +152,13 @@ static std::vector<int64_t> getNextPieces(KernelKind kernel, int64_t height,
   return next;
 }
 
-/// Cycles of a layer under a choice whose pieces and schedule are set.
-static double estimateCycles(const LayerWork &work, const MachineModel &machine,
-                             const TileChoice &choice,
-                             const GroupWorkByHeight &groups,
-                             int64_t numRevisits) {
-  ScheduleAttr schedule = choice.schedule;
-  int64_t height = schedule.getHeight();
-  int64_t vectors = schedule.getVectors();
-  int64_t lanes = schedule.getLanes();
+/// Cycles of all groups under a choice for one tile of `vectors`: those of the
+/// schedule, or what is left after such tiles.
+static double estimateTile(const LayerWork &work, const MachineModel &machine,
+                           const TileChoice &choice,
+                           const GroupWorkByHeight &groups, int64_t numRevisits,
+                           int64_t vectors) {
+  int64_t height = choice.schedule.getHeight();
   double cycles = 0;
   auto addPieces = [&](int64_t pieceHeight, double count,
                        const GroupWork &group) {
@@ -178,17 +176,32 @@ static double estimateCycles(const LayerWork &work, const MachineModel &machine,
   }
   // A row that is accumulated again is loaded and stored once more; each row is
   // stored once in any case.
-  cycles +=
-      double(numRevisits) * vectors * 1.5 + double(work.numRows * vectors);
+  return cycles + double(numRevisits) * vectors * 1.5 +
+         double(work.numRows * vectors);
+}
+
+/// Cycles of a layer under a choice whose pieces and schedule are set.
+static double estimateCycles(const LayerWork &work, const MachineModel &machine,
+                             const TileChoice &choice,
+                             const GroupWorkByHeight &groups,
+                             int64_t numRevisits) {
+  ScheduleAttr schedule = choice.schedule;
+  int64_t vectors = schedule.getVectors();
   bool pixels = work.kernel == KernelKind::Pixels;
-  int64_t positionsPerTile = pixels ? vectors * lanes : vectors;
-  cycles *= double(work.numImages) *
-            double(divideCeil(work.numPositions, positionsPerTile));
+  int64_t total = pixels ? divideCeil(work.numPositions, schedule.getLanes())
+                         : work.numPositions;
+  auto estimate = [&](int64_t count) {
+    return estimateTile(work, machine, choice, groups, numRevisits, count);
+  };
+  double cycles = double(total / vectors) * estimate(vectors);
+  if (int64_t rest = total % vectors)
+    cycles += estimate(rest);
+  cycles *= double(work.numImages);
   if (pixels && work.numTransposed == 0)
     return cycles;
   if (pixels)
     cycles += double(work.numTransposed) * kTransposeCycles *
-              double(alignTo(work.numPositions, lanes));
+              double(alignTo(work.numPositions, schedule.getLanes()));
   double weightBytes = 0;
   for (auto [rowCount, group] : groups)
     weightBytes += double(group.numColumns) * double(rowCount * 4 + 2);

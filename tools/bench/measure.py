@@ -179,31 +179,44 @@ def compare(
 def _start(case: Case, peer: Peer, threads: int, workers: dict[str, Worker]) -> Timing:
     """Convert, load and check a peer; its worker is in `workers` afterwards."""
     timing = Timing(peer)
-    folder = case.folder
-    if peer.format:
-        exporter = Peer(peer.format, "export.py", "export", "", options={"format": peer.format})
-        _convert(folder, exporter, threads, folder / peer.format)
-    product = folder / f"{peer.key}-{threads}"
-    if peer.converts:
-        timing.preparation = _convert(
-            folder, peer, threads, product, again=peer.converts == "always"
-        )
-    product.mkdir(exist_ok=True)
+    product, timing.preparation = convert_for(case, peer, threads)
     worker = workers[peer.key] = Worker(peer, threads, _log(peer, "run"))
     answer = worker.ask(
-        "load", case=str(folder), product=str(product), threads=threads, options=dict(peer.options)
+        "load",
+        case=str(case.folder),
+        product=str(product),
+        threads=threads,
+        options=dict(peer.options),
     )
     timing.loading = answer["seconds"]
     with tempfile.TemporaryDirectory() as scratch:
         path = Path(scratch) / "output.npy"
         worker.ask("check", path=str(path))
-        timing.error = difference(np.load(path), np.load(folder / "expected.npy"))
+        timing.error = difference(np.load(path), np.load(case.folder / "expected.npy"))
     if not timing.error <= TOLERANCE:
         raise WorkerError(
             f"{peer.name}: the output differs from PyTorch's by {timing.error:.1e} of its largest "
             f"value (accepted: {TOLERANCE:.0e})"
         )
     return timing
+
+
+def convert_for(case: Case, peer: Peer, threads: int) -> tuple[Path, float | None]:
+    """Make what a peer loads of a prepared case, unless it is there already.
+
+    Returns:
+        The folder of it, and the seconds of the peer's own converter if it ran.
+    """
+    if peer.format:
+        exporter = Peer(peer.format, "export.py", "export", "", options={"format": peer.format})
+        _convert(case.folder, exporter, threads, case.folder / peer.format)
+    product = case.folder / f"{peer.key}-{threads}"
+    seconds = None
+    if peer.converts:
+        again = peer.converts == "always"
+        seconds = _convert(case.folder, peer, threads, product, again=again)
+    product.mkdir(exist_ok=True)
+    return product, seconds
 
 
 def _convert(

@@ -64,14 +64,15 @@ Value loops::flattenImage(Emitter &emitter, Value memref) {
 
 void loops::emitZeroGap(Emitter &emitter, Conv2DOp conv, ValueRange row) {
   auto type = cast<MemRefType>(conv.getInit().getType());
-  int64_t width = type.getDimSize(3);
-  int64_t gap = *getImagePitch(conv.getInit()) - width;
-  SmallVector<Value> indices(row);
-  indices.push_back(emitter.index(0));
-  for (int64_t i = 0; i < gap; ++i) {
-    indices.back() = emitter.index(width + i);
-    emitter.store(emitter.constant(0, 1), conv.getInit(), indices);
-  }
+  int64_t width = type.getDimSize(3), pitch = *getImagePitch(conv.getInit());
+  if (pitch == width)
+    return;
+  // Indices outside the image are none of the view of the image.
+  Value flat = flattenImage(emitter, conv.getInit());
+  Value begin = emitter.mul(row[2], pitch);
+  for (int64_t x = width; x < pitch; ++x)
+    emitter.store(emitter.constant(0, 1), flat,
+                  {row[0], row[1], emitter.add(begin, x)});
 }
 
 DenseElementsAttr loops::makeGapMask(Builder &builder, int64_t length,

@@ -70,7 +70,7 @@ def count_ours(case: Case, sparsity: str, cpu: str) -> Count:
 def count_peer(case: Case, peer: Peer, cpu: str) -> Count:
     """Convert a case for a peer and count one call in an emulated Python."""
     prepare(case)
-    product = convert_for(case, peer, threads=1)
+    product, _ = convert_for(case, peer, threads=1)
     root = system()
     with tempfile.TemporaryDirectory() as scratch:
         output = Path(scratch) / "output.npy"
