@@ -254,7 +254,7 @@ def test_tuning_measures_what_is_missing_and_only_that(network, tmp_path, monkey
 def test_new_layers_join_a_file(network, tmp_path):
     path = tmp_path / "r.json"
     make_records((THERE, "a", record())).save(path)
-    bcr.compile(*network, tune=bcr.TuneConfig(records=path, seconds=0.5, trials=2))
+    bcr.compile(*network, tune=bcr.TuneConfig(records=path, seconds=60, trials=2))
     records = bcr.TuningRecords.load(path)
     assert records.of(THERE) == {"a": record()}
     assert records.of(host_key())
@@ -343,7 +343,7 @@ def test_the_commands(network, tmp_path):
     invoke = CliRunner().invoke
     records, output = tmp_path / "r.json", tmp_path / "model.bcr"
     result = invoke(
-        app, ["tune", str(model), "--seconds", "0.5", "--trials", "2", "-r", str(records),
+        app, ["tune", str(model), "--seconds", "60", "--trials", "2", "-r", str(records),
               "-o", str(output), "--quiet"],
     )  # fmt: skip
     assert result.exit_code == 0, result.output

@@ -74,7 +74,6 @@ def tune_network(
     if config.path is not None and config.path.exists():
         records = TuningRecords.load(config.path)
     key = target_key(target, num_threads)
-    begin = time.perf_counter()
     baseline = _load(compile_with(None))
     times = measure_layers([baseline], run, seconds=1.0)[0]
     missing = _missing_layers(imported, times, records.of(key), sparsity, target, num_threads)
@@ -82,7 +81,13 @@ def tune_network(
     try:
         with Display(len(missing.layers), config.seconds) as display:
             _search_all(
-                missing, target, num_threads, config, begin + config.seconds, found, display
+                missing,
+                target,
+                num_threads,
+                config,
+                time.perf_counter() + config.seconds,
+                found,
+                display,
             )
     except KeyboardInterrupt:
         # What was found is kept; a second interrupt ends the compilation.
