@@ -278,11 +278,16 @@ static std::string checkRecord(LayerOpInterface layer,
                                const LayerWork &work,
                                const MachineModel &machine) {
   auto conv = dyn_cast<Conv2DOp>(layer.getOperation());
+  if (record.kernel == KernelKind::Depthwise &&
+      getLayerWork(layer, machine).kernel != KernelKind::Depthwise)
+    return "the layer has more than a channel's taps for each output";
   if (record.kernel && *record.kernel != work.kernel)
-    return "a matmul has no pixels";
+    return "there are too few samples to run along the vector";
   if (record.band > 0) {
     if (work.kernel != KernelKind::Pixels)
       return "only the kernel pixels has bands";
+    if (!conv)
+      return "only images have bands";
     std::string error = checkBand(conv, record.band, machine.lanes);
     if (!error.empty())
       return error;
@@ -335,8 +340,12 @@ void TilePass::listCandidates(LayerOpInterface layer,
   auto conv = dyn_cast<Conv2DOp>(layer.getOperation());
   auto init = cast<ShapedType>(layer.getInit().getType());
   int64_t rows = conv ? init.getDimSize(2) : 1;
-  if (conv && rows * init.getDimSize(3) <= kFewVectors * machine.lanes)
-    kernels = {KernelKind::Pixels, KernelKind::Rows};
+  if (getLayerWork(layer, machine, KernelKind::Pixels).kernel !=
+      kernels.front())
+    kernels.push_back(KernelKind::Pixels);
+  if (conv && kernels.front() != KernelKind::Rows &&
+      rows * init.getDimSize(3) <= kFewVectors * machine.lanes)
+    kernels.push_back(KernelKind::Rows);
   SmallVector<Attribute> candidates;
   for (KernelKind kernel : kernels) {
     LayerWork work = getLayerWork(layer, machine, kernel);

@@ -2,13 +2,13 @@
 // RUN: bcr-opt %s -split-input-file -bcr-tile -verify-diagnostics | FileCheck %s
 // RUN: bcr-opt %s -split-input-file -bcr-tile=candidates=true 2>/dev/null | FileCheck %s --check-prefix=LIST
 
-// The model would take 2x7x16; a record is stronger, and gone after.
+// The model would take 8x3x16; a record is stronger, and gone after.
 // CHECK-LABEL: func.func @given
 // CHECK: groups = dense<{{\[\[}}0, 4, 0, 1], [4, 4, 0, 1], [8, 1, 0, 1]]>
 // CHECK: bcr.conv2d
 // CHECK-NOT: bcr.record
 // CHECK-SAME: schedule = #bcr.schedule<pixels, height = 4, vectors = 6, lanes = 16, band = 3>
-// LIST: bcr.layers = {{.*}}given = {bands = array<i64: 2, 3, 4, 6, 12>, candidates = [{cycles = {{[0-9.e+]*}} : f64, height = 2 : i64, kernel = "pixels", vectors = 7 : i64}, {
+// LIST: bcr.layers = {{.*}}given = {bands = array<i64: 2, 3, 4, 6, 12>, candidates = [{cycles = {{[0-9.e+]*}} : f64, height = 8 : i64, kernel = "pixels", vectors = 3 : i64}, {
 // LIST-SAME: kernel = "rows"
 func.func @given(%x: tensor<1x1x12x9xf32>, %o: tensor<1x9x12x9xf32>) -> tensor<1x9x12x9xf32> {
   %w = arith.constant dense<[[[[1.0]]], [[[2.0]]], [[[3.0]]], [[[4.0]]], [[[5.0]]], [[[6.0]]], [[[0.0]]], [[[8.0]]], [[[9.0]]]]> : tensor<9x1x1x1xf32>
@@ -82,7 +82,7 @@ func.func @ragged_band(%x: tensor<1x1x4x4xf32>, %o: tensor<1x2x4x4xf32>) -> tens
 // CHECK-LABEL: func.func @matmul_of_pixels
 func.func @matmul_of_pixels(%x: tensor<1x3xf32>, %o: tensor<1x2xf32>) -> tensor<1x2xf32> {
   %w = arith.constant dense<[[1.0, 2.0, 0.0], [4.0, 5.0, 6.0]]> : tensor<2x3xf32>
-  // expected-warning @below {{is not used: a matmul has no pixels}}
+  // expected-warning @below {{is not used: there are too few samples to run along the vector}}
   %y = bcr.matmul ins(%x : tensor<1x3xf32>) weights(%w : tensor<2x3xf32>) outs(%o : tensor<1x2xf32>)
          {bcr.record = {kernel = "pixels", height = 2 : i64, vectors = 1 : i64}} -> tensor<1x2xf32>
   return %y : tensor<1x2xf32>
@@ -141,4 +141,43 @@ func.func @no_dictionary(%x: tensor<1x3xf32>, %o: tensor<1x2xf32>) -> tensor<1x2
   %y = bcr.matmul ins(%x : tensor<1x3xf32>) weights(%w : tensor<2x3xf32>) outs(%o : tensor<1x2xf32>)
          {bcr.record = 5 : i64} -> tensor<1x2xf32>
   return %y : tensor<1x2xf32>
+}
+
+// -----
+
+// Heights of the depthwise kernel, and the other kernels of such a layer.
+// CHECK-LABEL: func.func @depthwise
+// CHECK: schedule = #bcr.schedule<depthwise, height = 2, vectors = 1, lanes = 16>
+// LIST: depthwise = {bands = array<i64: 4>, candidates = [{cycles = {{[0-9.e+]*}} : f64, height = 4 : i64, kernel = "depthwise", vectors = 1 : i64}, {{{.*}}height = 3 : i64, kernel = "depthwise"
+// LIST-SAME: kernel = "pixels"
+func.func @depthwise(%x: tensor<1x3x4x4xf32>, %o: tensor<1x3x4x3xf32>) -> tensor<1x3x4x3xf32> {
+  %w = arith.constant dense<[[[[1.0, 2.0]]], [[[3.0, 4.0]]], [[[5.0, 6.0]]]]> : tensor<3x1x1x2xf32>
+  %y = bcr.conv2d ins(%x : tensor<1x3x4x4xf32>) weights(%w : tensor<3x1x1x2xf32>) outs(%o : tensor<1x3x4x3xf32>)
+         {groups = 3 : i64, kernel = array<i64: 1, 2>, layer = "depthwise",
+          bcr.record = {kernel = "depthwise", height = 2 : i64, vectors = 1 : i64}} -> tensor<1x3x4x3xf32>
+  return %y : tensor<1x3x4x3xf32>
+}
+
+// -----
+
+// CHECK-LABEL: func.func @tall_depthwise
+// CHECK: schedule = #bcr.schedule<depthwise, height = 4, vectors = 1, lanes = 16>
+func.func @tall_depthwise(%x: tensor<1x3x4x4xf32>, %o: tensor<1x3x4x3xf32>) -> tensor<1x3x4x3xf32> {
+  %w = arith.constant dense<[[[[1.0, 2.0]]], [[[3.0, 4.0]]], [[[5.0, 6.0]]]]> : tensor<3x1x1x2xf32>
+  // expected-warning @below {{is not used: a tile of the kernel depthwise has 1 vector and at most 8 rows}}
+  %y = bcr.conv2d ins(%x : tensor<1x3x4x4xf32>) weights(%w : tensor<3x1x1x2xf32>) outs(%o : tensor<1x3x4x3xf32>)
+         {groups = 3 : i64, kernel = array<i64: 1, 2>,
+          bcr.record = {kernel = "depthwise", height = 9 : i64, vectors = 1 : i64}} -> tensor<1x3x4x3xf32>
+  return %y : tensor<1x3x4x3xf32>
+}
+
+// -----
+
+// CHECK-LABEL: func.func @no_depthwise
+func.func @no_depthwise(%x: tensor<1x1x4x4xf32>, %o: tensor<1x2x4x4xf32>) -> tensor<1x2x4x4xf32> {
+  %w = arith.constant dense<[[[[1.0]]], [[[2.0]]]]> : tensor<2x1x1x1xf32>
+  // expected-warning @below {{is not used: the layer has more than a channel's taps for each output}}
+  %y = bcr.conv2d ins(%x : tensor<1x1x4x4xf32>) weights(%w : tensor<2x1x1x1xf32>) outs(%o : tensor<1x2x4x4xf32>)
+         {kernel = array<i64: 1, 1>, bcr.record = {kernel = "depthwise", height = 1 : i64, vectors = 1 : i64}} -> tensor<1x2x4x4xf32>
+  return %y : tensor<1x2x4x4xf32>
 }
