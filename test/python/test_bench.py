@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -102,6 +105,39 @@ def test_a_worker_that_dies_or_cannot_start_is_an_error(worker, tmp_path):
     file.write_text("import no_such_runtime")
     with pytest.raises(WorkerError, match="no_such_runtime"):
         Worker(Peer("broken", str(file), HERE, "dense"), 1, tmp_path / "log.txt")
+
+
+def is_alive(status: Path) -> bool:
+    try:
+        return "State:\tZ" not in status.read_text()
+    except OSError:
+        return False
+
+
+def test_a_worker_does_not_outlive_its_driver(tmp_path):
+    file = tmp_path / "peer.py"
+    file.write_text(PEER)
+    driver = f"""
+import os, pathlib
+from bench.peers import Peer
+from bench.worker import Worker
+peer = Peer("fake", {str(file)!r}, "bcr", "dense")
+worker = Worker(peer, 1, pathlib.Path({str(tmp_path)!r}) / "log.txt")
+print(worker._process.pid, flush=True)
+os._exit(0)
+"""
+    tools = Path(cli.__file__).parents[1]
+    done = subprocess.run(
+        [sys.executable, "-c", driver],
+        text=True,
+        capture_output=True,
+        env=os.environ | {"PYTHONPATH": str(tools)},
+    )
+    status = Path("/proc") / done.stdout.strip() / "status"
+    end = time.monotonic() + 60
+    while is_alive(status):
+        assert time.monotonic() < end, "the worker still lives"
+        time.sleep(0.02)
 
 
 def test_each_peer_has_a_worker_file_and_a_key():
