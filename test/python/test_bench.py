@@ -13,7 +13,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tools"))
 
-from bench import cli, layers, machine, measure, results, suites, tables
+from bench import cli, inside, layers, machine, measure, results, suites, sweep, tables
 from bench.case import Case, prepare
 from bench.environments import HERE
 from bench.peers import PEERS, WORKERS, Peer, select
@@ -226,6 +226,30 @@ def test_a_layer_is_measured_sparse_and_dense():
     assert sparse.stored_gflops == pytest.approx(sparse.dense_gflops / sparse.rate)
     text = layers.table([sparse, dense], {layer: ["a", "b"]}, machine.units()[0], 100.0, "T")
     assert "3x3 24-40 13x9 /2" in text
+
+
+def test_a_sweep_compares_the_layers_of_two_compilations():
+    points = sweep.measure(Case("squeeze_excite", 4), threads=1, rounds=1, priority=False)
+    assert {point.verdict for point in points} >= {"picked", "dense"}
+    assert all(point.auto > 0 and point.dense > 0 for point in points)
+    slow = sweep.Point("n", 4, "slow", "picked", 2.0e-5, 1.5e-5)
+    fast = sweep.Point("n", 4, "fast", "picked", 1.5e-5, 4.5e-5)
+    assert (slow.slower, fast.slower) == (True, False)
+    assert not sweep.Point("n", 4, "tiny", "picked", 9e-7, 5e-7).slower
+    text = sweep.table([slow, fast])
+    assert "1.71x" in text
+    assert "0.75x" in text
+    assert "slower: n 4x slow (picked): 20.0 µs against 15.0 µs dense" in text
+
+
+def test_layers_inside_a_network_are_profiled():
+    unit = machine.units()[-1]
+    result = inside.measure(Case("squeeze_excite", 4), "auto", threads=1, unit=unit, priority=False)
+    assert result.total >= sum(row.seconds for row in result.rows)
+    assert result.peak > 1
+    text = inside.table(result, unit)
+    assert "(everything else)" in text
+    assert all(row.name in text for row in result.rows)
 
 
 def test_the_machine_has_limits():
