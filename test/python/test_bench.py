@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tools"))
 
-from bench import cli, layers, machine, measure, results, suites, tables
+from bench import cli, inside, layers, machine, measure, results, suites, sweep, tables
 from bench.case import Case, prepare
 from bench.environments import HERE
 from bench.peers import PEERS, WORKERS, Peer, select
@@ -104,6 +107,39 @@ def test_a_worker_that_dies_or_cannot_start_is_an_error(worker, tmp_path):
         Worker(Peer("broken", str(file), HERE, "dense"), 1, tmp_path / "log.txt")
 
 
+def is_alive(status: Path) -> bool:
+    try:
+        return "State:\tZ" not in status.read_text()
+    except OSError:
+        return False
+
+
+def test_a_worker_does_not_outlive_its_driver(tmp_path):
+    file = tmp_path / "peer.py"
+    file.write_text(PEER)
+    driver = f"""
+import os, pathlib
+from bench.peers import Peer
+from bench.worker import Worker
+peer = Peer("fake", {str(file)!r}, "bcr", "dense")
+worker = Worker(peer, 1, pathlib.Path({str(tmp_path)!r}) / "log.txt")
+print(worker._process.pid, flush=True)
+os._exit(0)
+"""
+    tools = Path(cli.__file__).parents[1]
+    done = subprocess.run(
+        [sys.executable, "-c", driver],
+        text=True,
+        capture_output=True,
+        env=os.environ | {"PYTHONPATH": str(tools)},
+    )
+    status = Path("/proc") / done.stdout.strip() / "status"
+    end = time.monotonic() + 60
+    while is_alive(status):
+        assert time.monotonic() < end, "the worker still lives"
+        time.sleep(0.02)
+
+
 def test_each_peer_has_a_worker_file_and_a_key():
     assert all((WORKERS / peer.file).exists() for peer in PEERS)
     assert len({peer.key for peer in PEERS}) == len(PEERS)
@@ -190,6 +226,30 @@ def test_a_layer_is_measured_sparse_and_dense():
     assert sparse.stored_gflops == pytest.approx(sparse.dense_gflops / sparse.rate)
     text = layers.table([sparse, dense], {layer: ["a", "b"]}, machine.units()[0], 100.0, "T")
     assert "3x3 24-40 13x9 /2" in text
+
+
+def test_a_sweep_compares_the_layers_of_two_compilations():
+    points = sweep.measure(Case("squeeze_excite", 4), threads=1, rounds=1, priority=False)
+    assert {point.verdict for point in points} >= {"picked", "dense"}
+    assert all(point.auto > 0 and point.dense > 0 for point in points)
+    slow = sweep.Point("n", 4, "slow", "picked", 2.0e-5, 1.5e-5)
+    fast = sweep.Point("n", 4, "fast", "picked", 1.5e-5, 4.5e-5)
+    assert (slow.slower, fast.slower) == (True, False)
+    assert not sweep.Point("n", 4, "tiny", "picked", 9e-7, 5e-7).slower
+    text = sweep.table([slow, fast])
+    assert "1.71x" in text
+    assert "0.75x" in text
+    assert "slower: n 4x slow (picked): 20.0 µs against 15.0 µs dense" in text
+
+
+def test_layers_inside_a_network_are_profiled():
+    unit = machine.units()[-1]
+    result = inside.measure(Case("squeeze_excite", 4), "auto", threads=1, unit=unit, priority=False)
+    assert result.total >= sum(row.seconds for row in result.rows)
+    assert result.peak > 1
+    text = inside.table(result, unit)
+    assert "(everything else)" in text
+    assert all(row.name in text for row in result.rows)
 
 
 def test_the_machine_has_limits():

@@ -167,18 +167,18 @@ def _layers(options: argparse.Namespace) -> None:
 
 
 def _profile(options: argparse.Namespace) -> None:
-    from bench import profile
+    from bench import inside
 
     units = machine.units()
     found = []
     for network in options.networks:
         case = _case(options, network, options.rate)
         _progress(str(case))
-        result = profile.measure(
+        result = inside.measure(
             case, options.sparsity, threads=options.threads, unit=units[0],
             priority=options.real_time,
         )  # fmt: skip
-        print(profile.table(result, units[0]))
+        print(inside.table(result, units[0]))
         found.append(result.to_dict())
     _write(options, "profile", {"networks": found})
 

@@ -16,13 +16,19 @@ from bench.worker import Worker
 
 @dataclass(frozen=True)
 class Compilation:
-    """One network. `seconds` is from the PyTorch module to machine code, imports not counted;
-    `memory` is what that adds to the process at its peak, in bytes, as are the sizes."""
+    """One network.
+
+    Attributes:
+        seconds: from the PyTorch module to machine code, imports not counted.
+        processor: processor seconds of it, which other programs do not change.
+        memory: what it adds to the process at its peak, in bytes, as are the sizes below.
+    """
 
     case: Case
     sparsity: str
     weights: int
     seconds: float
+    processor: float
     memory: int
     constants: int
     code: int
@@ -47,6 +53,7 @@ def measure(case: Case, sparsity: str, threads: int) -> Compilation:
         sparsity=sparsity,
         weights=4 * facts["weights"],
         seconds=made["seconds"],
+        processor=made["processor"],
         memory=answer["memory"],
         constants=made["constants"],
         code=made["code"],
@@ -57,6 +64,7 @@ def table(found: Sequence[Compilation]) -> str:
     """One row per network."""
     columns = [
         ("network", TEXT), ("sparsity", TEXT), ("weights", NUMBER), ("import + compile", NUMBER),
+        ("processor", NUMBER),
         ("peak memory", NUMBER), ("of the weights", NUMBER), ("constants", NUMBER),
         ("code", NUMBER),
     ]  # fmt: skip
@@ -66,6 +74,7 @@ def table(found: Sequence[Compilation]) -> str:
             result.sparsity,
             bytes_text(result.weights),
             time_text(result.seconds),
+            time_text(result.processor),
             bytes_text(result.memory),
             f"{result.memory / result.weights:.2f}x",
             bytes_text(result.constants),

@@ -20,7 +20,12 @@ REQUIREMENTS: dict[str, tuple[str, ...]] = {
     "mnn": ("MNN==3.6.1",),
     "ncnn": ("ncnn==1.0.20261020",),
     "litert": ("ai-edge-litert==2.3.0",),
-    "tvm": ("apache-tvm==0.27.0.post1", "onnx==1.23.2"),
+    # With apache-tvm-ffi 0.1.15 MetaSchedule crashes before its first trial.
+    "tvm": (
+        "apache-tvm[meta-schedule,popen-pool]==0.27.0.post1",
+        "apache-tvm-ffi==0.1.14.post0",
+        "onnx==1.23.2",
+    ),
 }
 
 

@@ -17,6 +17,9 @@ RATES = (1, 1.25, 1.5, 2, 3, 4, 6, 8, 12, 16, 24, 32)
 NOISE = 0.05
 """How much slower a layer may look before it counts: two runs of one program differ that much."""
 
+STAMP = 5e-7
+"""Seconds that two time stamps may be off: shorter differences say nothing."""
+
 
 @dataclass(frozen=True)
 class Point:
@@ -32,7 +35,7 @@ class Point:
     @property
     def slower(self) -> bool:
         """Beyond the noise."""
-        return self.auto > self.dense * (1 + NOISE)
+        return self.auto > self.dense * (1 + NOISE) + STAMP
 
 
 def measure(case: Case, *, threads: int, rounds: int, priority: bool) -> list[Point]:

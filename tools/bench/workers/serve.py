@@ -14,10 +14,12 @@ facts.
 
 from __future__ import annotations
 
+import ctypes
 import importlib.util
 import json
 import os
 import resource
+import signal
 import sys
 import time
 import traceback
@@ -108,7 +110,14 @@ class Worker:
         }
 
 
+def die_with_driver() -> None:
+    """A driver that is killed cannot end its workers, which are stopped: let the system do it."""
+    pr_set_pdeathsig = 1
+    ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGKILL)
+
+
 def main() -> None:
+    die_with_driver()
     answers = os.fdopen(os.dup(1), "w", buffering=1)
     os.dup2(2, 1)
 
