@@ -159,12 +159,10 @@ static void buildLLVM(OpPassManager &manager, const Configuration &config) {
   addFloatLowering(manager);
   addCleanup(manager);
   if (config.threads > 1) {
-    ConvertSCFToOpenMPPassOptions openmp;
-    openmp.numThreads = config.threads;
-    manager.addPass(createConvertSCFToOpenMPPass(openmp));
-    // Folds the scopes around its bodies: they may hold one block only, and
-    // loops are about to become several.
-    manager.addPass(createCanonicalizerPass());
+    BCRLowerParallelPassOptions parallel;
+    parallel.threads = config.threads;
+    manager.addPass(createBCRLowerParallelPass(parallel));
+    addCleanup(manager);
   }
   manager.addPass(createSCFToControlFlowPass());
   manager.addPass(createConvertVectorToLLVMPass());

@@ -260,9 +260,9 @@ static RaiseResult raiseConvolution(linalg::LinalgOp op, StringRef layer,
                                weight, start->bias,
                                /*residual=*/Value(), init, kernel, own.strides,
                                own.padding, own.dilations, own.groups,
-                               /*overread=*/0, GapsAttr(),
-                               ActivationAttr(), rewriter.getStringAttr(layer),
-                               FormAttr(), DenseI64ArrayAttr(), ScheduleAttr(),
+                               /*overread=*/0, GapsAttr(), ActivationAttr(),
+                               rewriter.getStringAttr(layer), FormAttr(),
+                               DenseI64ArrayAttr(), ScheduleAttr(),
                                /*chunks=*/DenseI64ArrayAttr());
 
   // Only the batch can be dynamic, and it is never split.

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from bcr.executable import Executable, load
     from bcr.pruning import PruneConfig, Pruner
     from bcr.target import Target
+    from bcr.threads import get_num_threads, set_num_threads
 
 __version__ = "0.1.0"
 
@@ -36,6 +37,8 @@ _LAZY = {
     "compile": "bcr.compiler",
     "Executable": "bcr.executable",
     "load": "bcr.executable",
+    "get_num_threads": "bcr.threads",
+    "set_num_threads": "bcr.threads",
 }
 _LAZY_MODULES = ("ir", "reference", "pruning")
 
@@ -55,7 +58,9 @@ __all__ = [
     "VerificationError",
     "__version__",
     "compile",
+    "get_num_threads",
     "load",
+    "set_num_threads",
 ]
 
 

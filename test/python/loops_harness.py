@@ -241,7 +241,7 @@ def compile_layers(
     """Compiles one function a layer into a shared library for this machine and loads it."""
     source, lowered = folder / "layers.mlir", folder / "layers.ll"
     source.write_text("".join(layer.function() for layer in layers))
-    openmp = "convert-scf-to-openmp,canonicalize," if threads > 1 else ""
+    openmp = f"bcr-lower-parallel{{threads={threads}}},canonicalize," if threads > 1 else ""
     pipeline = (
         f"builtin.module(convert-bcr-to-loops{{threads={threads}}},canonicalize,cse,{openmp}"
         "expand-strided-metadata,lower-affine,convert-scf-to-cf,convert-math-to-libm,"
