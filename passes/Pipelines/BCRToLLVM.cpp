@@ -173,9 +173,9 @@ static void buildLLVM(OpPassManager &manager, const Configuration &config) {
   addFloatLowering(loops);
   addCleanup(loops);
   if (config.threads > 1) {
-    ConvertSCFToOpenMPPassOptions openmp;
-    openmp.numThreads = config.threads;
-    manager.addPass(createConvertSCFToOpenMPPass(openmp));
+    BCRLowerParallelPassOptions parallel;
+    parallel.threads = config.threads;
+    manager.addPass(createBCRLowerParallelPass(parallel));
   }
   OpPassManager &blocks = manager.nest<func::FuncOp>();
   // Folds the scopes around OpenMP's bodies: they may hold one block only, and

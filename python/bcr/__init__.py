@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from bcr.executable import Executable, load
     from bcr.pruning import PruneConfig, Pruner
     from bcr.target import Target
+    from bcr.threads import get_num_threads, set_num_threads
     from bcr.tuning import LayerRecord, TuneConfig, TuningRecords
 
 __version__ = "0.1.0"
@@ -42,6 +43,8 @@ _LAZY = {
     "compile": "bcr.compiler",
     "Executable": "bcr.executable",
     "load": "bcr.executable",
+    "get_num_threads": "bcr.threads",
+    "set_num_threads": "bcr.threads",
 }
 _LAZY_MODULES = ("ir", "reference", "pruning")
 
@@ -66,7 +69,9 @@ __all__ = [
     "VerificationError",
     "__version__",
     "compile",
+    "get_num_threads",
     "load",
+    "set_num_threads",
 ]
 
 

@@ -37,7 +37,9 @@ def compile_command(
     mcpu: Annotated[str, typer.Option(help="LLVM processor name, such as cortex-a76")] = "",
     mattr: Annotated[str, typer.Option(help="LLVM features, such as +sve")] = "",
     sparsity: Annotated[str, typer.Option(help="auto, force or off")] = "auto",
-    num_threads: Annotated[int, typer.Option(help="threads of a call")] = 1,
+    num_threads: Annotated[
+        int | None, typer.Option(help="threads of a call; default: $BCR_NUM_THREADS, or 1")
+    ] = None,
     records: Annotated[
         Path | None, typer.Option(help="record file of `bcr tune` to schedule layers by")
     ] = None,
@@ -70,7 +72,9 @@ def _read_model(model: Path, target: Any, sparsity: str, num_threads: int) -> An
         raise BCRError(f"{model} does not exist; write it with torch.export.save")
     from bcr.compiler import check_options
 
-    check_options(target, sparsity, num_threads)
+    check_options(
+        target, sparsity, bcr.get_num_threads() if num_threads is None else num_threads
+    )
     import torch
 
     # torch logs its own traces of a file it cannot read; ours is the one message.

@@ -20,6 +20,7 @@ from bcr.errors import (
 from bcr.executable import Executable
 from bcr.program import Constant, Program, Signature
 from bcr.target import Target
+from bcr.threads import check_num_threads, get_num_threads
 from bcr.tuning.config import Tune, TuneConfig
 from bcr.workspace import Arena, aligned_bytes
 
@@ -49,7 +50,7 @@ def compile(
     *,
     target: str | Target = "host",
     sparsity: str = "auto",
-    num_threads: int = 1,
+    num_threads: int | None = None,
     dynamic_shapes: Any = None,
     verify: bool = False,
     verbose: bool = False,
@@ -65,7 +66,9 @@ def compile(
         target: "host", "aarch64", "x86-64" or a `bcr.Target`.
         sparsity: "auto" runs a layer sparse where that is faster than dense, "force" wherever it
             can, "off" nowhere.
-        num_threads: threads that a call uses.
+        num_threads: threads that a call uses; default: `bcr.get_num_threads()`. The same threads
+            give the same bits in every call. Other numbers of threads may add the products of a
+            row in another order, where its weights are in several groups (row pruning).
         dynamic_shapes: as `torch.export.export` takes it, for the batch dimension.
         verify: run the result and the PyTorch model on the example inputs and compare.
         verbose: show the stages while they run, and a table of their times at the end, on stderr.
@@ -86,6 +89,8 @@ def compile(
         VerificationError: `verify=True` and the outputs differ.
     """
     spec = Target.of(target)
+    if num_threads is None:
+        num_threads = get_num_threads()
     # Impossible options fail before the long work begins.
     check_options(spec, sparsity, num_threads)
     _warn_if_generic(spec)
@@ -124,8 +129,7 @@ def check_options(target: Target, sparsity: str, num_threads: int) -> None:
     """
     if sparsity not in SPARSITY:
         raise ConfigError(f"sparsity must be one of {', '.join(SPARSITY)}, got {sparsity!r}")
-    if not isinstance(num_threads, int) or isinstance(num_threads, bool) or num_threads < 1:
-        raise ConfigError(f"num_threads must be a positive number, got {num_threads!r}")
+    check_num_threads(num_threads)
     target.resolve()
 
 

@@ -262,7 +262,7 @@ def compile_layers(
     """
     source, lowered = folder / "layers.mlir", folder / "layers.ll"
     source.write_text("".join(layer.function() for layer in layers))
-    openmp = "convert-scf-to-openmp,canonicalize," if threads > 1 else ""
+    openmp = f"bcr-lower-parallel{{threads={threads}}},canonicalize," if threads > 1 else ""
     pipeline = (
         f"builtin.module(convert-bcr-to-loops{{threads={threads} lanes={lanes}}},"
         f"canonicalize,cse,{openmp}"

@@ -138,6 +138,12 @@ def test_other_version(saved, tmp_path):
         bcr.load(tmp_path / "v.bcr")
 
 
+def test_a_file_from_before_the_arena(saved, tmp_path):
+    rewrite(saved, tmp_path / "v.bcr", lambda m, t: (m.pop("arena"), m.update(version=1)))
+    with pytest.raises(bcr.FormatError, match="version 1, this bcr reads 2; compile and save"):
+        bcr.load(tmp_path / "v.bcr")
+
+
 def test_every_index_array_is_validated(saved, tmp_path):
     with safe_open(saved, framework="numpy") as file:
         constants = json.loads(file.metadata()["bcr"])["constants"]
@@ -168,6 +174,10 @@ def test_every_index_array_is_validated(saved, tmp_path):
         lambda m, t: m["signature"]["inputs"][0].update(shape="abc"),
         lambda m, t: m["signature"].update(out_spec={"output": 5}),
         lambda m, t: m.update(layers=3),
+        lambda m, t: m.pop("arena"),
+        lambda m, t: m["arena"].update(bytes=-64),
+        lambda m, t: m["arena"].update(bytes="64"),
+        lambda m, t: m["arena"].pop("live_bytes"),
         lambda m, t: m.update(target=["x"]),
         lambda m, t: t.update(code=t["code"].view(np.int8)),
     ],

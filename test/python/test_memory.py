@@ -107,11 +107,12 @@ def count_allocations(counter, exe, x, folder):
     return [int(count) for count in done.stdout.split()[1:]]
 
 
+@pytest.mark.parametrize("threads", [1, 2])
 @pytest.mark.parametrize("sparsity", ["force", "off"])
-def test_a_call_allocates_nothing(counter, tmp_path, sparsity):
+def test_a_call_allocates_nothing(counter, tmp_path, threads, sparsity):
     x = torch.randn(2, 3, 33, 29)
     net = prune(make_net(), **CONFIG)
-    exe = bcr.compile(net, (x,), sparsity=sparsity)
+    exe = bcr.compile(net, (x,), sparsity=sparsity, num_threads=threads)
     assert exe.program.arena.unplanned == 0
     assert count_allocations(counter, exe, x, tmp_path) == [0, 0]
 
