@@ -23,7 +23,7 @@ def BCROutlinePass : Pass<"bcr-outline", "::mlir::ModuleOp"> {
     of which `duplicate-function-elimination` keeps one.
 
     Requires: constants are pooled, else each copy of a function has its own.
-    Ensures: no loop stands in the body of `@main`.
+    Ensures: no loop stands in the body of `@main`. Fails when: never.
   }];
   let statistics = [
     Statistic<"numOutlined", "num-outlined", "Number of functions made">

@@ -66,15 +66,13 @@ def compile_command(
         print(f"wrote {output} ({bytes_text(output.stat().st_size)})")
 
 
-def _read_model(model: Path, target: Any, sparsity: str, num_threads: int) -> Any:
+def _read_model(model: Path, target: Any, sparsity: str, num_threads: int | None) -> Any:
     """Return an exported program and its example inputs."""
     if not model.is_file():
         raise BCRError(f"{model} does not exist; write it with torch.export.save")
     from bcr.compiler import check_options
 
-    check_options(
-        target, sparsity, bcr.get_num_threads() if num_threads is None else num_threads
-    )
+    check_options(target, sparsity, bcr.get_num_threads() if num_threads is None else num_threads)
     import torch
 
     # torch logs its own traces of a file it cannot read; ours is the one message.

@@ -221,7 +221,7 @@ def test_a_layer_is_measured_sparse_and_dense():
     assert 3.9 < sparse.rate < 4.2
     assert dense.rate == 1
     # 7x5 outputs; bytes of input, output and weights, and a few offsets.
-    assert 0 <= dense.touched - 4 * (24 * 13 * 9 + 40 * 7 * 5 + 40 * 24 * 9) < 1000
+    assert 0 <= dense.touched - 4 * (24 * 13 * 9 + 40 * 7 * 5 + 40 * 24 * 9) < 1200
     assert dense.dense_gflops == pytest.approx(2e-9 * 40 * 24 * 9 * 35 / dense.seconds)
     assert sparse.stored_gflops == pytest.approx(sparse.dense_gflops / sparse.rate)
     text = layers.table([sparse, dense], {layer: ["a", "b"]}, machine.units()[0], 100.0, "T")

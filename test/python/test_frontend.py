@@ -98,7 +98,7 @@ def test_imports(name: str) -> None:
     tensors = bind(result.in_spec, args, {})
     assert [tuple(t.shape) for t in tensors] == [spec.shape for spec in result.inputs]
     assert [str(t.dtype) for t in tensors] == [f"torch.{s.dtype}" for s in result.inputs]
-    used = set(re.findall(r"dense_resource<([^>]*)>", result.text))
+    used = {name.strip('"') for name in re.findall(r"dense_resource<([^>]*)>", result.text)}
     assert used == set(result.weights)
     literal = re.search(r"dense<[^>]{300,}>", result.text)
     assert literal is None, "a weight is printed as text"

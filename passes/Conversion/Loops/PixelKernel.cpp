@@ -554,7 +554,8 @@ LogicalResult loops::emitPixelKernel(Conv2DOp op, ConstantOp weights,
   InputLayout layout(op, /*rounding=*/schedule.getLanes());
   chooseLayout(op, schedule.getLanes(), layout);
   options.separateSums = true;
-  // Windows and reading in place move the offsets but keep their order.
+  // A window, or reading in place what has no zeros around it, moves the
+  // offsets but keeps their order.
   std::vector<int32_t> offsets = layout.getOffsets();
   options.offsets = offsets;
   int64_t bandRows = chooseBandRows(op, schedule, layout, structure);

@@ -340,8 +340,6 @@ void RowKernel::emitBatch(const Batch &batch) {
 }
 
 void RowKernel::emit(std::vector<int32_t> offsets, ElementsAttr values) {
-  if (layout)
-    offsets = layout->getOffsets();
   constants.emplace(emitter, op, plan, offsets, values);
   recordCopies(op,
                layout && !layout->isInPlace() ? layout->getNumElements() : 0,
@@ -401,8 +399,10 @@ LogicalResult loops::emitRowKernel(LayerOpInterface op, ConstantOp weights,
   std::iota(offsets.begin(), offsets.end(), 0);
   if (auto conv = dyn_cast<Conv2DOp>(op.getOperation())) {
     options.convGroups = conv.getGroups();
-    // Reading in place moves the offsets but keeps their order.
-    offsets = InputLayout(conv, /*rounding=*/0).getOffsets();
+    InputLayout layout(conv, /*rounding=*/0);
+    if (layout.canReadInPlace())
+      layout.readInPlace();
+    offsets = layout.getOffsets();
   }
   options.offsets = offsets;
   options.chunks = emitter.getThreads();
