@@ -10,6 +10,7 @@
 #include <stdlib.h>
 
 static float input[INPUT_SIZE], output[OUTPUT_SIZE];
+static char workspace[MODEL_WORKSPACE_BYTES];
 
 int main(int argc, char **argv) {
   FILE *file;
@@ -22,7 +23,7 @@ int main(int argc, char **argv) {
     return 2;
   fclose(file);
   for (count = atoi(argv[1]); count > 0; --count)
-    if (model_run(input, output))
+    if (model_run(input, output, workspace))
       return 1;
   file = fopen(argv[3], "wb");
   if (!file)
