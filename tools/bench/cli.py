@@ -8,7 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from bench import environments, machine, results, suites, tables
+from bench import CACHE, environments, machine, results, suites, tables
 from bench.case import Case
 from bench.measure import Comparison, compare
 from bench.peers import PEERS, select
@@ -85,6 +85,14 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("--rates", type=float, nargs="+")
     sub.add_argument("--threads", type=int, default=1)
     sub.add_argument("--rounds", type=int, default=5)
+    shared(sub, rate=False)
+
+    sub = command("tuning", _tuning, "Compare the cost model's schedules with tuned ones.")
+    sub.add_argument("networks", nargs="*", metavar="NETWORK", help="default: with their rates")
+    sub.add_argument("--rate", type=float, help="weights over kept weights")
+    sub.add_argument("--seconds", type=float, default=120, help="for measuring one network")
+    sub.add_argument("--trials", type=int, default=64, help="most schedules of a layer")
+    sub.add_argument("--records", type=Path, help="record file, made if missing")
     shared(sub, rate=False)
 
     sub = command("compile", _compile, "Time compilation itself: seconds, memory, sizes.")
@@ -196,6 +204,24 @@ def _sweep(options: argparse.Namespace) -> None:
             )
     print(sweep.table(points))
     _write(options, "sweep", {"points": [asdict(point) for point in points]})
+
+
+def _tuning(options: argparse.Namespace) -> None:
+    import bcr
+    from bench import tuning
+
+    CACHE.mkdir(parents=True, exist_ok=True)
+    config = bcr.TuneConfig(
+        options.records or CACHE / "tuning-records.json", options.seconds, options.trials
+    )
+    found = []
+    for network in options.networks or tuning.RATES:
+        case = _case(options, network, options.rate or tuning.RATES.get(network, 8.0))
+        _progress(str(case))
+        result = tuning.measure(case, config, priority=options.real_time)
+        print(tuning.table(result))
+        found.append(result.to_dict())
+    _write(options, "tuning", {"networks": found})
 
 
 def _compile(options: argparse.Namespace) -> None:
