@@ -32,6 +32,8 @@ class LayerReport:
         dense_bytes, value_bytes, index_bytes: the f32 matrix; its stored values; their indices.
         csr_bytes: the same zeros in CSR with 4-byte indices, for comparison.
         positions: output positions: samples for a matmul, samples times pixels for a conv2d.
+        input_copy_bytes, output_copy_bytes: what a call copies for one sample to bring the input
+            into the layout of the kernel, and the result out of it; 0 where both are in place.
     """
 
     name: str
@@ -48,6 +50,8 @@ class LayerReport:
     index_bytes: int
     csr_bytes: int | None
     positions: int | None
+    input_copy_bytes: int
+    output_copy_bytes: int
 
     @classmethod
     def of(cls, name: str, info: dict[str, Any]) -> LayerReport:
@@ -70,6 +74,8 @@ class LayerReport:
             index_bytes=int(info.get("index_bytes", 0)),
             csr_bytes=int(info["csr_bytes"]) if "csr_bytes" in info else None,
             positions=int(info["positions"]) if info.get("positions", -1) > 0 else None,
+            input_copy_bytes=int(info.get("input_copy_bytes", 0)),
+            output_copy_bytes=int(info.get("output_copy_bytes", 0)),
         )
 
 
@@ -108,6 +114,17 @@ class CompileReport:
             text += f"; it allocates {arena.unplanned} more, whose size depends on the inputs"
         return text
 
+    def _copies(self) -> str:
+        copies = [
+            f"{layer.name} ({bytes_text(layer.input_copy_bytes)} in, "
+            f"{bytes_text(layer.output_copy_bytes)} out)"
+            for layer in self.layers
+            if layer.input_copy_bytes or layer.output_copy_bytes
+        ]
+        if not copies:
+            return "every layer reads its input and writes its result in place"
+        return f"copied into or out of the layout of a kernel: {', '.join(copies)}"
+
     def __str__(self) -> str:
         columns = [
             ("layer", TEXT), ("op", TEXT), ("M x K", NUMBER), ("block", NUMBER), ("rate", NUMBER),
@@ -137,7 +154,7 @@ class CompileReport:
         footer = (
             f"{picked} of {len(self.layers)} layers run sparse; weights {bytes_text(dense)} dense, "
             f"{bytes_text(packed)} packed; all constants {bytes_text(self.pool_bytes)}, "
-            f"code {bytes_text(self.code_bytes)}\n{self._memory()}"
+            f"code {bytes_text(self.code_bytes)}\n{self._memory()}\n{self._copies()}"
         )
         return render("Layers", columns, rows, footer)
 

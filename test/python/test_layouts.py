@@ -1,0 +1,56 @@
+"""What is copied between the layers of whole networks."""
+
+import pytest
+import torch
+
+import bcr
+import bcr.models
+
+
+def copies(name, **options):
+    model = bcr.models.get(name, **options).eval()
+    (x,) = bcr.models.inputs(name, **options)
+    exe = bcr.compile(model, (x,), verify=True)
+    report = exe.report()
+    copied = {
+        layer.name for layer in report.layers if layer.input_copy_bytes or layer.output_copy_bytes
+    }
+    return copied, str(report)
+
+
+@pytest.mark.parametrize(
+    ("name", "first"), [("vgg16_cifar", "features.0"), ("mobilenet_v2_cifar", "features.0")]
+)
+def test_only_the_input_of_the_network_is_copied(name, first):
+    copied, text = copies(name)
+    assert copied <= {first}
+    assert "copied into or out of the layout of a kernel: " + first in text
+
+
+def test_residual_networks_copy_their_strided_shortcuts_and_rows_that_fill_no_vector():
+    copied, _ = copies("resnet18_cifar")
+    allowed = {"stem.0.0", "stages.3.0.body.0.0"}
+    assert {name for name in copied if "shortcut" not in name} <= allowed
+
+
+@pytest.mark.parametrize("side", [3, 9, 16, 31])
+def test_padding_of_every_width_in_one_zone(side):
+    """Convolutions with different padding share buffers; each reads its own zeros."""
+
+    class Net(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.first = torch.nn.Conv2d(2, 6, 1)
+            self.wide = torch.nn.Conv2d(6, 6, 5, padding=2)
+            self.tall = torch.nn.Conv2d(6, 6, (3, 1), padding=(1, 0))
+            self.dilated = torch.nn.Conv2d(6, 6, 3, padding=1)
+            self.down = torch.nn.Conv2d(6, 7, 3, padding=1, stride=2)
+
+        def forward(self, x):
+            x = self.first(x).relu()
+            y = self.wide(x).sigmoid() + x
+            return self.down(self.tall(y) + self.dilated(x))
+
+    torch.manual_seed(side)
+    model = Net().eval()
+    bcr.compile(model, (torch.randn(2, 2, side, side + 1),), verify=True)
