@@ -236,6 +236,7 @@ def test_a_sweep_compares_the_layers_of_two_compilations():
     fast = sweep.Point("n", 4, "fast", "picked", 1.5e-5, 4.5e-5)
     assert (slow.slower, fast.slower) == (True, False)
     assert not sweep.Point("n", 4, "tiny", "picked", 9e-7, 5e-7).slower
+    assert not sweep.Point("n", 4, "same code", "dense", 2.0e-5, 1.5e-5).slower
     text = sweep.table([slow, fast])
     assert "1.71x" in text
     assert "0.75x" in text
