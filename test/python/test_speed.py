@@ -24,7 +24,7 @@ def ratio(dense, sparse, x) -> float:
 
 
 def test_convolution_pruned_8x_is_4x_faster():
-    """256 to 256 channels, 3x3, 28x28; `tools/bench/layers.py` prints more layers."""
+    """256 to 256 channels, 3x3, 28x28; `tools/bench/run layers` prints more."""
     torch.manual_seed(0)
     layer = nn.Conv2d(256, 256, 3, padding=1).eval()
     bcr.Pruner(layer, bcr.PruneConfig(rate=8, block=(8, 64), scheme="columns")).finalize()
