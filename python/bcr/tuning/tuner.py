@@ -30,6 +30,8 @@ Run = Callable[["Executable", Any], object]
 
 _MIN_SHARE = 0.002
 """Layers that take a smaller part of the network's time are not worth a search."""
+_NETWORK_GAIN = 0.995
+"""A network with records has to take no more than this part of the time of that without."""
 _FEWEST, _MOST, _SECONDS = 7, 40, 4.0
 """How often whole networks are run to compare them: least, most, and for how long."""
 
@@ -226,13 +228,13 @@ def keep_what_helps(
         slower = {key for key in kept if gain.get(key, 0.0) <= 0}
         if not slower:
             # Together they may still cost, by what they do to the layers between.
-            return kept if compare_networks(baseline, tuned, run) < 1 else {}
+            return kept if compare_networks(baseline, tuned, run) < _NETWORK_GAIN else {}
         for key in slower:
             del kept[key]
         if not kept:
             return {}
     tuned = _load(compile_with(kept))
-    return kept if compare_networks(baseline, tuned, run) < 1 else {}
+    return kept if compare_networks(baseline, tuned, run) < _NETWORK_GAIN else {}
 
 
 def measure_layers(
