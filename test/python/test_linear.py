@@ -15,6 +15,8 @@ def prune_blocks(layer: nn.Module, block: tuple[int, int], rows_too: bool) -> nn
     rng = np.random.default_rng(3)
     weight = layer.weight.data
     matrix = weight.view(weight.shape[0], -1).numpy()
+    # A kept weight may be zero by chance; then it is no kept one.
+    matrix[matrix == 0] = 0.125
     for top in range(0, matrix.shape[0], block[0]):
         for left in range(0, matrix.shape[1], block[1]):
             part = matrix[top : top + block[0], left : left + block[1]]
@@ -37,3 +39,31 @@ def test_samples_choose_the_kernel(rows_too: bool, batch: int, kernel: str) -> N
     (report,) = exe.report().layers
     assert report.verdict == "picked"
     assert report.kernel.startswith(kernel)
+
+
+LAYERS = {
+    "3x3 128-128 56 /2": (nn.Conv2d, (128, 128, 3, 2, 1), (1, 128, 56, 56)),
+    "3x3 512-512 28": (nn.Conv2d, (512, 512, 3, 1, 1), (1, 512, 28, 28)),
+    "1x1 64-256 56": (nn.Conv2d, (64, 256, 1), (1, 64, 56, 56)),
+    "1x1 512-2048 7": (nn.Conv2d, (512, 2048, 1), (1, 512, 7, 7)),
+    "2048-1000": (nn.Linear, (2048, 1000), (1, 2048)),
+}
+
+
+@pytest.mark.parametrize("name", LAYERS)
+@pytest.mark.parametrize(
+    ("block", "rows_too"), [((8, 64), False), ((8, 64), True), ((16, 64), True)]
+)
+def test_packed_bytes(name: str, block: tuple[int, int], rows_too: bool) -> None:
+    """Values and indices, as the program holds them, take a tenth more than the kept weights."""
+    make, sizes, shape = LAYERS[name]
+    layer = prune_blocks(make(*sizes, bias=False), block, rows_too).eval()
+    exe = bcr.compile(layer, (torch.zeros(shape),), sparsity="force")
+    kept = 4 * int((layer.weight != 0).sum())
+    (report,) = exe.report().layers
+    assert report.value_bytes == kept
+    # A table of steps and the lists of a small layer are a constant.
+    assert kept < report.value_bytes + report.index_bytes <= 1.1 * kept + 1024
+    # What is too small for the pool is in the code.
+    pooled = sum(c.size for c in exe._program.constants if c.bound is not None)
+    assert pooled <= report.index_bytes <= pooled + 256

@@ -348,7 +348,8 @@ def make_layers() -> list[Layer]:
             layouts=dict.fromkeys(("input", "residual", "out"), "strided<[?, ?], offset: ?>"),
         )
     # Steps between columns of every width: one and two bytes, four, a table of them, none at all;
-    # groups that begin far from the first column, of one column, of the last.
+    # groups that begin far from the first column, of one column, of the last; groups cut into runs
+    # at more different steps than a table holds.
     steps: dict[str, list[list[int]]] = {
         "none": [[5, 6, 7], [30], [8, 9]],
         "bytes": [[0, 1, 256], [4, 259, 262], [261]],
@@ -356,6 +357,11 @@ def make_layers() -> list[Layer]:
         "words": [[0, 1, 69999], [2, 3, 65540], [69998]],
         "scale": [[0, 400, 800, 80000], [400, 40000]],
         "table": [[i % 3, *range(1000 + 7 * i, 90000, 10007)] for i in range(40)],
+        "runs": [[*range(i, i + 10), *range(310 + 12 * i, 320 + 12 * i)] for i in range(300)],
+        "table_runs": [
+            [begin + 261 * (j // 2) + j % 2 for begin in (i, 1900 + 12 * i) for j in range(12)]
+            for i in range(300)
+        ],
         "far": [[65536 + 3 * i, 65537 + 3 * i] for i in range(9)],
     }
     for name, lists in steps.items():

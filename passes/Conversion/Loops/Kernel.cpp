@@ -15,6 +15,10 @@ using namespace mlir;
 using namespace mlir::bcr;
 using namespace mlir::bcr::loops;
 
+/// Bytes of indices per byte of values that are aimed at. What follows the
+/// steps, positions of groups mostly, takes about the rest to a tenth.
+static constexpr double kMaxIndexShare = 0.085;
+
 /// f32 of a cache line of the processors we know.
 static constexpr int64_t kCacheLine = 16;
 
@@ -30,43 +34,55 @@ PlanConstants::PlanConstants(Emitter &emitter, LayerOpInterface layer,
                              ElementsAttr valueList)
     : plan(plan) {
   int64_t bytes = 0;
+  auto makeList = [&](StringRef name, ArrayRef<int32_t> list) {
+    IndexList result(emitter, name, list);
+    bytes += result.getBytes();
+    return result;
+  };
   auto makeGlobal = [&](StringRef name, ArrayRef<int32_t> list) {
-    if (list.empty())
-      return Value();
-    bytes += static_cast<int64_t>(list.size()) *
-             getIndexWidth(*llvm::max_element(list));
-    return emitter.indexGlobal(name, list);
+    bytes += getListBytes(list);
+    return list.empty() ? Value() : emitter.indexGlobal(name, list);
+  };
+  auto narrow = [](ArrayRef<int64_t> list) {
+    return std::vector<int32_t>(list.begin(), list.end());
   };
   if (!plan.groups.empty()) {
     values = emitter.global("values", valueList);
-    rows = makeGlobal("rows", plan.rows);
-    groupColumns = makeGlobal("group_columns",
-                              std::vector<int32_t>(plan.columnBegins.begin(),
-                                                   plan.columnBegins.end()));
+    rows = makeList("rows", plan.rows);
     std::vector<int32_t> columnOffsets;
     columnOffsets.reserve(plan.columns.size());
     for (int32_t column : plan.columns)
       columnOffsets.push_back(offsets[column]);
-    ColumnCode code = encodeColumns(columnOffsets, plan.columnBegins);
+    int64_t valueBytes =
+        4 * cast<MemRefType>(values.getType()).getNumElements();
+    ColumnCode code = encodeColumns(
+        columnOffsets, plan.columnBegins,
+        static_cast<int64_t>(kMaxIndexShare * valueBytes) - bytes);
     // The kernels look one step ahead.
     if (!code.entries.empty())
       code.entries.push_back(0);
     steps = makeGlobal("steps", code.entries);
     stepTable = makeGlobal("step_table", code.table);
-    origins = makeGlobal("origins", code.origins);
+    origins = makeList("origins", code.origins);
     stepScale = code.scale;
     origin = code.origin;
+    if (code.runBegins.empty()) {
+      groupColumns = makeList("group_columns", narrow(plan.columnBegins));
+    } else {
+      runColumns = makeList("run_columns", narrow(code.runBegins));
+      groupRuns = makeList("group_runs", code.groupRuns);
+    }
     if (llvm::any_of(plan.groups, [](const KernelGroup &group) {
           return group.convGroup != 0;
         })) {
       std::vector<int32_t> list;
       for (const KernelGroup &group : plan.groups)
         list.push_back(static_cast<int32_t>(group.convGroup));
-      convGroups = makeGlobal("group_channels", list);
+      convGroups = makeList("group_channels", list);
     }
   }
-  accumulated = makeGlobal("accumulated_rows", plan.accumulated);
-  empty = makeGlobal("empty_rows", plan.empty);
+  accumulated = makeList("accumulated_rows", plan.accumulated);
+  empty = makeList("empty_rows", plan.empty);
   if (plan.getNumChunks() > 1) {
     std::vector<int32_t> list;
     auto append = [&](ArrayRef<int64_t> items) {
@@ -76,19 +92,18 @@ PlanConstants::PlanConstants(Emitter &emitter, LayerOpInterface layer,
       append(entry.bounds);
     append(plan.accumulatedBounds);
     append(plan.emptyBounds);
-    bounds = makeGlobal("chunks", list);
+    bounds = makeList("chunks", list);
   }
   if (plan.getNumChunks() != plan.getNumThreads() && plan.getNumThreads() > 1)
-    units = makeGlobal("threads", std::vector<int32_t>(plan.chunkUnits.begin(),
-                                                       plan.chunkUnits.end()));
+    units = makeList("threads", narrow(plan.chunkUnits));
   setLayerInfo(layer, "index_bytes", emitter.getI64IntegerAttr(bytes));
 }
 
 Value PlanConstants::getRow(Emitter &emitter, const KernelClass &entry,
                             const GroupValues &group, Value r) const {
   if (entry.consecutive)
-    return emitter.add(emitter.loadIndex(rows, group.rowBegin), r);
-  return emitter.loadIndex(rows, emitter.add(group.rowBegin, r));
+    return emitter.add(rows.load(emitter, group.rowBegin), r);
+  return rows.load(emitter, emitter.add(group.rowBegin, r));
 }
 
 Value PlanConstants::addStep(Emitter &emitter, Value offset, Value k) const {
@@ -98,6 +113,14 @@ Value PlanConstants::addStep(Emitter &emitter, Value offset, Value k) const {
   if (stepTable)
     return emitter.add(offset, emitter.loadIndex(stepTable, step));
   return emitter.add(offset, emitter.mul(step, stepScale));
+}
+
+Value PlanConstants::getOrigin(Emitter &emitter, Value number) const {
+  Value constant = emitter.index(origin * stepScale);
+  if (!origins)
+    return constant;
+  return emitter.add(emitter.mul(origins.load(emitter, number), stepScale),
+                     constant);
 }
 
 void PlanConstants::prefetchLines(Emitter &emitter, Value weights,
@@ -118,10 +141,12 @@ SmallVector<Value> PlanConstants::reduceColumns(
       4 * cast<MemRefType>(values.getType()).getNumElements() >= kStreamBytes;
   // The value of row r of column k is at k * height + bias + r.
   int64_t bias = entry.valueBegin - entry.columnBegin * entry.height;
-  auto run = [&](Value begin, Value end, int64_t columns,
-                 SmallVector<Value> carried) {
-    int64_t perColumn = (carried.size() - 1) / columns;
-    return emitter.reduce(
+  auto walk = [&](Value begin, Value end, int64_t columns, Value offset,
+                  MutableArrayRef<Value> walked) {
+    SmallVector<Value> carried = {offset};
+    llvm::append_range(carried, walked);
+    int64_t perColumn = static_cast<int64_t>(walked.size()) / columns;
+    carried = emitter.reduce(
         begin, end, columns, carried, [&](Value k, ValueRange before) {
           SmallVector<Value> next(before);
           for (int64_t u = 0; u < columns; ++u) {
@@ -136,29 +161,51 @@ SmallVector<Value> PlanConstants::reduceColumns(
           }
           return next;
         });
+    llvm::copy(ArrayRef(carried).drop_front(), walked.begin());
+    return carried[0];
   };
-  SmallVector<Value> carried = {emitter.add(base, group.firstOffset)};
-  llvm::append_range(carried, sums);
-  Value begin = group.columnBegin;
-  if (unroll > 1) {
-    for (int64_t u = 1; u < unroll; ++u)
-      for (Value sum : sums)
-        carried.push_back(emitter.zero(sum.getType()));
-    Value whole = emitter.mul(
-        emitter.div(emitter.sub(group.columnEnd, begin), unroll), unroll);
-    Value end = emitter.add(begin, whole);
-    carried = run(begin, end, unroll, carried);
-    size_t count = sums.size();
-    for (size_t i = 0; i < count; ++i)
-      for (int64_t u = 1; u < unroll; ++u)
-        carried[1 + i] = arith::AddFOp::create(emitter, carried[1 + i],
-                                               carried[1 + u * count + i]);
-    carried.truncate(1 + count);
-    begin = end;
+  size_t count = sums.size();
+  SmallVector<Value> partial(sums);
+  for (int64_t u = 1; u < unroll; ++u)
+    for (Value sum : sums)
+      partial.push_back(emitter.zero(sum.getType()));
+  auto walkRun = [&](Value begin, Value end, Value offset,
+                     MutableArrayRef<Value> walked) {
+    if (unroll > 1) {
+      Value whole =
+          emitter.mul(emitter.div(emitter.sub(end, begin), unroll), unroll);
+      Value middle = emitter.add(begin, whole);
+      offset = walk(begin, middle, unroll, offset, walked);
+      begin = middle;
+    }
+    walk(begin, end, 1, offset, walked.take_front(count));
+  };
+  if (runColumns) {
+    // A run begins where the one before ends.
+    SmallVector<Value> carried = {runColumns.load(emitter, group.runBegin)};
+    llvm::append_range(carried, partial);
+    carried =
+        emitter.reduce(group.runBegin, group.runEnd, 1, carried,
+                       [&](Value run, ValueRange before) {
+                         SmallVector<Value> next(before);
+                         next[0] =
+                             runColumns.load(emitter, emitter.add(run, 1));
+                         walkRun(before[0], next[0],
+                                 emitter.add(base, getOrigin(emitter, run)),
+                                 MutableArrayRef(next).drop_front());
+                         return next;
+                       });
+    llvm::copy(ArrayRef(carried).drop_front(), partial.begin());
+  } else {
+    walkRun(group.columnBegin, group.columnEnd,
+            emitter.add(base, group.firstOffset), partial);
   }
-  SmallVector<Value> result = run(begin, group.columnEnd, 1, carried);
-  result.erase(result.begin());
-  return result;
+  for (size_t i = 0; i < count; ++i)
+    for (int64_t u = 1; u < unroll; ++u)
+      partial[i] =
+          arith::AddFOp::create(emitter, partial[i], partial[u * count + i]);
+  partial.truncate(count);
+  return partial;
 }
 
 std::pair<Value, Value> PlanConstants::getBounds(Emitter &emitter,
@@ -168,8 +215,8 @@ std::pair<Value, Value> PlanConstants::getBounds(Emitter &emitter,
   if (!bounds)
     return {emitter.index(known[0]), emitter.index(known[1])};
   int64_t base = list * (plan.getNumChunks() + 1);
-  return {emitter.loadIndex(bounds, emitter.add(chunk, base)),
-          emitter.loadIndex(bounds, emitter.add(chunk, base + 1))};
+  return {bounds.load(emitter, emitter.add(chunk, base)),
+          bounds.load(emitter, emitter.add(chunk, base + 1))};
 }
 
 void PlanConstants::forEachGroup(
@@ -182,15 +229,17 @@ void PlanConstants::forEachGroup(
     fields.rowBegin = emitter.add(emitter.mul(group, entry.getListedRows()),
                                   entry.rowBegin - entry.bounds.front() *
                                                        entry.getListedRows());
-    fields.columnBegin = emitter.loadIndex(groupColumns, group);
-    fields.columnEnd = emitter.loadIndex(groupColumns, emitter.add(group, 1));
-    Value begin = emitter.index(origin * stepScale);
-    if (origins)
-      begin = emitter.add(
-          emitter.mul(emitter.loadIndex(origins, group), stepScale), begin);
-    fields.firstOffset = addStep(emitter, begin, fields.columnBegin);
+    if (runColumns) {
+      fields.runBegin = groupRuns.load(emitter, group);
+      fields.runEnd = groupRuns.load(emitter, emitter.add(group, 1));
+    } else {
+      fields.columnBegin = groupColumns.load(emitter, group);
+      fields.columnEnd = groupColumns.load(emitter, emitter.add(group, 1));
+      fields.firstOffset =
+          addStep(emitter, getOrigin(emitter, group), fields.columnBegin);
+    }
     fields.convGroup =
-        convGroups ? emitter.loadIndex(convGroups, group) : emitter.index(0);
+        convGroups ? convGroups.load(emitter, group) : emitter.index(0);
     body(fields);
   });
 }
@@ -203,8 +252,8 @@ void PlanConstants::forEachChunk(
   if (!units)
     return emitter.loop(emitter.index(0), emitter.index(plan.getNumChunks()), 1,
                         body);
-  emitter.loop(emitter.loadIndex(units, thread),
-               emitter.loadIndex(units, emitter.add(thread, 1)), 1, body);
+  emitter.loop(units.load(emitter, thread),
+               units.load(emitter, emitter.add(thread, 1)), 1, body);
 }
 
 void PlanConstants::forEachAccumulated(
@@ -216,8 +265,7 @@ void PlanConstants::forEachAccumulated(
       getBounds(emitter, plan.accumulatedBounds, plan.classes.size(), chunk);
   Value first = begin;
   emitter.loop(begin, end, 1, [&](Value position) {
-    body(emitter.sub(position, first),
-         emitter.loadIndex(accumulated, position));
+    body(emitter.sub(position, first), accumulated.load(emitter, position));
   });
 }
 
@@ -228,9 +276,8 @@ void PlanConstants::forEachEmpty(
     return;
   auto [begin, end] =
       getBounds(emitter, plan.emptyBounds, plan.classes.size() + 1, chunk);
-  emitter.loop(begin, end, 1, [&](Value position) {
-    body(emitter.loadIndex(empty, position));
-  });
+  emitter.loop(begin, end, 1,
+               [&](Value position) { body(empty.load(emitter, position)); });
 }
 
 FailureOr<KernelPlan>

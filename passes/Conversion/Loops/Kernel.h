@@ -7,7 +7,7 @@
 #ifndef BCR_PASSES_CONVERSION_LOOPS_KERNEL_H
 #define BCR_PASSES_CONVERSION_LOOPS_KERNEL_H
 
-#include "passes/Conversion/Loops/Emitter.h"
+#include "passes/Conversion/Loops/IndexList.h"
 #include "passes/Conversion/Loops/Plan.h"
 
 namespace mlir::bcr::loops {
@@ -16,10 +16,10 @@ namespace mlir::bcr::loops {
 struct GroupValues {
   /// Position in the list of rows.
   Value rowBegin;
-  Value columnBegin;
-  Value columnEnd;
-  /// Input offset of its first column.
-  Value firstOffset;
+  /// Its columns, and the input offset of the first one; or its runs of
+  /// columns.
+  Value columnBegin, columnEnd, firstOffset;
+  Value runBegin, runEnd;
   Value convGroup;
 };
 
@@ -76,13 +76,18 @@ private:
   /// The offset of the next column, whose step is entry `k`.
   Value addStep(Emitter &emitter, Value offset, Value k) const;
 
+  /// Where group or run `number` begins.
+  Value getOrigin(Emitter &emitter, Value number) const;
+
   const KernelPlan &plan;
-  Value values, rows;
+  Value values;
+  IndexList rows;
   /// See ColumnCode.
-  Value steps, stepTable, origins;
+  Value steps, stepTable;
+  IndexList origins, runColumns, groupRuns;
   int64_t stepScale = 1, origin = 0;
-  Value groupColumns, convGroups;
-  Value accumulated, empty, bounds, units;
+  IndexList groupColumns, convGroups;
+  IndexList accumulated, empty, bounds, units;
 };
 
 /// Plans the groups of `weights`. `values` becomes what the kernel reads. Fails
