@@ -178,10 +178,6 @@ static void buildLLVM(OpPassManager &manager, const Configuration &config) {
     manager.addPass(createBCRLowerParallelPass(parallel));
   }
   OpPassManager &blocks = manager.nest<func::FuncOp>();
-  // Folds the scopes around OpenMP's bodies: they may hold one block only, and
-  // loops are about to become several.
-  if (config.threads > 1)
-    blocks.addPass(createCanonicalizerPass());
   blocks.addPass(createSCFToControlFlowPass());
   blocks.addPass(createConvertVectorToLLVMPass());
   blocks.addPass(createConvertMathToLLVMPass());

@@ -14,6 +14,7 @@ import typer
 
 import bcr
 from bcr.errors import BCRError, BCRWarning
+from bcr.memory import peak_memory, reset_peak_memory
 from bcr.tables import NUMBER, TEXT, bytes_text, render, time_text
 
 app = typer.Typer(
@@ -157,8 +158,10 @@ def bench(
     repeats: Annotated[int, typer.Option(help="timed calls, after a warm-up", min=1)] = 50,
     batch: Annotated[int, typer.Option(help="size of dynamic dimensions", min=1)] = 1,
 ) -> None:
-    """Time a compiled model on random inputs, layer by layer."""
+    """Time a compiled model on random inputs, layer by layer, and show the memory it takes."""
     executable = bcr.load(model)
+    # Reading the file is not running the model.
+    reset_peak_memory()
     inputs = _random_inputs(executable, batch)
     # The model may take nested containers; a run on flat tensors needs them rebuilt.
     args, kwargs = _rebuild(executable.program.signature.in_spec, inputs)
@@ -171,8 +174,16 @@ def bench(
         times.append(time.perf_counter() - begin)
     times.sort()
     row = [time_text(t) for t in (statistics.median(times), times[0], times[int(0.9 * repeats)])]
+    constants, arena = executable.program.pool.size, executable.program.arena.bytes
+    peak = peak_memory()
     columns = [("median", NUMBER), ("fastest", NUMBER), ("90th percentile", NUMBER)]
     print(render(f"{model}: {repeats} calls", columns, [row]))
+    sizes = [bytes_text(size) for size in (constants, arena, constants + arena)]
+    columns = [("constants", NUMBER), ("arena", NUMBER), ("together", NUMBER)]
+    if peak is not None:
+        columns.append(("process while it runs, with Python", NUMBER))
+        sizes.append(bytes_text(peak))
+    print(render("Memory", columns, [sizes]))
     print(executable.profile(*args, repeats=min(repeats, 30), **kwargs))
 
 

@@ -39,7 +39,7 @@ def test_compile_inspect_bench(exported, tmp_path):
         assert word in done.stdout
     done = bcr("bench", output, "--repeats", 5)
     assert done.returncode == 0, done.stderr
-    for word in ("median", "body", "GFLOP/s"):
+    for word in ("median", "body", "GFLOP/s", "Memory", "arena"):
         assert word in done.stdout
 
 
