@@ -473,6 +473,13 @@ def emit(
         IRError: the module cannot be translated.
     """
 
+def emit_spirv(module: Module) -> bytes:
+    """Return the kernels of a module that `bcr-to-spirv` lowered as a SPIR-V binary.
+
+    Raises:
+        IRError: the module has none, or SPIR-V cannot express it.
+    """
+
 def pool_size(module: Module) -> int:
     """Return the size in bytes of the pool of constants that `bcr.pool` describes."""
 

@@ -219,28 +219,33 @@ std::pair<Value, Value> PlanConstants::getBounds(Emitter &emitter,
           bounds.load(emitter, emitter.add(chunk, base + 1))};
 }
 
+GroupValues PlanConstants::getGroup(Emitter &emitter, const KernelClass &entry,
+                                    Value number) const {
+  GroupValues fields;
+  int64_t listed = entry.getListedRows();
+  fields.rowBegin = emitter.add(emitter.mul(number, listed),
+                                entry.rowBegin - entry.bounds.front() * listed);
+  if (runColumns) {
+    fields.runBegin = groupRuns.load(emitter, number);
+    fields.runEnd = groupRuns.load(emitter, emitter.add(number, 1));
+  } else {
+    fields.columnBegin = groupColumns.load(emitter, number);
+    fields.columnEnd = groupColumns.load(emitter, emitter.add(number, 1));
+    fields.firstOffset =
+        addStep(emitter, getOrigin(emitter, number), fields.columnBegin);
+  }
+  fields.convGroup =
+      convGroups ? convGroups.load(emitter, number) : emitter.index(0);
+  return fields;
+}
+
 void PlanConstants::forEachGroup(
     Emitter &emitter, size_t classIndex, Value chunk,
     llvm::function_ref<void(const GroupValues &)> body) const {
   const KernelClass &entry = plan.classes[classIndex];
   auto [begin, end] = getBounds(emitter, entry.bounds, classIndex, chunk);
   emitter.loop(begin, end, 1, [&](Value group) {
-    GroupValues fields;
-    fields.rowBegin = emitter.add(emitter.mul(group, entry.getListedRows()),
-                                  entry.rowBegin - entry.bounds.front() *
-                                                       entry.getListedRows());
-    if (runColumns) {
-      fields.runBegin = groupRuns.load(emitter, group);
-      fields.runEnd = groupRuns.load(emitter, emitter.add(group, 1));
-    } else {
-      fields.columnBegin = groupColumns.load(emitter, group);
-      fields.columnEnd = groupColumns.load(emitter, emitter.add(group, 1));
-      fields.firstOffset =
-          addStep(emitter, getOrigin(emitter, group), fields.columnBegin);
-    }
-    fields.convGroup =
-        convGroups ? convGroups.load(emitter, group) : emitter.index(0);
-    body(fields);
+    body(getGroup(emitter, entry, group));
   });
 }
 

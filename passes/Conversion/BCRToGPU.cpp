@@ -1,0 +1,134 @@
+//===- BCRToGPU.cpp - convert-bcr-to-gpu ----------------------------------===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "passes/Conversion/GPU/Kernels.h"
+#include "passes/Passes.h"
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Math/IR/Math.h"
+#include "mlir/Dialect/MemRef/IR/MemRef.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
+#include "mlir/Dialect/Vector/IR/VectorOps.h"
+
+namespace mlir::bcr {
+#define GEN_PASS_DEF_CONVERTBCRTOGPUPASS
+#include "passes/Passes.h.inc"
+} // namespace mlir::bcr
+
+using namespace mlir;
+using namespace mlir::bcr;
+using namespace mlir::bcr::gpu_kernels;
+
+/// Rows of a work-item of a convolution that has no schedule.
+static constexpr int64_t kDefaultHeight = 8;
+
+/// Says which operand of `op` is not of known layout.
+static LogicalResult checkLayouts(Operation *op, ValueRange operands) {
+  for (Value operand : operands) {
+    if (!operand)
+      continue;
+    if (!isa<MemRefType>(operand.getType()))
+      return op->emitOpError("is on tensors; bufferize it before "
+                             "convert-bcr-to-gpu");
+    if (failed(getKnownStrides(operand)))
+      return op->emitOpError("has an operand of type ")
+             << operand.getType()
+             << "; kernels for a GPU need shapes and layouts that are known "
+                "when the model is compiled";
+  }
+  return success();
+}
+
+namespace {
+struct ConvertBCRToGPUPass
+    : public mlir::bcr::impl::ConvertBCRToGPUPassBase<ConvertBCRToGPUPass> {
+  using ConvertBCRToGPUPassBase::ConvertBCRToGPUPassBase;
+
+  LogicalResult convert(LayerOpInterface layer, SymbolTable &symbols);
+  LogicalResult convert(Pool2DOp pool, SymbolTable &symbols);
+  void runOnOperation() override;
+};
+} // namespace
+
+LogicalResult ConvertBCRToGPUPass::convert(LayerOpInterface layer,
+                                           SymbolTable &symbols) {
+  Operation *op = layer;
+  if (failed(checkLayouts(op, {layer.getInput(), layer.getInit(),
+                               layer.getResidual()})))
+    return failure();
+  auto weights = layer.getWeight().getDefiningOp<ConstantOp>();
+  if (!weights)
+    return op->emitOpError("has weights that are not packed; run bcr-tile "
+                           "before bufferization");
+  auto type = cast<MemRefType>(layer.getInit().getType());
+  Value padded;
+  if (type.getNumElements() > 0) {
+    Emitter emitter(layer, symbols, {});
+    KernelOptions options{weightVector};
+    LogicalResult emitted = success();
+    if (auto conv = dyn_cast<Conv2DOp>(op)) {
+      ScheduleAttr schedule = layer.getScheduleAttr();
+      bool pixels = schedule && schedule.getKernel() == KernelKind::Pixels;
+      if (llvm::any_of(conv.getPadding(), [](int64_t p) { return p > 0; }) ||
+          getKnownStrides(conv.getInput())->back() != 1) {
+        padded = emitPadding(conv, emitter);
+        ++numPadded;
+      }
+      emitted = emitConv(conv, weights,
+                         pixels ? schedule.getHeight() : kDefaultHeight,
+                         options, emitter);
+    } else {
+      emitted = emitMatmul(cast<MatmulOp>(op), weights, emitter);
+    }
+    if (failed(emitted))
+      return failure();
+    if (padded)
+      emitter.deallocate(padded);
+  }
+  ++numLayers;
+  op->erase();
+  if (weights->use_empty())
+    weights->erase();
+  return success();
+}
+
+LogicalResult ConvertBCRToGPUPass::convert(Pool2DOp pool,
+                                           SymbolTable &symbols) {
+  if (failed(checkLayouts(pool, {pool.getInput(), pool.getInit()})))
+    return failure();
+  if (cast<MemRefType>(pool.getInit().getType()).getNumElements() > 0) {
+    Emitter emitter(pool, "pool", symbols, {});
+    emitPool(pool, emitter);
+    ++numLayers;
+  }
+  pool->erase();
+  return success();
+}
+
+void ConvertBCRToGPUPass::runOnOperation() {
+  if (weightVector != 1 && weightVector != 4) {
+    getOperation().emitError("convert-bcr-to-gpu: 'weight-vector' is 1 or 4");
+    return signalPassFailure();
+  }
+  SymbolTable symbols(getOperation());
+  SmallVector<LayerOpInterface> layers;
+  getOperation().walk([&](LayerOpInterface layer) { layers.push_back(layer); });
+  for (LayerOpInterface layer : layers)
+    if (failed(convert(layer, symbols)))
+      return signalPassFailure();
+  SmallVector<Pool2DOp> poolings;
+  getOperation().walk([&](Pool2DOp pool) { poolings.push_back(pool); });
+  for (Pool2DOp pool : poolings)
+    if (failed(convert(pool, symbols)))
+      return signalPassFailure();
+  SmallVector<ConstantOp> unused;
+  getOperation().walk([&](ConstantOp op) {
+    if (op->use_empty())
+      unused.push_back(op);
+  });
+  for (ConstantOp op : unused)
+    op->erase();
+}

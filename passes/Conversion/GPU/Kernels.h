@@ -1,0 +1,42 @@
+//===- Kernels.h - Layers as kernels ---------------------------*- C++ -*-===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef BCR_PASSES_CONVERSION_GPU_KERNELS_H
+#define BCR_PASSES_CONVERSION_GPU_KERNELS_H
+
+#include "passes/Conversion/GPU/Launch.h"
+
+namespace mlir::bcr::gpu_kernels {
+
+/// What the kernels are made for.
+struct KernelOptions {
+  /// Neighbouring weights that a work-item loads at once: 1 or 4.
+  int64_t weightVector = 1;
+};
+
+/// Emits the launches of a convolution of a known layout without padding, with
+/// `height` rows a work-item.
+LogicalResult emitConv(Conv2DOp op, ConstantOp weights, int64_t height,
+                       const KernelOptions &options, Emitter &emitter);
+
+/// Copies the input of a convolution into a buffer with the zeros of its
+/// padding, and lets the convolution read that. Returns the buffer.
+Value emitPadding(Conv2DOp op, Emitter &emitter);
+
+/// Emits the launches of a linear layer of a known number of samples.
+LogicalResult emitMatmul(MatmulOp op, ConstantOp weights, Emitter &emitter);
+
+/// Emits the launch of a pooling.
+void emitPool(Pool2DOp op, Emitter &emitter);
+
+/// Loads `count` weights from `first` on, `options.weightVector` at a time
+/// where they divide the count.
+SmallVector<Value> loadWeights(Emitter &emitter, const KernelOptions &options,
+                               Value values, Value first, int64_t count);
+
+} // namespace mlir::bcr::gpu_kernels
+
+#endif // BCR_PASSES_CONVERSION_GPU_KERNELS_H
