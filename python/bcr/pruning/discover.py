@@ -12,6 +12,7 @@ from bcr.errors import ConfigError
 from bcr.pruning.config import LayerConfig, PruneConfig
 from bcr.pruning.layer import PRUNABLE, Layer, shown, weight_parameter
 from bcr.pruning.scheme_names import BLOCKED
+from bcr.pruning.schemes.registry import scheme_of
 from bcr.pruning.suggest import did_you_mean
 
 _PRUNABLE_NAMES = tuple(kind.__name__ for kind in PRUNABLE)
@@ -55,7 +56,7 @@ def survey(model: nn.Module, config: PruneConfig) -> Survey:
     _check_modules(config, names)
 
     found = Survey()
-    too_small: list[str] = []
+    wrong = _Wrong()
     done: set[int] = set()
     users = _users(names)
     for name, module in names.items():
@@ -76,21 +77,40 @@ def survey(model: nn.Module, config: PruneConfig) -> Survey:
             continue
         if owners[0] != name:
             continue
-        layer = _fitted(name, module, settings, shared, too_small)
-        if layer is None:
-            reason = f"smaller than its block {_times(settings.block)} (oversize='dense')"
-            found.skipped.append(Skipped(name, module, reason))
-        else:
+        layer = _fitted(name, module, settings, shared, wrong)
+        if isinstance(layer, Layer):
             found.layers.append(layer)
-    if too_small:
-        raise ConfigError(
-            "a block is larger than its layer: "
-            + "; ".join(too_small)
-            + ". Give these layers a smaller block in modules={name: {'block': ...}}, leave them "
-            "dense with modules={name: None}, or set oversize='clip' (cut the block to the layer) "
-            "or oversize='dense' (leave such layers dense)"
-        )
+        else:
+            found.skipped.append(Skipped(name, module, layer))
+    wrong.check()
     return found
+
+
+@dataclass
+class _Wrong:
+    """Layers that the configuration does not fit, to be told all at once."""
+
+    refused: list[str] = field(default_factory=list)
+    too_small: list[str] = field(default_factory=list)
+
+    def check(self) -> None:
+        """Raise `ConfigError` if there is one."""
+        if self.refused:
+            raise ConfigError(
+                "a scheme does not apply to its layer: "
+                + "; ".join(self.refused)
+                + ". Give these layers another scheme in modules={name: {'scheme': ...}}, leave "
+                "them dense with modules={name: None}, or name in fallback= the scheme that such "
+                "layers take ('dense' leaves them dense)"
+            )
+        if self.too_small:
+            raise ConfigError(
+                "a block is larger than its layer: "
+                + "; ".join(self.too_small)
+                + ". Give these layers a smaller block in modules={name: {'block': ...}}, leave "
+                "them dense with modules={name: None}, or set oversize='clip' (cut the block to "
+                "the layer) or oversize='dense' (leave such layers dense)"
+            )
 
 
 def _check_types(config: PruneConfig, names: dict[str, nn.Module]) -> None:
@@ -164,22 +184,32 @@ def _reason_for_dense(
 
 
 def _fitted(
-    name: str, module: nn.Module, settings: LayerConfig, shared: list[str], too_small: list[str]
-) -> Layer | None:
-    """The layer with its block fitted, None to leave it dense; adds to `too_small`."""
+    name: str, module: nn.Module, settings: LayerConfig, shared: list[str], wrong: _Wrong
+) -> Layer | str:
+    """The layer with its scheme and block fitted, or why to leave it dense; adds to `wrong`."""
     weight = weight_parameter(module, name)
     shape = (weight.shape[0], weight[0].numel())
     notes = [f"shared with {n!r}" for n in shared if n != name]
     if not weight.requires_grad:
         notes.append("frozen")
+    form = Layer(name, module, settings).form
+    refusal = scheme_of(settings.scheme).refusal(form)
+    if refusal and settings.fallback == "dense":
+        return f"{refusal} (fallback='dense')"
+    if refusal and (settings.fallback == "error" or scheme_of(settings.fallback).refusal(form)):
+        wrong.refused.append(f"{shown(name)}: {refusal}")
+        return refusal
+    if refusal:
+        notes.append(f"{settings.fallback} because {refusal}")
+        settings = settings.with_fallback()
     block = settings.block
     if settings.scheme not in BLOCKED:
         block = "matrix"
     if block != "matrix" and (block[0] > shape[0] or block[1] > shape[1]):
         if settings.oversize == "dense":
-            return None
+            return f"smaller than its block {_times(block)} (oversize='dense')"
         if settings.oversize == "error":
-            too_small.append(f"{shown(name)} is {_times(shape)}, its block {_times(block)}")
+            wrong.too_small.append(f"{shown(name)} is {_times(shape)}, its block {_times(block)}")
         clipped = (min(block[0], shape[0]), min(block[1], shape[1]))
         notes.append(f"block clipped from {_times(block)}")
         settings = dataclasses.replace(settings, block=clipped)
