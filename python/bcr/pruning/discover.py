@@ -13,7 +13,8 @@ from bcr.pruning.config import LayerConfig, PruneConfig
 from bcr.pruning.layer import PRUNABLE, Layer, shown, weight_parameter
 from bcr.pruning.scheme_names import BLOCKED
 from bcr.pruning.schemes.registry import scheme_of
-from bcr.pruning.suggest import did_you_mean
+from bcr.pruning.sharing import memory_users, raw_weight, users_of
+from bcr.pruning.suggest import did_you_mean, listed
 
 _PRUNABLE_NAMES = tuple(kind.__name__ for kind in PRUNABLE)
 
@@ -47,9 +48,10 @@ def survey(model: nn.Module, config: PruneConfig) -> Survey:
     neither list.
 
     Raises:
-        ConfigError: a name or a type in `config` is not in the model or cannot be pruned, a block
-            does not fit its layer, or modules that share weights ask for different things. The
-            message lists every offending layer.
+        ConfigError: a name or a type in `config` is not in the model or cannot be pruned, a scheme
+            or a block does not fit its layer, a weight is frozen or used by a module of another
+            kind without an entry of its own, or modules that share weights ask for different
+            things. The message lists every offending layer.
     """
     names = dict(model.named_modules(remove_duplicate=False))
     _check_types(config, names)
@@ -58,7 +60,8 @@ def survey(model: nn.Module, config: PruneConfig) -> Survey:
     found = Survey()
     wrong = _Wrong()
     done: set[int] = set()
-    users = _users(names)
+    users = users_of(names)
+    memory = memory_users(names)
     for name, module in names.items():
         if id(module) in done:
             continue
@@ -68,15 +71,18 @@ def survey(model: nn.Module, config: PruneConfig) -> Survey:
             if other.weights:
                 found.skipped.append(other)
             continue
-        shared = users.get(id(_raw_weight(module)), [name])
+        shared = users.get(id(raw_weight(module)), [name])
         owners = [n for n in shared if isinstance(names[n], PRUNABLE)]
         settings = _agreed(config, names, owners)
-        reason = _reason_for_dense(name, module, settings, config, names, shared)
+        reason = _reason_for_dense(name, module, settings, config, names, shared, wrong)
         if settings is None or reason:
             found.skipped.append(Skipped(name, module, reason))
             continue
         if owners[0] != name:
             continue
+        overlapping = memory.get(id(raw_weight(module)), [])
+        if overlapping:
+            wrong.shared.append(f"{shown(name)} shares its memory with {listed(overlapping)}")
         layer = _fitted(name, module, settings, shared, wrong)
         if isinstance(layer, Layer):
             found.layers.append(layer)
@@ -90,11 +96,28 @@ def survey(model: nn.Module, config: PruneConfig) -> Survey:
 class _Wrong:
     """Layers that the configuration does not fit, to be told all at once."""
 
+    frozen: list[str] = field(default_factory=list)
+    shared: list[str] = field(default_factory=list)
     refused: list[str] = field(default_factory=list)
     too_small: list[str] = field(default_factory=list)
 
     def check(self) -> None:
         """Raise `ConfigError` if there is one."""
+        remedy = (
+            "An entry of its own in modules={name: {}} prunes such a layer all the same, "
+            "modules={name: None} leaves it dense"
+        )
+        if self.frozen:
+            raise ConfigError(
+                f"these modules are frozen (requires_grad=False): {listed(self.frozen)}. No "
+                f"training would make up for what pruning takes from them. {remedy}"
+            )
+        if self.shared:
+            raise ConfigError(
+                f"a weight to prune is used by other modules too: {'; '.join(self.shared)}. "
+                f"Pruning it changes them. {remedy}; parameters that are views of one memory "
+                "cannot be pruned before they are made one parameter or clones"
+            )
         if self.refused:
             raise ConfigError(
                 "a scheme does not apply to its layer: "
@@ -165,8 +188,9 @@ def _reason_for_dense(
     config: PruneConfig,
     names: dict[str, nn.Module],
     shared: list[str],
+    wrong: _Wrong,
 ) -> str:
-    """Why a prunable layer stays dense; empty if it does not."""
+    """Why a prunable layer stays dense; empty if it does not. Adds to `wrong`."""
     if settings is None:
         return "left dense by the configuration"
     weight = weight_parameter(module, name)
@@ -174,12 +198,15 @@ def _reason_for_dense(
         return "has no weights"
     if any(config.modules.get(n) is not None for n in shared):
         return ""
-    others = [n for n in shared if not isinstance(names[n], PRUNABLE)]
-    if others:
-        return f"shares its weights with {others[0]!r}: name this layer in modules= to prune both"
     groups = getattr(module, "groups", 1)
     if groups > 1 and groups == getattr(module, "in_channels", None):
         return "depthwise: name it in modules= to prune it"
+    others = [n for n in shared if not isinstance(names[n], PRUNABLE)]
+    if others:
+        kinds = listed(f"{n} ({type(names[n]).__name__})" for n in others)
+        wrong.shared.append(f"{shown(name)} shares it with {kinds}")
+    if not weight.requires_grad:
+        wrong.frozen.append(name or "(the model itself)")
     return ""
 
 
@@ -218,17 +245,3 @@ def _fitted(
 
 def _times(extents: tuple[int, int] | str) -> str:
     return extents if isinstance(extents, str) else f"{extents[0]}x{extents[1]}"
-
-
-def _raw_weight(module: nn.Module) -> nn.Parameter | None:
-    return module._parameters.get("weight", module._parameters.get("weight_orig"))
-
-
-def _users(names: dict[str, nn.Module]) -> dict[int, list[str]]:
-    """Names of the modules that hold each parameter directly, by the parameter's identity."""
-    users: dict[int, list[str]] = {}
-    for name, module in names.items():
-        for parameter in module._parameters.values():
-            if parameter is not None:
-                users.setdefault(id(parameter), []).append(name)
-    return users
