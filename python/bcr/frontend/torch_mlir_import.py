@@ -26,6 +26,7 @@ from torch_mlir.passmanager import PassManager
 from bcr.errors import UnsupportedError
 from bcr.frontend.checks import check_finite
 from bcr.frontend.locations import line_of, module_of
+from bcr.frontend.lowering_error import LoweringError
 from bcr.frontend.ordered_loops import lower_tm_tensor
 from bcr.frontend.recurrence_calls import declare, describe
 from bcr.frontend.results import entry
@@ -45,10 +46,6 @@ _VERIFY = "torch-verify-linalg-on-tensors-backend-contract"
 _CLEAN_UP = "builtin.module(lower-affine,func.func(canonicalize,cse))"
 
 _DIALECTS = {"affine", "builtin", "func", "linalg", "tensor", "arith", "math", "scf", "cf"}
-
-
-class LoweringError(Exception):
-    """torch-mlir refused a module; the message is its first diagnostics."""
 
 
 def new_context() -> ir.Context:
@@ -261,10 +258,7 @@ def lower(module: ir.Module) -> None:
     _run(module, _TO_TORCH)
     _run(module, _linalg_pipeline(module))
     with module.context:
-        try:
-            left = lower_tm_tensor(module)
-        except NotImplementedError as error:
-            raise LoweringError(str(error)) from None
+        left = lower_tm_tensor(module)
     drop_unused_results(module)
     left += sorted(_foreign_operations(module) - set(left))
     if left:
