@@ -103,7 +103,7 @@ def test_exported_programs_are_not_unrolled_either():
     program = torch.export.export(model, (X,), strict=False)
     exe = bcr.compile(program, (X,))
     assert difference(exe, model, (X,)) <= ONE_STEP
-    assert [layer.op for layer in exe.report().layers] == ["matmul", "gru"] * 2
+    assert sorted(layer.op for layer in exe.report().layers) == ["gru", "gru", "matmul", "matmul"]
 
 
 def test_code_does_not_depend_on_the_number_of_steps():
