@@ -120,6 +120,25 @@ def test_models_pruned_by_torch():
     assert inspect(model) == report
 
 
+def test_weights_of_recurrent_modules():
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.GRU(32, 24, bidirectional=True))
+    torch_prune.l1_unstructured(model[0], "weight_hh_l0", 0.5)
+    torch_prune.ln_structured(model[0], "weight_ih_l0_reverse", 0.25, n=2, dim=0)
+    report = inspect(model)
+    assert {row.name: row.schemes[0] for row in report.rows} == {
+        "0.weight_ih_l0": "dense",
+        "0.weight_hh_l0": "unstructured",
+        "0.weight_ih_l0_reverse": "filter",
+        "0.weight_hh_l0_reverse": "dense",
+    }
+    assert report.rows[0].type == "GRU"
+    state = inspect(model.state_dict())
+    assert {(r.name, r.kept) for r in state.rows} == {(r.name, r.kept) for r in report.rows}
+    report = Pruner(model, PruneConfig(2, (8, 8), modules={"0.weight_hh_l0": None})).finalize()
+    assert report.layer("0.weight_ih_l0").mask.sum() == 72 * 32 / 2
+
+
 def test_shared_weights_are_looked_at_once():
     model = nn.Sequential(nn.Linear(8, 8), nn.Linear(8, 8))
     model[1].weight = model[0].weight

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,8 +14,13 @@ from torch import nn
 from bcr.errors import ConfigError
 from bcr.pruning.fit import BlockFit, fit_blocks, fit_schemes
 from bcr.pruning.layer import PRUNABLE, outer_mask, weight_parameter
+from bcr.pruning.recurrent import expand, kinds
 from bcr.pruning.suggest import did_you_mean
 from bcr.pruning.tracking import tracked
+
+_WEIGHT = re.compile(
+    r"(?P<whole>(?:(?P<module>.*)\.)?(?P<kind>weight(_[ih][hr](_l\d+(_reverse)?)?)?))(?P<orig>_orig)?"
+)
 
 
 @dataclass(frozen=True)
@@ -157,9 +163,9 @@ def inspect(model: nn.Module | torch.export.ExportedProgram | Mapping[str, Any])
     ``weight_mask`` of `torch.nn.utils.prune`. Nothing is changed.
 
     Args:
-        model: a module, of which the linear and convolutional layers are looked at; or an exported
-            program or a state dict, of which all tensors named ``...weight`` that have two or more
-            dimensions are.
+        model: a module, of which the linear, convolutional and recurrent layers are looked at; or
+            an exported program or a state dict, of which all tensors of two or more dimensions are
+            whose names end like those of such weights.
 
     Raises:
         ConfigError: `model` is none of these, or has no such weight.
@@ -177,7 +183,7 @@ def _weights_of(model: Any) -> Iterator[tuple[str, str, torch.Tensor, int]]:
     """Name, class, weight with its mask applied, and groups of each layer."""
     if isinstance(model, nn.Module):
         seen: set[int] = set()
-        for name, module in model.named_modules():
+        for name, module in expand(dict(model.named_modules())).items():
             if not isinstance(module, PRUNABLE):
                 continue
             parameter = weight_parameter(module, name)
@@ -187,7 +193,7 @@ def _weights_of(model: Any) -> Iterator[tuple[str, str, torch.Tensor, int]]:
             mask = outer_mask(module)
             weight = parameter.detach()
             weight = weight if mask is None else weight * mask
-            yield name, type(module).__name__, weight, int(getattr(module, "groups", 1))
+            yield name, kinds(module)[0], weight, int(getattr(module, "groups", 1))
         return
     state = model.state_dict if isinstance(model, torch.export.ExportedProgram) else model
     if not isinstance(state, Mapping):
@@ -196,14 +202,14 @@ def _weights_of(model: Any) -> Iterator[tuple[str, str, torch.Tensor, int]]:
             "state dict"
         )
     for key, tensor in state.items():
-        name, _, last = str(key).rpartition(".")
-        if last not in ("weight", "weight_orig") or not isinstance(tensor, torch.Tensor):
+        found = _WEIGHT.fullmatch(str(key))
+        if found is None or not isinstance(tensor, torch.Tensor):
             continue
         if tensor.dim() < 2 or tensor.numel() == 0 or not tensor.is_floating_point():
             continue
-        mask = state.get(f"{name}.weight_mask" if name else "weight_mask")
-        masked = tensor * mask if last == "weight_orig" and mask is not None else tensor
-        yield name, "", masked.detach(), 1
+        mask = state.get(f"{found['whole']}_mask") if found["orig"] else None
+        name = (found["module"] or "") if found["kind"] == "weight" else found["whole"]
+        yield name, "", (tensor if mask is None else tensor * mask).detach(), 1
 
 
 def _fit(name: str, kind: str, weight: torch.Tensor, groups: int) -> LayerFit:
