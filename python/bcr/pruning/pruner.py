@@ -65,7 +65,7 @@ class Pruner:
             layer.matrix()  # reports NaN and Inf now rather than after hours of training
         self._layers = found.layers
         self._skipped = found.skipped
-        self._method = method_class(config.method)(found.layers)
+        self._method = method_class(config.method)(found.layers, config.options)
         self._masks: dict[str, torch.Tensor] = {}
         self._report: PruneReport | None = None
 
@@ -81,11 +81,21 @@ class Pruner:
 
     @property
     def masks(self) -> dict[str, torch.Tensor]:
-        """Bool masks in the shape of the weights, True where kept; empty unless finalized."""
+        """Bool masks in the shape of the weights, True where kept: those held at present.
+
+        Empty before the first pruning, which most methods do in `finalize`.
+        """
         return dict(self._masks)
 
     def penalty(self) -> torch.Tensor:
-        """Return the scalar tensor to add to the loss; zero for one-shot pruning."""
+        """Return the scalar tensor to add to the loss.
+
+        It is zero for methods that need none, and for all after `finalize`. Where the loss of a
+        batch is summed from several parts (gradient accumulation), add it to each part before
+        dividing by their number.
+        """
+        if self._report is not None:
+            return torch.zeros((), device=next(self.model.parameters(), torch.empty(0)).device)
         return self._method.penalty()
 
     def step(self) -> None:
@@ -93,10 +103,14 @@ class Pruner:
         it every pruned weight is set to zero again.
         """
         if self._report is None:
-            self._method.step()
-            return
-        for layer in self._layers:
-            guard.zero(layer.module)
+            masks = self._method.step()
+            if masks is not None:
+                self._release()
+                self._hold(masks)
+                return
+        if self._masks:
+            for layer in self._layers:
+                guard.zero(layer.module)
 
     def finalize(self) -> PruneReport:
         """Set the pruned weights to zero and keep them there until `release`.
@@ -110,6 +124,7 @@ class Pruner:
         if self._report is None:
             masks = self._method.masks()
             report = self._describe(masks)
+            self._release()
             self._hold(masks)
             self._report = report
         self.step()
@@ -120,11 +135,14 @@ class Pruner:
 
         Afterwards `finalize` prunes anew.
         """
+        self._release()
+        self._report = None
+
+    def _release(self) -> None:
         for layer in self._layers:
             if layer.name in self._masks:
                 guard.release(layer.module)
         self._masks = {}
-        self._report = None
 
     def state_dict(self) -> dict[str, Any]:
         """Return all that a resumed run needs besides the model's own weights.
@@ -165,6 +183,7 @@ class Pruner:
         self._method.load_state_dict(state["method"])
         if masks:
             self._hold(masks)
+        if state["report"] is not None:
             self._report = PruneReport.from_dict(state["report"])
 
     def _describe(self, masks: Mapping[str, torch.Tensor]) -> PruneReport:
