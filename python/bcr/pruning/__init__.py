@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from bcr.pruning.config import LayerConfig, PruneConfig
-    from bcr.pruning.projection import bcr_mask, block_counts, project
     from bcr.pruning.pruner import Pruner
     from bcr.pruning.report import LayerRow, PruneReport
+    from bcr.pruning.schemes import bcr_mask, block_counts, project
 
 _LAZY = {
     "LayerConfig": "config",
@@ -21,9 +21,9 @@ _LAZY = {
     "PruneConfig": "config",
     "PruneReport": "report",
     "Pruner": "pruner",
-    "bcr_mask": "projection",
-    "block_counts": "projection",
-    "project": "projection",
+    "bcr_mask": "schemes",
+    "block_counts": "schemes",
+    "project": "schemes",
 }
 
 __all__ = [

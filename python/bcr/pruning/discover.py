@@ -11,6 +11,7 @@ from torch.nn.parameter import is_lazy
 from bcr.errors import ConfigError
 from bcr.pruning.config import LayerConfig, PruneConfig
 from bcr.pruning.layer import PRUNABLE, Layer, shown, weight_parameter
+from bcr.pruning.scheme_names import BLOCKED
 from bcr.pruning.suggest import did_you_mean
 
 _PRUNABLE_NAMES = tuple(kind.__name__ for kind in PRUNABLE)
@@ -172,6 +173,8 @@ def _fitted(
     if not weight.requires_grad:
         notes.append("frozen")
     block = settings.block
+    if settings.scheme not in BLOCKED:
+        block = "matrix"
     if block != "matrix" and (block[0] > shape[0] or block[1] > shape[1]):
         if settings.oversize == "dense":
             return None

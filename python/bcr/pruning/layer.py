@@ -10,6 +10,7 @@ from torch.nn.parameter import is_lazy
 
 from bcr.errors import ConfigError
 from bcr.pruning.config import LayerConfig
+from bcr.pruning.form import Form
 
 PRUNABLE = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d)
 
@@ -34,6 +35,12 @@ class Layer:
     def parameter(self) -> nn.Parameter:
         """The parameter that holds the weights at this moment."""
         return weight_parameter(self.module, self.name)
+
+    @property
+    def form(self) -> Form:
+        """Shape and settings, all that a scheme needs besides the weights."""
+        groups = getattr(self.module, "groups", 1)
+        return Form(tuple(self.parameter.shape), int(groups), self.settings)
 
     def matrix(self) -> torch.Tensor:
         """Return the effective weights as [M, K], without gradient.

@@ -10,7 +10,6 @@ import torch
 
 from bcr.pruning.layer import Layer
 from bcr.pruning.methods.options import MethodOptions
-from bcr.pruning.projection import bcr_mask
 
 Options = TypeVar("Options", bound=MethodOptions)
 
@@ -18,9 +17,10 @@ Options = TypeVar("Options", bound=MethodOptions)
 class Method(ABC, Generic[Options]):
     """Decides which weights of the layers stay, possibly after shaping them during training.
 
-    Register a subclass in `bcr.pruning.registry`. A method changes no weights itself: it returns
-    masks, and the `Pruner` applies them. Where several processes train one model, all of them call
-    each of these functions, with equal weights, and all come to the same result.
+    Register a subclass in `bcr.pruning.registry`. A method does not touch the weights: it returns
+    masks, chosen by `bcr.pruning.schemes`, and the `Pruner` applies them. Where several processes
+    train one model, all of them call each of these functions, with equal weights, and all come to
+    the same result.
 
     Args:
         layers: the layers to prune, with their settings.
@@ -48,27 +48,6 @@ class Method(ABC, Generic[Options]):
     @abstractmethod
     def masks(self) -> dict[str, torch.Tensor]:
         """Return for each layer the final bool mask [M, K] of the weights that stay."""
-
-    def project(
-        self,
-        matrices: Mapping[str, torch.Tensor] | None = None,
-        rates: Mapping[str, float] | None = None,
-    ) -> dict[str, torch.Tensor]:
-        """Choose the masks of all layers by magnitude.
-
-        Args:
-            matrices: what to rank, [M, K] by layer name; by default the weights as they are.
-            rates: pruning rate by layer name; by default the rates asked for.
-        """
-        return {
-            layer.name: bcr_mask(
-                layer.matrix() if matrices is None else matrices[layer.name],
-                rate=layer.settings.rate if rates is None else rates[layer.name],
-                block=layer.settings.block,
-                scheme=layer.settings.scheme,
-            )
-            for layer in self.layers
-        }
 
     def state_dict(self) -> dict[str, Any]:
         """Return what a training run needs to go on from here; empty by default.

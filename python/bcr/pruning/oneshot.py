@@ -6,11 +6,12 @@ import torch
 
 from bcr.pruning.method import Method
 from bcr.pruning.methods.options import MethodOptions
+from bcr.pruning.schemes import choose_masks
 
 
 class OneShot(Method[MethodOptions]):
-    """Keeps in each block the rows and columns of largest norm at the time of `finalize`."""
+    """Keeps what the layers' schemes choose from the weights at the time of `finalize`."""
 
     def masks(self) -> dict[str, torch.Tensor]:
         """See `Method.masks`."""
-        return self.project()
+        return choose_masks(self.layers)

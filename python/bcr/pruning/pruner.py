@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from bcr.pruning.discover import Skipped, survey
 from bcr.pruning.layer import Layer, shown
 from bcr.pruning.registry import method_class
 from bcr.pruning.report import LayerRow, PruneReport
+from bcr.pruning.scheme_names import BLOCKED
 from bcr.pruning.suggest import listed
 
 
@@ -209,26 +211,32 @@ class Pruner:
 
 def _row(layer: Layer, mask: torch.Tensor) -> LayerRow:
     matrix = layer.matrix()
-    rows, columns = block_counts(mask, layer.settings.block)
-    kept = int((rows * columns).sum())
+    kept = int(mask.sum())
     norm = float(torch.linalg.vector_norm(matrix, dtype=torch.float64))
     lost = float(torch.linalg.vector_norm(matrix.masked_fill(mask, 0), dtype=torch.float64))
-    return LayerRow(
+    row = LayerRow(
         name=layer.name,
         type=type(layer.module).__name__,
         shape=tuple(layer.parameter.shape),
         weights=matrix.numel(),
         kept=kept,
         pruned=True,
-        block=block_size(layer.settings.block, (matrix.shape[0], matrix.shape[1])),
+        scheme=layer.settings.scheme,
         rate_asked=layer.settings.rate,
         rate_reached=matrix.numel() / kept if kept else math.inf,
+        relative_error=lost / norm if norm else 0.0,
+        note=layer.note,
+    )
+    if layer.settings.scheme not in BLOCKED:
+        return row
+    rows, columns = block_counts(mask, layer.settings.block)
+    return replace(
+        row,
+        block=block_size(layer.settings.block, (matrix.shape[0], matrix.shape[1])),
         blocks=len(rows),
         empty_blocks=int((rows * columns == 0).sum()),
         mean_rows=float(rows.double().mean()),
         mean_columns=float(columns.double().mean()),
-        relative_error=lost / norm if norm else 0.0,
-        note=layer.note,
     )
 
 

@@ -16,9 +16,10 @@ class LayerRow:
         name: qualified name.
         type: class name.
         shape: shape of the weight tensor, in PyTorch's order.
-        weights, kept: number of weights before and after; kept counts |S| * |T| of every block.
+        weights, kept: number of weights before and after; in a block |S| * |T| are kept.
         pruned: False for a layer left dense, then `note` says why and the rest is as if all kept.
-        block: size of a block of W[M, K].
+        scheme: what was pruned, a name of `PruneConfig.scheme`; empty for a layer left dense.
+        block: size of a block of W[M, K]; None for a scheme that has no such blocks.
         rate_asked, rate_reached: weights / kept; the latter is infinite if nothing is kept.
         blocks, empty_blocks: number of blocks, and of those that keep nothing.
         mean_rows, mean_columns: kept rows and columns of a block, averaged over its blocks.
@@ -32,6 +33,7 @@ class LayerRow:
     weights: int
     kept: int
     pruned: bool
+    scheme: str = ""
     block: tuple[int, int] | None = None
     rate_asked: float = 1.0
     rate_reached: float = 1.0
@@ -94,7 +96,7 @@ class PruneReport:
         # Here and not above: a report that nobody prints needs no terminal library.
         from bcr.tables import NUMBER, TEXT, render
 
-        columns = [(name, TEXT) for name in ("layer", "type", "weight", "block")]
+        columns = [(name, TEXT) for name in ("layer", "type", "weight", "scheme", "block")]
         columns += [
             (name, NUMBER)
             for name in ("rate asked", "reached", "kept", "rows x cols", "empty blocks", "error")
@@ -103,17 +105,20 @@ class PruneReport:
         for row in self.rows:
             head = (row.name or "(model)", row.type, "x".join(map(str, row.shape)))
             if not row.pruned:
-                lines.append((*head, "dense", "-", "1.00x", f"{row.kept:,}", "", "", "", row.note))
+                lines.append(
+                    (*head, "dense", "", "-", "1.00x", f"{row.kept:,}", "", "", "", row.note)
+                )
                 continue
             lines.append(
                 (
                     *head,
+                    row.scheme,
                     "x".join(map(str, row.block or ())),
                     f"{row.rate_asked:.2f}x",
                     f"{row.rate_reached:.2f}x",
                     f"{row.kept:,}",
-                    f"{row.mean_rows:.1f} x {row.mean_columns:.1f}",
-                    f"{row.empty_blocks:,} of {row.blocks:,}",
+                    f"{row.mean_rows:.1f} x {row.mean_columns:.1f}" if row.block else "",
+                    f"{row.empty_blocks:,} of {row.blocks:,}" if row.block else "",
                     f"{row.relative_error:.4f}",
                     row.note,
                 )
@@ -122,7 +127,7 @@ class PruneReport:
         for label, rows, rate in totals:
             weights, kept = sum(r.weights for r in rows), sum(r.kept for r in rows)
             cells = (f"{rate:.2f}x", f"{kept:,}", "", "", "", "")
-            lines.append((label, f"{len(rows)} layers", f"{weights:,}", "", "", *cells))
+            lines.append((label, f"{len(rows)} layers", f"{weights:,}", "", "", "", *cells))
         return render("Pruning", [*columns, ("note", TEXT)], lines)
 
 

@@ -12,6 +12,7 @@ from bcr.pruning.method import Method
 from bcr.pruning.methods import quadratic
 from bcr.pruning.methods.options import AdmmOptions
 from bcr.pruning.methods.state import take_tensors
+from bcr.pruning.schemes import choose_masks
 
 
 class Admm(Method[AdmmOptions]):
@@ -65,7 +66,7 @@ class Admm(Method[AdmmOptions]):
             layer.name: torch.zeros_like(quadratic.wide(layer.parameter.detach()))
             for layer in self.layers
         }
-        masks = self.project()
+        masks = choose_masks(self.layers)
         for layer in self.layers:
             mask = masks[layer.name]
             self._target[layer.name] = (quadratic.wide(layer.matrix()) * mask).reshape(
@@ -77,7 +78,7 @@ class Admm(Method[AdmmOptions]):
             layer.name: quadratic.wide(layer.matrix()) + self._dual[layer.name].flatten(1)
             for layer in self.layers
         }
-        masks = self.project(shifted)
+        masks = choose_masks(self.layers, shifted)
         rho = min(self._rho * self.options.rho_growth, max(self.options.rho_max, self._rho))
         for layer in self.layers:
             name = layer.name
@@ -89,7 +90,7 @@ class Admm(Method[AdmmOptions]):
 
     def masks(self) -> dict[str, torch.Tensor]:
         """See `Method.masks`."""
-        return self.project()
+        return choose_masks(self.layers)
 
     def state_dict(self) -> dict[str, Any]:
         """See `Method.state_dict`."""

@@ -11,6 +11,7 @@ from bcr.pruning.layer import Layer
 from bcr.pruning.method import Method
 from bcr.pruning.methods.options import GradualOptions
 from bcr.pruning.methods.schedule import cubic_rate
+from bcr.pruning.schemes import choose_masks
 
 
 class Gradual(Method[GradualOptions]):
@@ -34,7 +35,8 @@ class Gradual(Method[GradualOptions]):
         due = self._step == end or (self._step - begin) % self.options.interval == 0
         if not due or not begin <= self._step <= end:
             return None
-        return self.project(rates={layer.name: self._rate(layer) for layer in self.layers})
+        rates = {layer.name: self._rate(layer) for layer in self.layers}
+        return choose_masks(self.layers, rates=rates)
 
     def _rate(self, layer: Layer) -> float:
         final = layer.settings.rate
@@ -48,7 +50,7 @@ class Gradual(Method[GradualOptions]):
 
     def masks(self) -> dict[str, torch.Tensor]:
         """See `Method.masks`."""
-        return self.project()
+        return choose_masks(self.layers)
 
     def state_dict(self) -> dict[str, Any]:
         """See `Method.state_dict`."""
