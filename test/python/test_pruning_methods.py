@@ -19,6 +19,8 @@ OPTIONS = {
     "oneshot": {},
     "gradual": {"begin_step": 1, "end_step": 10, "interval": 3},
     "admm": {"interval": 3, "rho": 0.05, "rho_growth": 2, "begin_step": 1},
+    "reweighted": {"interval": 3, "strength": 0.02, "begin_step": 1},
+    "scratch": {"interval": 2, "strength": 0.02, "begin_step": 1, "end_step": 9},
 }
 ALL = pytest.mark.parametrize("method", OPTIONS)
 
@@ -180,6 +182,11 @@ def test_pruning_anew_after_release(method):
         ("admm", {"rho": float("nan")}, "method_options.rho is nan"),
         ("admm", {"rho_growth": 0.9}, "method_options.rho_growth is 0.9: .* of at least 1"),
         ("admm", {"rho": 0.1, "rho_max": 0.01}, "rho_max is 0.01, below rho, 0.1"),
+        ("reweighted", {"strength": -1}, "method_options.strength is -1: .* above 0"),
+        ("reweighted", {"epsilon": None}, "method_options.epsilon is None"),
+        ("reweighted", {"threshold": 1}, "threshold is 1: it is a finite number above 0 and bel"),
+        ("scratch", {"begin_step": 3}, "has no 'end_step': the method 'scratch' needs it"),
+        ("scratch", {"begin_step": 9, "end_step": 3}, "begin_step is 9, not before end_step, 3"),
         ("admm", [("rho", 1)], r"method_options is \[\('rho', 1\)\], a list: write a mapping"),
     ],
 )
@@ -321,6 +328,136 @@ def test_admm_draws_the_weights_to_the_pruned_ones():
             pruner.step()
         errors[rho] = pruner.finalize().rows[0].relative_error
     assert errors[0.3] < errors[1e-6] / 4
+
+
+# --- Reweighted group lasso, and training from scratch --------------------------------------------
+
+
+def lasso(weight, start, epsilon, block):
+    """The penalty by definition: sum over the columns and the rows of all blocks.
+
+    Norms are per weight of the group, in units of the mean square of `start`.
+    """
+    unit = (start**2).mean()
+    total = 0.0
+    for top in range(0, weight.shape[0], block[0]):
+        for left in range(0, weight.shape[1], block[1]):
+            part = np.s_[top : top + block[0], left : left + block[1]]
+            now, then = weight[part], start[part]
+            for axis in (0, 1):
+                size = now.shape[axis]
+                norms = (then**2).sum(axis=axis) / size / unit
+                total += ((now**2).sum(axis=axis) / (norms + epsilon)).sum()
+    return total
+
+
+def test_the_reweighted_penalty_is_that_of_the_equation():
+    layer = nn.Linear(11, 6).double()
+    options = {"interval": 2, "strength": 0.3, "epsilon": 0.05}
+    pruner = Pruner(layer, PruneConfig(2, (4, 3), "reweighted", method_options=options))
+    start = layer.weight.detach().numpy().copy()
+    for step in range(1, 6):
+        penalty = pruner.penalty()
+        expected = 0.3 * lasso(layer.weight.detach().numpy(), start, 0.05, (4, 3))
+        assert penalty.item() == pytest.approx(expected, rel=1e-12)
+        penalty.backward()
+        with torch.no_grad():
+            layer.weight.sub_(0.01 * layer.weight.grad)
+            layer.weight[1] += 0.1 * step
+            layer.weight.grad = None
+        pruner.step()
+        if step % 2 == 0:
+            start = layer.weight.detach().numpy().copy()
+
+
+def test_a_layer_of_zeros_has_a_penalty_too():
+    layer = nn.Linear(6, 4)
+    nn.init.zeros_(layer.weight)
+    pruner = Pruner(layer, PruneConfig(2, (2, 3), "reweighted"))
+    pruner.penalty().backward()
+    assert not layer.weight.grad.any()
+
+
+def shrunk_by_training(threshold=None, rate=1, ranking="block"):
+    """Two layers whose goals need 3 of 12 and 6 of 12 columns, trained with the penalty."""
+    torch.manual_seed(0)
+    model = nn.ModuleDict({"narrow": nn.Linear(12, 4), "wide": nn.Linear(12, 4)})
+    goals = {}
+    for name, count in (("narrow", 3), ("wide", 6)):
+        goals[name] = 0.01 * torch.randn(4, 12)
+        goals[name][:, 1 : 1 + count] += torch.randn(4, count).sign()
+    options = {"interval": 5, "strength": 0.1, "threshold": threshold}
+    config = PruneConfig(
+        rate, (4, 12), "reweighted", "columns", ranking=ranking, method_options=options
+    )
+    pruner = Pruner(model, config)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.05)
+    for _ in range(100):
+        optimizer.zero_grad()
+        loss = sum(0.5 * (model[name].weight - goals[name]).square().sum() for name in goals)
+        (loss + pruner.penalty()).backward()
+        optimizer.step()
+        pruner.step()
+    return model, pruner.finalize()
+
+
+def test_rates_come_out_of_the_training_by_a_threshold():
+    model, report = shrunk_by_training(threshold=0.3)
+    for name, count in (("narrow", 3), ("wide", 6)):
+        columns = model[name].weight.any(dim=0).tolist()
+        assert columns == [1 <= i < 1 + count for i in range(12)]
+    assert [row.rate_reached for row in report.rows] == [4, 2]
+
+
+def test_rates_come_out_of_the_training_by_one_budget():
+    _, report = shrunk_by_training(rate=96 / 36, ranking="network")
+    assert [row.rate_reached for row in report.rows] == [4, 2]
+
+
+def test_a_threshold_leaves_no_more_than_the_rate():
+    _, report = shrunk_by_training(threshold=0.3, rate=3)
+    assert [row.rate_reached for row in report.rows] == [4, 3]
+
+
+def test_scratch_goes_through_its_phases():
+    torch.manual_seed(0)
+    layer = nn.Linear(30, 4, bias=False)
+    options = {"begin_step": 2, "end_step": 8, "interval": 2, "strength": 0.1}
+    pruner = Pruner(layer, PruneConfig(6, (4, 30), "scratch", "columns", method_options=options))
+    free = []
+    for step in range(1, 11):
+        if 2 < step <= 8:  # columns outside the penalty, whose gradient is zero there
+            layer.weight.grad = None
+            pruner.penalty().backward()
+            free.append(30 - int(layer.weight.grad.any(dim=0).sum()))
+        else:
+            assert pruner.penalty().item() == 0
+        assert bool(pruner.masks) == (step > 8)
+        pruner.step()
+        assert int(layer.weight.any(dim=0).sum()) == (5 if step >= 8 else 30)
+    sparsity = [5 / 6 * (1 - (1 - done / 6) ** 3) for done in (0, 2, 4)]
+    due = [np.floor(30 * (1 - s) + 1e-9) for s in sparsity]
+    assert free == [due[0], due[0], due[1], due[1], due[2], due[2]]
+    mask = pruner.masks[""]
+    pruner.finalize()
+    assert torch.equal(mask, pruner.masks[""])
+
+
+def test_scratch_lets_a_misjudged_column_come_back():
+    layer = nn.Linear(6, 2, bias=False)
+    goal = torch.tensor([[0.5, 0.5, 3, 0.5, 0.5, 0.5], [0.5, 0.5, 3, 0.5, 0.5, 0.5]])
+    with torch.no_grad():
+        layer.weight.fill_(1)
+        layer.weight[:, 2] = 1e-3  # smallest at first, the largest of the goal
+    options = {"end_step": 40, "interval": 4, "strength": 1e-3}
+    pruner = Pruner(layer, PruneConfig(6, (2, 6), "scratch", "columns", method_options=options))
+    optimizer = torch.optim.SGD(layer.parameters(), lr=0.1)
+    for _ in range(41):
+        optimizer.zero_grad()
+        (0.5 * (layer.weight - goal).square().sum() + pruner.penalty()).backward()
+        optimizer.step()
+        pruner.step()
+    assert layer.weight.any(dim=0).tolist() == [False, False, True, False, False, False]
 
 
 # --- Training loops of all kinds -----------------------------------------------------------------
