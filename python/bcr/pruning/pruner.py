@@ -12,7 +12,8 @@ import torch
 from torch import nn
 
 from bcr.errors import ConfigError
-from bcr.pruning import guard
+from bcr.pruning import guard, sharding
+from bcr.pruning.agreement import Group, check_agreement
 from bcr.pruning.blocks import block_counts, block_size
 from bcr.pruning.config import PruneConfig
 from bcr.pruning.discover import Skipped, survey
@@ -44,15 +45,23 @@ class Pruner:
     of the model is not watched: load `state_dict` into a Pruner of the copy. Nothing is added to
     the model.
 
+    Where several processes train the model, each has a Pruner and makes the same calls. With
+    DistributedDataParallel the Pruner gets the model inside it or around it, with FSDP2 the model
+    that `fully_shard` was applied to.
+
     Args:
         model: on any device, in any mode.
         config: what to prune.
+        process_group: the processes of `torch.distributed` that train this model together, and
+            must find the same masks; by default all. None where this process trains on its own.
 
     Raises:
         ConfigError: the configuration does not fit the model; the message names the module.
     """
 
-    def __init__(self, model: nn.Module, config: PruneConfig) -> None:
+    def __init__(
+        self, model: nn.Module, config: PruneConfig, *, process_group: Group = "world"
+    ) -> None:
         if not isinstance(model, nn.Module):
             raise ConfigError(f"model is a {type(model).__name__}: pass a torch.nn.Module")
         if not isinstance(config, PruneConfig):
@@ -62,6 +71,8 @@ class Pruner:
             )
         self.model = model
         self.config = config
+        self._group = process_group
+        sharding.reshard(model)
         found = survey(model, config)
         for layer in found.layers:
             layer.matrix()  # reports NaN and Inf now rather than after hours of training
@@ -100,6 +111,22 @@ class Pruner:
             return torch.zeros((), device=next(self.model.parameters(), torch.empty(0)).device)
         return self._method.penalty()
 
+    def add_penalty_gradients(self) -> None:
+        """Add the gradient of `penalty` to the gradients of the parameters.
+
+        For training loops whose loss cannot be changed: call it between the last backward pass
+        and the step of the optimiser, once the gradients are unscaled, in place of adding
+        `penalty` to the loss.
+        """
+        penalty = self.penalty()
+        if not penalty.requires_grad:
+            return
+        parameters = [p for p in (layer.parameter for layer in self._layers) if p.requires_grad]
+        for parameter, found in zip(
+            parameters, torch.autograd.grad(penalty, parameters), strict=True
+        ):
+            parameter.grad = found if parameter.grad is None else parameter.grad.add_(found)
+
     def step(self) -> None:
         """Call once after every optimiser step: before `finalize` the method's own work, after
         it every pruned weight is set to zero again.
@@ -107,10 +134,12 @@ class Pruner:
         if self._report is None:
             masks = self._method.step()
             if masks is not None:
+                check_agreement(masks, self._group)
                 self._release()
                 self._hold(masks)
                 return
         if self._masks:
+            sharding.reshard(self.model)
             for layer in self._layers:
                 guard.zero(layer.module)
 
@@ -121,10 +150,12 @@ class Pruner:
         and return the same report.
 
         Raises:
-            ConfigError: a weight is NaN or infinite, or another pruner holds a layer.
+            ConfigError: a weight is NaN or infinite, another pruner holds a layer, or the
+                processes that train the model do not agree.
         """
         if self._report is None:
             masks = self._method.masks()
+            check_agreement(masks, self._group)
             report = self._describe(masks)
             self._release()
             self._hold(masks)
@@ -202,6 +233,7 @@ class Pruner:
         )
 
     def _hold(self, masks: Mapping[str, torch.Tensor]) -> None:
+        sharding.reshard(self.model)
         for layer in self._layers:
             guard.check_free(layer)
         for layer in self._layers:

@@ -12,8 +12,9 @@ from bcr.pruning.method import Method
 from bcr.pruning.methods import quadratic
 from bcr.pruning.methods.options import ReweightedOptions
 from bcr.pruning.methods.reweighting import coefficients
-from bcr.pruning.methods.state import take_tensors
+from bcr.pruning.methods.state import save_tensors, take_tensors
 from bcr.pruning.schemes import choose_masks, threshold_masks
+from bcr.pruning.sharding import local_part
 
 
 class Reweighted(Method[ReweightedOptions]):
@@ -32,7 +33,7 @@ class Reweighted(Method[ReweightedOptions]):
     def __init__(self, layers: Sequence[Layer], options: ReweightedOptions) -> None:
         super().__init__(layers, options)
         self._step = 0
-        # By layer name, in the shape of the parameter; empty before begin_step.
+        # By layer name, local parts in the shape of the parameter; empty before begin_step.
         self._coefficients: dict[str, torch.Tensor] = {}
         if options.begin_step == 0:
             self._reweight()
@@ -53,7 +54,8 @@ class Reweighted(Method[ReweightedOptions]):
 
     def _reweight(self) -> None:
         self._coefficients = {
-            layer.name: coefficients(layer, self.options.epsilon) for layer in self.layers
+            layer.name: local_part(coefficients(layer, self.options.epsilon), layer.parameter)
+            for layer in self.layers
         }
 
     def masks(self) -> dict[str, torch.Tensor]:
@@ -74,7 +76,7 @@ class Reweighted(Method[ReweightedOptions]):
 
     def state_dict(self) -> dict[str, Any]:
         """See `Method.state_dict`."""
-        return {"step": self._step, "coefficients": dict(self._coefficients)}
+        return {"step": self._step, "coefficients": save_tensors(self.layers, self._coefficients)}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """See `Method.load_state_dict`."""

@@ -13,8 +13,9 @@ from bcr.pruning.methods import quadratic
 from bcr.pruning.methods.options import ScratchOptions
 from bcr.pruning.methods.reweighting import coefficients
 from bcr.pruning.methods.schedule import cubic_rate
-from bcr.pruning.methods.state import take_tensors
+from bcr.pruning.methods.state import save_tensors, take_tensors
 from bcr.pruning.schemes import choose_masks
+from bcr.pruning.sharding import local_part
 
 
 class Scratch(Method[ScratchOptions]):
@@ -38,7 +39,7 @@ class Scratch(Method[ScratchOptions]):
     def __init__(self, layers: Sequence[Layer], options: ScratchOptions) -> None:
         super().__init__(layers, options)
         self._step = 0
-        # By layer name, in the shape of the parameter; empty outside the second phase.
+        # By layer name, local parts in the shape of the parameter; empty outside the second phase.
         self._coefficients: dict[str, torch.Tensor] = {}
 
     def penalty(self) -> torch.Tensor:
@@ -76,7 +77,8 @@ class Scratch(Method[ScratchOptions]):
         for layer in self.layers:
             inside = masks[layer.name].reshape(layer.parameter.shape)
             found = coefficients(layer, self.options.epsilon)
-            self._coefficients[layer.name] = found.masked_fill(inside, 0)
+            outside = found.masked_fill(inside, 0)
+            self._coefficients[layer.name] = local_part(outside, layer.parameter)
 
     def masks(self) -> dict[str, torch.Tensor]:
         """See `Method.masks`."""
@@ -84,7 +86,7 @@ class Scratch(Method[ScratchOptions]):
 
     def state_dict(self) -> dict[str, Any]:
         """See `Method.state_dict`."""
-        return {"step": self._step, "coefficients": dict(self._coefficients)}
+        return {"step": self._step, "coefficients": save_tensors(self.layers, self._coefficients)}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """See `Method.load_state_dict`."""
