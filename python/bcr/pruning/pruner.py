@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 from torch import nn
+from torch.optim import Optimizer
 
 from bcr.errors import ConfigError
 from bcr.pruning import guard, sharding
@@ -101,6 +102,11 @@ class Pruner:
         """
         return dict(self._masks)
 
+    @property
+    def report(self) -> PruneReport | None:
+        """What `finalize` returned; None before it."""
+        return self._report
+
     def penalty(self) -> torch.Tensor:
         """Return the scalar tensor to add to the loss.
 
@@ -112,17 +118,25 @@ class Pruner:
             return torch.zeros((), device=next(self.model.parameters(), torch.empty(0)).device)
         return self._method.penalty()
 
-    def add_penalty_gradients(self) -> None:
+    def add_penalty_gradients(self, optimizer: Optimizer | None = None) -> None:
         """Add the gradient of `penalty` to the gradients of the parameters.
 
         For training loops whose loss cannot be changed: call it between the last backward pass
         and the step of the optimiser, once the gradients are unscaled, in place of adding
         `penalty` to the loss.
+
+        Args:
+            optimizer: only the parameters that it trains get a gradient; by default all do.
         """
         penalty = self.penalty()
         if not penalty.requires_grad:
             return
         parameters = [p for p in (layer.parameter for layer in self._layers) if p.requires_grad]
+        if optimizer is not None:
+            trained = {id(p) for group in optimizer.param_groups for p in group["params"]}
+            parameters = [p for p in parameters if id(p) in trained]
+        if not parameters:
+            return
         for parameter, found in zip(
             parameters, torch.autograd.grad(penalty, parameters), strict=True
         ):
