@@ -12,6 +12,7 @@ from torch.nn import functional as F
 from bcr import ConfigError, PruneConfig, Pruner
 from bcr.pruning.methods.schedule import cubic_rate
 from bcr.pruning.registry import METHODS
+from bcr.pruning.scheme_names import SCHEMES
 
 # Short schedules: every method has done all that it does within STEPS.
 STEPS = 12
@@ -30,7 +31,8 @@ def test_every_method_is_tested():
 
 
 def config(method, **settings):
-    settings = {"rate": 4, "block": (4, 6), **settings}
+    named = {"frozen": {}, "a": {}, "b": {}}  # frozen and shared weights are pruned only by name
+    settings = {"rate": 4, "block": (4, 6), "modules": named, **settings}
     return PruneConfig(method=method, method_options=OPTIONS[method], **settings)
 
 
@@ -162,6 +164,113 @@ def test_pruning_anew_after_release(method):
     assert_at_full_rate(run.pruner)
 
 
+@pytest.mark.parametrize("scheme", [*SCHEMES, "2:4"])
+@ALL
+def test_every_method_prunes_by_every_scheme(method, scheme):
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Conv2d(8, 16, 3), nn.Flatten(), nn.Linear(64, 10))
+    settings = {"rate": 2 if scheme == "2:4" else 8, "modules": {"2": None}}
+    pruner = Pruner(model, config(method, scheme=scheme, block=(8, 18), **settings))
+    optimizer = torch.optim.Adam(model.parameters(), lr=0.01)
+    for step in range(STEPS):
+        x = torch.randn(4, 8, 4, 4, generator=torch.Generator().manual_seed(step))
+        optimizer.zero_grad()
+        (F.cross_entropy(model(x), torch.arange(4)) + pruner.penalty()).backward()
+        optimizer.step()
+        pruner.step()
+    (row,) = pruner.finalize().pruned
+    # One position of a block of 8 x 4 kernels in nine is 128 weights, with 16 to spare.
+    assert row.kept == (128 if scheme == "block-punched" else 16 * 72 // settings["rate"])
+    assert int(model[0].weight.count_nonzero()) == row.kept
+
+
+# --- Digits ---------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def digits():
+    """Training and test images of scikit-learn's digits, and a small network trained on them."""
+    from sklearn.datasets import load_digits
+
+    data = load_digits()
+    x = torch.tensor(data.images, dtype=torch.float32).unsqueeze(1) / 16
+    y = torch.tensor(data.target)
+    order = torch.randperm(len(x), generator=torch.Generator().manual_seed(0))
+    parts = (x[order[:1200]], y[order[:1200]], x[order[1200:]], y[order[1200:]])
+    model = small_cnn()
+    train_digits(model, parts, 150)
+    return parts, model
+
+
+def small_cnn():
+    torch.manual_seed(0)
+    return nn.Sequential(
+        nn.Conv2d(1, 16, 3, stride=2, padding=1),
+        nn.BatchNorm2d(16),
+        nn.ReLU(),
+        nn.Conv2d(16, 32, 3, padding=1),
+        nn.BatchNorm2d(32),
+        nn.ReLU(),
+        nn.Flatten(),
+        nn.Linear(512, 10),
+    )
+
+
+def train_digits(model, parts, steps, pruner=None, final=None):
+    optimizer = torch.optim.Adam(model.parameters(), lr=5e-3)
+    scheduler = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
+    order = torch.Generator().manual_seed(1)
+    model.train()
+    for step in range(steps):
+        i = torch.randint(len(parts[0]), (64,), generator=order)
+        loss = F.cross_entropy(model(parts[0][i]), parts[1][i])
+        if pruner is not None:
+            loss = loss + pruner.penalty()
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        if pruner is not None:
+            pruner.step()
+        scheduler.step()
+        if step == final:
+            pruner.finalize()
+
+
+def accuracy(model, parts):
+    model.eval()
+    with torch.no_grad():
+        return float((model(parts[2]).argmax(1) == parts[3]).double().mean())
+
+
+DIGITS = {
+    "oneshot": {},
+    "gradual": {"end_step": 80, "interval": 10},
+    "admm": {"interval": 10, "rho": 0.1, "rho_growth": 1.3, "rho_max": 10},
+    "reweighted": {"interval": 10, "strength": 0.1},
+    "scratch": {"begin_step": 20, "end_step": 100, "interval": 10, "strength": 0.1},
+}
+
+
+@pytest.mark.parametrize("method", DIGITS)
+def test_digits_survive_a_rate_of_ten(digits, method):
+    parts, dense = digits
+    settings = PruneConfig(10, (8, 18), method, modules={"0": None}, method_options=DIGITS[method])
+    untrained = copy.deepcopy(dense)
+    Pruner(untrained, PruneConfig(10, (8, 18), modules={"0": None})).finalize()
+    # Training from scratch starts from random weights and has the steps of both trainings.
+    model = small_cnn() if method == "scratch" else copy.deepcopy(dense)
+    pruner = Pruner(model, settings)
+    steps, final = (250, 200) if method == "scratch" else (150, 100)
+    train_digits(model, parts, steps, pruner, 0 if method == "oneshot" else final)
+    report = pruner.finalize()
+    for row in report.pruned:
+        assert 10 <= row.rate_reached < 10 * (1 + 3 * 8 / row.kept)
+        assert row.kept == int(model.get_submodule(row.name).weight.count_nonzero())
+    assert accuracy(dense, parts) > 0.95
+    assert accuracy(untrained, parts) < 0.8
+    assert accuracy(model, parts) > 0.93
+
+
 # --- Settings -----------------------------------------------------------------------------------
 
 
@@ -206,9 +315,9 @@ def test_settings_have_a_dict_and_a_yaml_form():
 
 
 def test_a_state_of_other_layers_is_refused():
-    state = Pruner(nn.Linear(12, 8), config("admm")).state_dict()
+    state = Pruner(nn.Linear(12, 8), config("admm", modules={})).state_dict()
     state["method"]["dual"] = {"": torch.zeros(8, 12)}
-    wide = Pruner(nn.Linear(18, 8), config("admm"))
+    wide = Pruner(nn.Linear(18, 8), config("admm", modules={}))
     with pytest.raises(ConfigError, match=r"the state holds no tensor of shape \[8, 18\]"):
         wide.load_state_dict(state)
 
