@@ -1,7 +1,9 @@
 """Pruning methods that work during training: equations, schedules, resuming, odd training loops."""
 
+import contextlib
 import copy
 import io
+import warnings
 
 import numpy as np
 import pytest
@@ -149,9 +151,31 @@ def test_the_rate_is_reached_exactly_and_held(method):
 @ALL
 def test_finalize_needs_no_finished_schedule(method):
     run = Run(config(method)).train(0, 2)
-    run.pruner.finalize()
+    expected = pytest.warns(
+        UserWarning, match=rf"method '{method}': 2 steps are done, the .* \d+\. "
+    )
+    with contextlib.nullcontext() if method == "oneshot" else expected:
+        run.pruner.finalize()
     assert_at_full_rate(run.pruner)
     assert run.pruner.penalty().item() == 0
+
+
+@pytest.mark.parametrize("method", ["admm", "reweighted", "scratch"])
+def test_a_penalty_that_is_not_in_the_loss_is_noticed(method):
+    model = Net()
+    pruner = Pruner(model, config(method))
+    pruner.step()  # before begin_step, when there is no penalty yet
+    pruner.penalty()
+    pruner.step()
+    with pytest.warns(UserWarning, match=rf"penalty\(\) was not called .* method '{method}'"):
+        pruner.step()
+
+
+@ALL
+def test_a_whole_run_warns_of_nothing(method):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        Run(config(method)).train(0, STEPS + 2)
 
 
 @ALL
@@ -630,8 +654,9 @@ def test_weights_in_bfloat16(method):
     for step in range(STEPS):
         x, y = batch(step)
         optimizer.zero_grad()
-        loss = F.cross_entropy(model(x.bfloat16()), y) + pruner.penalty()
-        loss.backward()
+        penalty = pruner.penalty()
+        assert penalty.dtype == torch.float32
+        (F.cross_entropy(model(x.bfloat16()), y) + penalty).backward()
         optimizer.step()
         pruner.step()
     pruner.finalize()

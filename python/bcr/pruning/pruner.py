@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -83,6 +84,7 @@ class Pruner:
         self._method = method_class(config.method)(found.layers, config.options)
         self._masks: dict[str, torch.Tensor] = {}
         self._report: PruneReport | None = None
+        self._asked = False  # for the penalty, since the last step
 
     @classmethod
     def from_dict(cls, model: nn.Module, values: Mapping[str, Any]) -> Pruner:
@@ -116,6 +118,7 @@ class Pruner:
         """
         if self._report is not None:
             return torch.zeros((), device=next(self.model.parameters(), torch.empty(0)).device)
+        self._asked = True
         return self._method.penalty()
 
     def add_penalty_gradients(self, optimizer: Optimizer | None = None) -> None:
@@ -147,6 +150,13 @@ class Pruner:
         it every pruned weight is set to zero again.
         """
         if self._report is None:
+            if self._method.penalises and not self._asked:
+                warnings.warn(
+                    f"Pruner.penalty() was not called before this step: the method "
+                    f"{self.config.method!r} needs it in the loss, or shapes no weights",
+                    stacklevel=2,
+                )
+            self._asked = False
             masks = self._method.step()
             if masks is not None:
                 check_agreement(masks, self._group)
@@ -169,6 +179,14 @@ class Pruner:
                 processes that train the model do not agree.
         """
         if self._report is None:
+            missing = self._method.unfinished()
+            if missing:
+                warnings.warn(
+                    f"the model is pruned in the middle of the method {self.config.method!r}: "
+                    f"{missing}. Train on with Pruner.step() before finalize, or give the method a "
+                    "shorter schedule in method_options",
+                    stacklevel=2,
+                )
             masks = self._method.masks()
             check_agreement(masks, self._group)
             report = self._describe(masks)

@@ -47,6 +47,18 @@ class Admm(Method[AdmmOptions]):
         if options.begin_step == 0:
             self._start()
 
+    @property
+    def penalises(self) -> bool:
+        """See `Method.penalises`."""
+        return bool(self._target)
+
+    def unfinished(self) -> str:
+        """See `Method.unfinished`."""
+        first = self.options.begin_step + self.options.interval
+        if self._step >= first:
+            return ""
+        return f"{self._step} steps are done, the first update comes after {first}"
+
     def penalty(self) -> torch.Tensor:
         """See `Method.penalty`."""
         if not self._target:

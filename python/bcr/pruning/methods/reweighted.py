@@ -38,6 +38,18 @@ class Reweighted(Method[ReweightedOptions]):
         if options.begin_step == 0:
             self._reweight()
 
+    @property
+    def penalises(self) -> bool:
+        """See `Method.penalises`."""
+        return bool(self._coefficients)
+
+    def unfinished(self) -> str:
+        """See `Method.unfinished`."""
+        first = self.options.begin_step + self.options.interval
+        if self._step >= first:
+            return ""
+        return f"{self._step} steps are done, the first reweighting comes after {first}"
+
     def penalty(self) -> torch.Tensor:
         """See `Method.penalty`."""
         if not self._coefficients:

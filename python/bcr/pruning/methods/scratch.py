@@ -42,6 +42,18 @@ class Scratch(Method[ScratchOptions]):
         # By layer name, local parts in the shape of the parameter; empty outside the second phase.
         self._coefficients: dict[str, torch.Tensor] = {}
 
+    @property
+    def penalises(self) -> bool:
+        """See `Method.penalises`."""
+        return bool(self._coefficients)
+
+    def unfinished(self) -> str:
+        """See `Method.unfinished`."""
+        end = self.options.end_step
+        if self._step >= end:
+            return ""
+        return f"{self._step} steps are done, the masks are fixed after {end}"
+
     def penalty(self) -> torch.Tensor:
         """See `Method.penalty`."""
         if not self._coefficients:
