@@ -87,8 +87,9 @@ def with_fsdp(rank, method):
         pruner.load_state_dict(state)
     train(model, pruner, range(STEPS // 2, STEPS), rank, optimizer)
     with torch.no_grad():
-        model.eval()(batch(0, rank)[0])  # leaves the outermost parameters gathered
-    pruner.finalize()
+        model.eval()(batch(0)[0])  # leaves the outermost parameters gathered
+        pruner.finalize()
+        output = model(batch(0)[0])
     pruned = whole(model)
     momentum = [optimizer.state[model[0].weight]["exp_avg"].full_tensor().clone()]
     train(model.train(), pruner, range(STEPS, STEPS + 2), rank, optimizer)
@@ -96,6 +97,7 @@ def with_fsdp(rank, method):
     return {
         "weights": whole(model),
         "pruned": pruned,
+        "output": output,
         "masks": pruner.masks,
         "local": tuple(model[0].weight.to_local().shape),
         "momentum": torch.stack(momentum),
@@ -187,6 +189,9 @@ def test_fsdp_holds_the_zeros_of_every_shard(seen, method):
         for weights in (first["pruned"], first["weights"]):
             assert not weights[f"{name}.weight"][~mask].any()
         assert not torch.equal(first["pruned"][f"{name}.weight"], weights[f"{name}.weight"])
+    plain = make()
+    plain.load_state_dict(first["pruned"])
+    torch.testing.assert_close(first["output"], plain(batch(0)[0]))
     # Pruned weights get no gradient: over two steps their momentum only decays, by 0.9 a step.
     before, after = (m[~first["masks"]["0"]] for m in first["momentum"])
     torch.testing.assert_close(after, 0.81 * before)

@@ -250,7 +250,12 @@ class Pruner:
         if masks:
             self._hold(masks)
         if state["report"] is not None:
-            self._report = PruneReport.from_dict(state["report"])
+            report = PruneReport.from_dict(state["report"])
+            rows = (
+                replace(row, mask=masks[row.name].flatten(1)) if row.name in masks else row
+                for row in report.rows
+            )
+            self._report = PruneReport(tuple(rows))
 
     def _describe(self, masks: Mapping[str, torch.Tensor]) -> PruneReport:
         """The report in the model's order, every weight counted once."""
@@ -291,6 +296,7 @@ def _row(layer: Layer, mask: torch.Tensor) -> LayerRow:
         rate_reached=matrix.numel() / kept if kept else math.inf,
         relative_error=lost / norm if norm else 0.0,
         note=layer.note,
+        mask=mask,
     )
     if layer.settings.scheme not in BLOCKED:
         return row
