@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -45,6 +45,12 @@ class LayerConfig:
     patterns: int = 8
     column_rate: float | None = None
     row_rate: float | None = None
+
+    def with_fallback(self) -> LayerConfig:
+        """Return the settings of a layer that `scheme` does not apply to."""
+        counts = n_of_m(self.fallback)
+        rate = counts[1] / counts[0] if counts else self.rate
+        return replace(self, scheme=self.fallback, rate=rate)
 
 
 _LAYER_SETTINGS = tuple(f.name for f in fields(LayerConfig))

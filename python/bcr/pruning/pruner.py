@@ -24,7 +24,7 @@ from bcr.pruning.suggest import listed
 
 
 class Pruner:
-    """Prunes the linear and convolutional layers of a model to the BCR shape, in place.
+    """Prunes the linear and convolutional layers of a model, in place.
 
     ::
 
@@ -34,10 +34,11 @@ class Pruner:
         pruner.step()               # once per optimiser step
         print(pruner.finalize())    # from here on pruned weights are zero and stay zero
 
-    Pruned are Linear, Conv1d, Conv2d and Conv3d and their subclasses. Depthwise convolutions, and
-    layers whose weights an embedding or the like uses too, stay dense unless `config.modules` has
-    an entry for the very layer. Frozen layers (``requires_grad=False``) are pruned as any other.
-    Models masked by `torch.nn.utils.prune` are taken as they are: both masks apply.
+    Pruned are Linear, Conv1d, Conv2d and Conv3d and their subclasses. Depthwise convolutions
+    stay dense unless `config.modules` has an entry for the very layer. Frozen layers
+    (``requires_grad=False``) and layers whose weights an embedding or the like uses too are an
+    error without such an entry. Layers that share one weight are one layer with one mask. Models
+    masked by `torch.nn.utils.prune` are taken as they are: both masks apply.
 
     After `finalize`, zeros survive every step of a `torch.optim` optimiser by themselves; after
     the step of anything else, or after loading other weights into the model, call `step`. A copy
