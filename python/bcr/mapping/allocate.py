@@ -215,7 +215,10 @@ def allocation(
     weights = sum(layer.weights for layer in problem.network.layers)
     rate = weights / max(sum(layer.kept for layer in layers), 1)
     config = config_of(
-        {layer.name: layer.choice for layer in layers}, max(round(rate, 2), 1.0), method
+        {layer.name: layer.choice for layer in layers},
+        problem.network.names,
+        max(round(rate, 2), 1.0),
+        method,
     )
     return Allocation(config, layers, problem.budget, problem.before, problem.seconds(options))
 

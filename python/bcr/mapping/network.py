@@ -15,6 +15,7 @@ from bcr.errors import ConfigError
 from bcr.pruning.config import PruneConfig
 from bcr.pruning.discover import survey
 from bcr.pruning.layer import PRUNABLE, shown
+from bcr.pruning.sharing import raw_weight, users_of
 
 _CONVOLUTIONS: dict[int, type[nn.Module]] = {1: nn.Conv1d, 2: nn.Conv2d, 3: nn.Conv3d}
 
@@ -157,6 +158,11 @@ class Network:
     fixed_weights: int
     fixed_macs: int
 
+    @property
+    def names(self) -> dict[str, tuple[str, ...]]:
+        """By name of a layer, those of all modules that share its weights."""
+        return {layer.name: layer.names for layer in self.layers}
+
 
 def describe(model: nn.Module, inputs: Sequence[Any], exclude: Iterable[str] = ()) -> Network:
     """Run a model once and note the shapes of its layers.
@@ -174,20 +180,19 @@ def describe(model: nn.Module, inputs: Sequence[Any], exclude: Iterable[str] = (
     found = survey(model, PruneConfig(rate=2, block="matrix", modules=dict.fromkeys(exclude, None)))
     calls: dict[int, list[LayerSpec]] = {}
     macs: dict[int, int] = {}
-    names: dict[int, list[str]] = {}
+    names = weight_names(model)
 
     def note(module: nn.Module, args: Any, kwargs: Any, output: torch.Tensor) -> None:
         weight = module.weight
         assert isinstance(weight, torch.Tensor)
-        parameter = _weight_id(module)
+        parameter = id(raw_weight(module))
         value = args[0] if args else kwargs["input"]
         calls.setdefault(parameter, []).append(LayerSpec.of(module, value.shape))
         per_output = weight.numel() // weight.shape[0]
         macs[parameter] = macs.get(parameter, 0) + output.numel() * per_output
 
-    for name, module in model.named_modules():
+    for module in model.modules():
         if isinstance(module, PRUNABLE):
-            names.setdefault(_weight_id(module), []).append(name)
             module.register_forward_hook(note, with_kwargs=True)
     with torch.no_grad():
         model(*inputs)
@@ -201,7 +206,7 @@ def describe(model: nn.Module, inputs: Sequence[Any], exclude: Iterable[str] = (
             )
         kind = type(layer.module).__name__
         layers.append(
-            NetworkLayer(layer.name, kind, tuple(calls[key]), macs[key], tuple(names[key]))
+            NetworkLayer(layer.name, kind, tuple(calls[key]), macs[key], names[layer.name])
         )
     if not layers:
         raise ConfigError(
@@ -217,6 +222,13 @@ def describe(model: nn.Module, inputs: Sequence[Any], exclude: Iterable[str] = (
     )
 
 
-def _weight_id(module: nn.Module) -> int:
-    """Return what modules that share their weights have in common."""
-    return id(module._parameters.get("weight", module._parameters.get("weight_orig")))
+def weight_names(model: nn.Module) -> dict[str, tuple[str, ...]]:
+    """Return, for each linear or convolution layer, the names of all that share its weights."""
+    modules = dict(model.named_modules(remove_duplicate=False))
+    users = users_of(modules)
+    names: dict[str, tuple[str, ...]] = {}
+    for name, module in modules.items():
+        weight = raw_weight(module)
+        if isinstance(module, PRUNABLE) and weight is not None:
+            names[name] = tuple(n for n in users[id(weight)] if isinstance(modules[n], PRUNABLE))
+    return names

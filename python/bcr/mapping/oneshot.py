@@ -3,27 +3,34 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 import torch
 from torch import nn
 
 from bcr.mapping.choice import Choice
+from bcr.mapping.network import weight_names
 from bcr.pruning import PruneConfig, Pruner, PruneReport
 
 
 def config_of(
-    choices: Mapping[str, Choice], rate: float = 1.0, method: str = "oneshot"
+    choices: Mapping[str, Choice],
+    names: Mapping[str, Sequence[str]],
+    rate: float = 1.0,
+    method: str = "oneshot",
 ) -> PruneConfig:
     """Return the configuration that prunes the named layers so, and no others.
 
     Args:
         choices: by qualified name.
+        names: all names of modules that share the weights of a layer, which must agree.
         rate: for the record: every layer has its own.
         method: of the configuration.
     """
-    overrides = {name: choice.override for name, choice in choices.items()}
+    overrides = {
+        name: choice.override for first, choice in choices.items() for name in names[first]
+    }
     return PruneConfig(rate=rate, method=method, oversize="clip", modules={"": None, **overrides})
 
 
@@ -33,6 +40,7 @@ class OneShot:
     def __init__(self, model: nn.Module) -> None:
         self.model = copy.deepcopy(model).eval()
         """The copy, in eval mode."""
+        self._names = weight_names(self.model)
 
     @contextmanager
     def pruned(self, choices: Mapping[str, Choice]) -> Iterator[PruneReport]:
@@ -46,7 +54,8 @@ class OneShot:
             if len(choices) > 1
             else self._weights(choices)
         )
-        pruner = Pruner(self.model, config_of(choices))
+        config = config_of(choices, {name: self._names[name] for name in choices})
+        pruner = Pruner(self.model, config)
         try:
             yield pruner.finalize()
         finally:

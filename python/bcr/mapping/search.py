@@ -109,7 +109,8 @@ class SearchResult:
     def config(self, trial: Trial | None = None) -> PruneConfig:
         """Return the configuration of a trial, by default the best."""
         trial = trial or self.best
-        return config_of(trial.choices, max(round(trial.rate, 2), 1.0), self.method)
+        names = self.problem.network.names
+        return config_of(trial.choices, names, max(round(trial.rate, 2), 1.0), self.method)
 
     def allocation(self, trial: Trial | None = None) -> Allocation:
         """Return a trial, by default the best, layer by layer."""
@@ -402,8 +403,9 @@ class _Study:
                 assert other.value is not None
                 return other.value
         pruned = _copy(self._model)
-        holder = Pruner(pruned, config_of({n: o.choice for n, o in options.items()}))
-        holder.finalize()
+        picked = {name: option.choice for name, option in options.items()}
+        # The zeros are held while `evaluate` trains.
+        Pruner(pruned, config_of(picked, self._problem.network.names)).finalize()
         value = self._evaluate(pruned)
         if not isinstance(value, Iterable):
             return float(value)
