@@ -3,6 +3,8 @@
 import copy
 import itertools
 import math
+import subprocess
+import sys
 
 import pytest
 import torch
@@ -17,13 +19,14 @@ from bcr.mapping import (
     LossIncrease,
     ProjectionError,
     allocate,
+    choose_blocks,
     describe,
     map_by_rules,
     recipe,
     save_recipe,
     smallest_block,
 )  # fmt: skip
-from bcr.mapping.allocate import forms_of
+from bcr.mapping.allocation import forms_of
 from bcr.mapping.problem import make_problem
 from mapping_harness import REMAINDER, Formula, make_net
 
@@ -171,6 +174,20 @@ def test_blocks_that_are_clipped_to_the_same_are_asked_for_once():
     assert {name.split(" rate")[0] for name in names[1]} == {"columns 8x16", "columns 8x40"}
 
 
+def test_each_layer_gets_its_block_at_one_rate():
+    net, x = make_net()
+    options = {"source": Formula(), "exclude": ["stem", "body", "head"], "scheme": "columns"}
+    # Eight rows take 1.1 / 1.2 of the time of four, sixteen no less.
+    blocks = [(4, 8), (8, 8), (16, 8), (8, 32)]
+    strict = choose_blocks(net, x, 6, blocks=blocks, **options, **QUIET)
+    assert {str(layer.choice) for layer in strict.layers} == {"columns 8x8 rate 6"}
+    loose = choose_blocks(net, x, 6, blocks=blocks, tolerance=0.1, **options, **QUIET)
+    assert {str(layer.choice) for layer in loose.layers} == {"columns 4x8 rate 6"}
+    assert loose.after > strict.after
+    report = bcr.Pruner(net, strict.config).finalize()
+    assert [row.rate_asked for row in report.pruned] == [6, 6]
+
+
 # --- budgets -------------------------------------------------------------------------------------
 
 
@@ -266,6 +283,27 @@ def test_a_budget_that_cannot_be_met_says_what_can():
 def test_an_impossible_budget_is_refused(values, message):
     with pytest.raises(bcr.ConfigError, match=message):
         Budget(**values)
+
+
+def test_a_scheme_is_open_to_the_layers_that_it_applies_to():
+    net, x = make_net()
+    options = {"blocks": [(4, 8)], "rates": [4, 8], "source": Formula(pattern=0.1), **QUIET}
+    found = allocate(net, x, Budget(latency=2e-5), schemes=["pattern", "2:4", "both"], **options)
+    assert {layer.name for layer in found.layers if "pattern" in str(layer.choice)} <= {
+        "stem", "body"
+    }  # fmt: skip
+    assert {layer.choice.rate for layer in found.layers if "2:4" in str(layer.choice)} <= {2}
+    bcr.Pruner(net, found.config).finalize()
+    with pytest.raises(bcr.ConfigError, match="schemes is 'patern'.*Did you mean 'pattern'"):
+        allocate(net, x, Budget(latency=2e-5), schemes=["patern"], **options)
+
+
+def test_public_names_are_no_modules():
+    code = (
+        "import bcr.mapping as m; print([n for n in m.__all__ if type(getattr(m, n)) is type(m)])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.stdout == "[]\n", done.stderr
 
 
 def test_a_choice_that_nobody_can_measure_is_not_open():

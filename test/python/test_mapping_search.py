@@ -10,7 +10,7 @@ import torch
 
 import bcr
 from bcr.mapping import Budget, allocate, plot_front, recipe, search
-from bcr.mapping.search import SearchResult, Trial
+from bcr.mapping.optuna_search import SearchResult, Trial
 from mapping_harness import Formula, make_net
 
 OPTIONS = {"blocks": [(4, 8)], "rates": [2, 4, 8], "progress": False}
@@ -156,7 +156,7 @@ import os, pathlib, sys, time
 sys.path.insert(0, sys.argv[1])
 import torch
 from test_mapping_search import accuracy, run
-from bcr.mapping.search import search
+from bcr.mapping.optuna_search import search
 torch.set_num_threads(1)
 folder, name = pathlib.Path(sys.argv[2]), sys.argv[3]
 (folder / f"{name}.ready").touch()

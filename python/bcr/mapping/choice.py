@@ -30,12 +30,6 @@ class Form:
         counts = re.fullmatch(r"(\d+):(\d+)", self.scheme)
         return (int(counts[2]) / int(counts[1]),) if counts else tuple(rates)
 
-    def applies_to(self, kernel: Sequence[int]) -> bool:
-        """Whether a layer with a kernel of these extents, () for a linear one, can have it."""
-        if self.scheme == "pattern":
-            return tuple(kernel) == (3, 3)
-        return self.scheme != "block-punched" or len(kernel) > 0
-
     def area(self, matrix: tuple[int, int]) -> int:
         """Return the weights of a block of a matrix W[M, K]: all of them without a block."""
         if self.block is None or self.block == "matrix":

@@ -100,11 +100,11 @@ def map_command(
             raise BCRError(f"cannot write {path}: the folder {path.parent} does not exist")
     network, inputs = _model(model)
 
-    from bcr.mapping.allocate import SCHEMES, allocate
+    from bcr.mapping.allocation import SCHEMES, allocate
     from bcr.mapping.blocks import BLOCKS
     from bcr.mapping.budget import Budget
     from bcr.mapping.measured import MeasuredLatency
-    from bcr.mapping.recipe import save_recipe
+    from bcr.mapping.recipes import save_recipe
     from bcr.mapping.rules import map_by_rules
     from bcr.mapping.sensitivity import LossIncrease
 
@@ -118,8 +118,8 @@ def map_command(
     }
     schemes = scheme or SCHEMES
     if by == "search":
+        from bcr.mapping.optuna_search import search
         from bcr.mapping.plot import plot_front
-        from bcr.mapping.search import search
 
         assert latency is not None
         assert evaluate is not None

@@ -11,7 +11,7 @@ from bcr.container import write_atomically
 from bcr.errors import ConfigError
 
 if TYPE_CHECKING:
-    from bcr.mapping.search import SearchResult
+    from bcr.mapping.optuna_search import SearchResult
 
 
 def plot_front(result: SearchResult, path: str | os.PathLike[str]) -> None:

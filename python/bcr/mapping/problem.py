@@ -16,6 +16,9 @@ from bcr.mapping.knapsack import Front, pareto_front
 from bcr.mapping.latency import LatencySource, Measurement
 from bcr.mapping.network import Network, NetworkLayer, describe
 from bcr.mapping.sensitivity import Harm, ProjectionError, Sensitivity
+from bcr.pruning.config import LayerConfig
+from bcr.pruning.form import Form as PrunedForm
+from bcr.pruning.schemes.registry import scheme_of
 
 RATES = (2.0, 3.0, 4.0, 6.0, 8.0, 12.0, 16.0)
 """Rates that are tried."""
@@ -208,8 +211,7 @@ def make_problem(
     network = describe(model, inputs, exclude)
     choices: dict[str, list[Choice]] = {}
     for layer in network.layers:
-        kernel = layer.specs[0].weight[2:]
-        fitted = [form.fitted(layer.matrix) for form in forms(layer) if form.applies_to(kernel)]
+        fitted = [form.fitted(layer.matrix) for form in forms(layer) if _applies(form, layer)]
         choices[layer.name] = [
             Choice(form, rate)
             for form in dict.fromkeys(fitted)
@@ -235,6 +237,14 @@ def make_problem(
         for layer in network.layers
     }
     return Problem(network, options, budget, before, remainder)
+
+
+def _applies(form: Form, layer: NetworkLayer) -> bool:
+    """Return whether a layer can be pruned so: patterns, for example, are of 3x3 kernels."""
+    spec = layer.specs[0]
+    settings = LayerConfig(rate=2, block=(1, 1), scheme=form.scheme)
+    shape = PrunedForm(spec.weight, spec.groups, settings)
+    return not scheme_of(form.scheme).refusal(shape)
 
 
 def _options(

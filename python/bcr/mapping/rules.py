@@ -7,7 +7,7 @@ from typing import Any
 
 from torch import nn
 
-from bcr.mapping.allocate import Allocation, allocation, default_source, forms_of
+from bcr.mapping.allocation import Allocation, allocation, default_source, forms_of
 from bcr.mapping.blocks import BLOCKS, TOLERANCE
 from bcr.mapping.budget import Budget
 from bcr.mapping.choice import Choice, Form

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from torch import nn
 
 from bcr.errors import ConfigError
-from bcr.mapping.allocate import SCHEMES, Allocation, allocation, forms_of
+from bcr.mapping.allocation import SCHEMES, Allocation, allocation, forms_of
 from bcr.mapping.blocks import BLOCKS
 from bcr.mapping.budget import Budget
 from bcr.mapping.choice import DENSE, Choice, Form

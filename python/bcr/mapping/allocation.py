@@ -18,6 +18,7 @@ from bcr.mapping.oneshot import config_of
 from bcr.mapping.problem import RATES, Option, Problem, make_problem, smallest_blocks
 from bcr.mapping.sensitivity import Sensitivity
 from bcr.pruning import PruneConfig
+from bcr.pruning.scheme_names import BLOCKED, check_scheme
 from bcr.pruning.validate import Block
 from bcr.tables import NUMBER, TEXT, bytes_text, render, time_text
 
@@ -182,12 +183,14 @@ def allocate(
 
 
 def forms_of(schemes: Iterable[str], blocks: Sequence[Block]) -> list[Form]:
-    """Return the forms of some schemes; those without blocks have one each."""
-    from bcr.pruning.scheme_names import BLOCKED
+    """Return the forms of some schemes; those without blocks have one each.
 
+    Raises:
+        ConfigError: there is no such scheme.
+    """
     return [
         Form(scheme, block)
-        for scheme in schemes
+        for scheme in (check_scheme(scheme, "schemes") for scheme in schemes)
         for block in (blocks if scheme in BLOCKED else (None,))
     ]
 
