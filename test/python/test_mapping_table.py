@@ -184,6 +184,7 @@ def test_a_time_limit_leaves_the_rest_to_interpolation(tmp_path):
     conv = LayerSpec((8, 8, 3, 3), 1, (5, 5), (1, 1), (1, 1), (1, 1), 1)
     source = MeasuredLatency(path=tmp_path / "t.json", seconds=0.0, progress=False)
     source.prepare([conv], [[columns(4)]])
+    assert source.layer(conv, DENSE).runs > 0
     assert source.layer(conv, columns(4)) is None
     # Now neighbours of any distance will do.
     source.table.set(conv, columns(2), Measurement(4e-6, 40, 0.0, 9))

@@ -39,8 +39,9 @@ class MeasuredLatency:
             table that was made there as `path`.
         num_threads: of a call.
         path: the file of the table; None: the one for this target in the cache folder.
-        seconds: time for measuring in one `prepare`; what is left out is interpolated as well as
-            possible, or not open to its layer. None: as long as it takes, some 0.1 s a measurement.
+        seconds: time for measuring in one `prepare`, besides dense layers; what is left out is
+            interpolated as well as possible, or not open to its layer. None: as long as it takes,
+            some 0.15 s a measurement.
         progress: show a bar on a terminal.
 
     Raises:
@@ -97,7 +98,8 @@ class MeasuredLatency:
                     # A neighbour may have come meanwhile.
                     if not self._lacks(spec, choice):
                         continue
-                    if time.monotonic() >= until:
+                    # Nothing can be said of a layer whose dense time is unknown.
+                    if choice != DENSE and time.monotonic() >= until:
                         break
                     self._measure(spec, choice, benches)
                     if time.monotonic() - saved > _SAVE_EVERY:

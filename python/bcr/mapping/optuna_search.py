@@ -174,7 +174,7 @@ def search(
     agent is Optuna's tree-structured Parzen estimator. It proposes for each layer a form (scheme
     and block) and how much more or less sensitive the layer is than estimated; the rates follow as
     those of least harm within the bound (`Problem.solve`). So each trial meets the bound and uses
-    it up, and the first one is what `allocate` finds.
+    it up, and the first one is that of least estimated harm.
 
     Studies lie in Optuna's own storage: a second run with the same storage goes on where the first
     one ended, and any number of processes or machines that share a storage share the trials.
