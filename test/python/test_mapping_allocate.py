@@ -28,6 +28,7 @@ from bcr.mapping import (
 )  # fmt: skip
 from bcr.mapping.allocation import forms_of
 from bcr.mapping.problem import make_problem
+from bcr.mapping.splits import with_splits
 from mapping_harness import REMAINDER, Formula, make_net
 
 QUIET = {"progress": False}
@@ -186,6 +187,25 @@ def test_each_layer_gets_its_block_at_one_rate():
     assert loose.after > strict.after
     report = bcr.Pruner(net, strict.config).finalize()
     assert [row.rate_asked for row in report.pruned] == [6, 6]
+
+
+def test_times_are_asked_for_as_the_weights_split_rows_and_columns():
+    model = nn.Sequential(nn.Linear(16, 16))
+    with torch.no_grad():
+        # Two rows of four hold nearly all; with these gone, nothing is left to choose by rows.
+        model[0].weight.normal_(generator=torch.Generator().manual_seed(0))
+        model[0].weight[2::4] *= 0.001
+        model[0].weight[3::4] *= 0.001
+    wide, tall = Choice(Form("both", (4, 8)), 4.0), Choice(Form("both", (1, 8)), 4.0)
+    columns = Choice(Form("columns", (4, 8)), 4.0)
+    found = with_splits(model, {"0": [wide, tall, columns]}, False)["0"]
+    assert str(found[wide]) == "both 4x8 rate 4 rows 2"
+    assert str(found[tall]) == "columns 1x8 rate 4"
+    assert found[columns] == columns
+    source = Formula()
+    allocate(model, (torch.ones(1, 16),), Budget(rate=3.9), schemes=["both"], blocks=[(4, 8)],
+             rates=[4], source=source, **QUIET)  # fmt: skip
+    assert [str(choice) for choice in source.asked[0][1][0]] == ["both 4x8 rate 4 rows 2"]
 
 
 # --- budgets -------------------------------------------------------------------------------------

@@ -8,6 +8,7 @@ import pytest
 
 import bcr
 from bcr.mapping import DENSE, Choice, Form, LatencyTable, LayerSpec, MeasuredLatency, Measurement
+from bcr.mapping.bench import _mask
 from bcr.mapping.measured import _by_importance
 from bcr.mapping.table import TableKey
 
@@ -117,6 +118,30 @@ def test_between_two_rates_time_goes_with_the_weights_kept():
     assert table.between(CONV, columns(32)) is None
     assert table.between(CONV, columns(1.5)) is None
     assert table.between(LINEAR, columns(3)) is None
+
+
+def test_times_of_other_splits_are_no_neighbours():
+    def both(rate, rows):
+        return Choice(Form("both", (8, 16)), rate, rows)
+
+    table = make_table(
+        (CONV, both(2.0, 4), 6e-5, 9), (CONV, both(4.0, 4), 4e-5, 9), (CONV, both(4.0, 2), 9e-5, 9),
+        (CONV, Choice(Form("both", (8, 16)), 2.0), 1e-6, 9),
+    )  # fmt: skip
+    assert str(both(4.0, 2)) == "both 8x16 rate 4 rows 2"
+    assert table.between(CONV, both(3.0, 4)).seconds == pytest.approx(6e-5 - 2e-5 * 2 / 3)
+    assert table.between(CONV, both(3.0, 2)) is None
+    assert table.between(CONV, Choice(Form("both", (8, 16)), 3.0)) is None
+
+
+@pytest.mark.parametrize(("rows", "columns"), [(1, 8), (2, 4), (4, 2)])
+def test_weights_are_pruned_to_a_split(rows, columns):
+    weight = LayerSpec((16, 5, 3, 3), 1, (4, 4), (1, 1), (1, 1), (1, 1), 1).make().weight.detach()
+    mask = _mask(weight, Choice(Form("both", (8, 15)), 15.0, rows)).reshape(16, 45)
+    kept_rows, kept_columns = bcr.pruning.block_counts(mask, (8, 15))
+    assert kept_rows.tolist() == [rows] * 6
+    assert kept_columns.tolist() == [columns] * 6
+    assert mask.sum() == 16 * 45 / 15
 
 
 def test_what_comes_first_says_most():

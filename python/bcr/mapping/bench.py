@@ -18,7 +18,8 @@ from bcr.mapping.choice import Choice
 from bcr.mapping.latency import Measurement
 from bcr.mapping.network import LayerSpec
 from bcr.progress import Stages
-from bcr.pruning import PruneConfig, Pruner
+from bcr.pruning import PruneConfig, Pruner, bcr_mask
+from bcr.pruning.blocks import block_size
 from bcr.report import LayerReport
 from bcr.target import Target
 
@@ -37,8 +38,8 @@ class LayerBench:
     The weights have not been read since the call before: other memory has been through the core's
         own caches meanwhile.
 
-    Weights are normally distributed: the zeros of a trained network lie elsewhere, but in blocks of
-    the same size and number, and measurements can be shared between networks.
+    Weights are normally distributed: the zeros of a trained network lie elsewhere, but as many in
+    blocks of the same size, and measurements can be shared between networks.
 
     Args:
         spec: the layer.
@@ -118,6 +119,8 @@ class LayerBench:
         if choice.form is None:
             return weight.detach()
         before = weight.detach().clone()
+        if choice.rows is not None:
+            return weight.detach() * _mask(weight.detach(), choice)
         # Named, so that a depthwise layer is pruned as well where somebody asks for it.
         config = PruneConfig(rate=1, oversize="clip", modules={"": None, "0": choice.override})
         pruner = Pruner(nn.Sequential(self._layer), config)
@@ -128,6 +131,22 @@ class LayerBench:
             pruner.release()
             with torch.no_grad():
                 weight.copy_(before)
+
+
+def _mask(weight: torch.Tensor, choice: Choice) -> torch.Tensor:
+    """Return a mask that keeps so many rows of each block, and columns of them for the rate."""
+    assert choice.form is not None
+    assert choice.rows is not None
+    block = choice.form.block
+    assert block is not None
+    matrix = weight.reshape(weight.shape[0], -1)
+    height = block_size(block, (matrix.shape[0], matrix.shape[1]))[0]
+    share = height / choice.rows
+    rows = bcr_mask(matrix, rate=share, block=block, scheme="rows")
+    columns = bcr_mask(
+        matrix * rows, rate=max(choice.rate / share, 1.0), block=block, scheme="columns"
+    )
+    return (rows & columns).reshape(weight.shape)
 
 
 def _between_neighbours(layer: nn.Module, spec: LayerSpec) -> tuple[nn.Sequential, tuple[int, ...]]:

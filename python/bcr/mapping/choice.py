@@ -45,13 +45,21 @@ class Form:
 
 @dataclass(frozen=True)
 class Choice:
-    """A form at a rate (weights by kept weights); `form` None: the layer stays dense."""
+    """A form at a rate (weights by kept weights); `form` None: the layer stays dense.
+
+    `rows` is how many rows a whole block keeps where the scheme leaves that to the weights
+    ("both"), as far as it is known: time depends on it, a configuration does not.
+    """
 
     form: Form | None = None
     rate: float = 1.0
+    rows: int | None = None
 
     def __str__(self) -> str:
-        return "dense" if self.form is None else f"{self.form} rate {self.rate:g}"
+        if self.form is None:
+            return "dense"
+        rows = "" if self.rows is None else f" rows {self.rows}"
+        return f"{self.form} rate {self.rate:g}{rows}"
 
     @property
     def override(self) -> dict[str, Any] | None:

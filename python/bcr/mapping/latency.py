@@ -60,7 +60,10 @@ class LatencySource(Protocol):
         """
 
     def layer(self, spec: LayerSpec, choice: Choice) -> Measurement | None:
-        """Return what a layer costs; None: unknown, so the choice is not open to the layer."""
+        """Return what a layer costs; None: unknown, so the choice is not open to the layer.
+
+        `choice.rows` is set for schemes that leave it to the weights.
+        """
 
     def network(self, model: nn.Module, inputs: Sequence[Any]) -> NetworkTime:
         """Return the time of one call of a whole network with the zeros that it has."""

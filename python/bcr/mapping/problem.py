@@ -16,6 +16,7 @@ from bcr.mapping.knapsack import Front, pareto_front
 from bcr.mapping.latency import LatencySource, Measurement
 from bcr.mapping.network import Network, NetworkLayer, describe
 from bcr.mapping.sensitivity import Harm, ProjectionError, Sensitivity
+from bcr.mapping.splits import with_splits
 from bcr.pruning.config import LayerConfig
 from bcr.pruning.form import Form as PrunedForm
 from bcr.pruning.schemes.registry import scheme_of
@@ -221,7 +222,8 @@ def make_problem(
     times: dict[str, dict[Choice, Measurement]] = {}
     before = remainder = None
     if source is not None:
-        times, accounted = _times(network, choices, source)
+        asked = with_splits(model, choices, progress)
+        times, accounted = _times(network, asked, source)
         dense = source.network(model, inputs)
         before = dense.seconds
         remainder = before - sum(dense.layers.get(name, 0.0) for name in accounted)
@@ -265,9 +267,14 @@ def _options(
 
 
 def _times(
-    network: Network, choices: Mapping[str, Sequence[Choice]], source: LatencySource
+    network: Network, asked: Mapping[str, Mapping[Choice, Choice]], source: LatencySource
 ) -> tuple[dict[str, dict[Choice, Measurement]], list[str]]:
     """Ask for all times at once; add up the calls of a layer. Unknown ones are left out.
+
+    Args:
+        network: the layers.
+        asked: by layer and choice, how the source is asked for it.
+        source: of times.
 
     Returns:
         times by layer and choice, and the names of the modules whose times they are.
@@ -275,14 +282,14 @@ def _times(
     wanted: dict[Any, dict[Choice, None]] = {}
     for layer in network.layers:
         for spec in layer.specs:
-            wanted.setdefault(spec, {}).update(dict.fromkeys(choices[layer.name]))
+            wanted.setdefault(spec, {}).update(dict.fromkeys(asked[layer.name].values()))
     source.prepare(list(wanted), [list(some) for some in wanted.values()])
     times: dict[str, dict[Choice, Measurement]] = {}
     accounted: list[str] = []
     for layer in network.layers:
         found: dict[Choice, Measurement] = {}
-        for choice in (DENSE, *choices[layer.name]):
-            parts = [source.layer(spec, choice) for spec in layer.specs]
+        for choice, question in ((DENSE, DENSE), *asked[layer.name].items()):
+            parts = [source.layer(spec, question) for spec in layer.specs]
             if any(part is None for part in parts):
                 continue
             known = [part for part in parts if part is not None]

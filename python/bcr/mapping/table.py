@@ -121,12 +121,7 @@ class LatencyTable:
         exact = self.get(spec, choice)
         if exact is not None or choice.form is None:
             return exact
-        prefix = f"{choice.form} rate "
-        measured = {
-            float(name.removeprefix(prefix)): measurement
-            for name, measurement in self._layers.get(str(spec), {}).items()
-            if name.startswith(prefix)
-        }
+        measured = self._rates(spec, choice)
         low = max((rate for rate in measured if rate < choice.rate), default=None)
         high = min((rate for rate in measured if rate > choice.rate), default=None)
         if low is None or high is None or high / low > gap * (1 + 1e-9):
@@ -138,6 +133,16 @@ class LatencyTable:
             round(a.bytes + part * (b.bytes - a.bytes)),
             max(a.spread, b.spread),
         )
+
+    def _rates(self, spec: LayerSpec, choice: Choice) -> dict[float, Measurement]:
+        """Return what was measured of a form, with the same rows in a block, by rate."""
+        found = {}
+        for name, measurement in self._layers.get(str(spec), {}).items():
+            form, _, rest = name.partition(" rate ")
+            rate, _, rows = rest.partition(" rows ")
+            if form == str(choice.form) and rows == str(choice.rows or ""):
+                found[float(rate)] = measurement
+        return found
 
     def merge(self, other: LatencyTable) -> None:
         """Take the measurements of `other` that are new, or rest on more runs than those here.
