@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import ctypes
 import dataclasses
-import statistics
-import time
 
 import numpy as np
 import torch
@@ -17,6 +14,7 @@ from bcr.executable import Executable
 from bcr.mapping.choice import Choice
 from bcr.mapping.latency import Measurement
 from bcr.mapping.network import LayerSpec
+from bcr.mapping.stamps import lower_quartile, run_stamped
 from bcr.progress import Stages
 from bcr.pruning import PruneConfig, Pruner, bcr_mask
 from bcr.pruning.blocks import block_size
@@ -25,8 +23,6 @@ from bcr.target import Target
 
 _NEIGHBOUR = 4
 """Channels at the far ends of a layer's neighbours: they should cost little."""
-_FEWEST = 7
-"""Least number of runs of a measurement."""
 
 
 class LayerBench:
@@ -84,33 +80,14 @@ class LayerBench:
             raise UnsupportedError(f"{self._spec}: the compiler has no kernel for such a layer")
         report = LayerReport.of("layer", info)
         size = report.value_bytes + report.index_bytes
-        times = self._run(Executable(program), int(info["profile_slot"]), seconds)
-        # What disturbs a run makes it slower, never faster: the lower quartile says more than the
-        # median on a machine that others use, and is as steady.
-        quartile, upper = (times[part * len(times) // 4] for part in (1, 3))
+        runs = run_stamped(Executable(program), self._inputs, seconds, self._empty_caches)
+        times = runs.layers["layer"]
+        quartile, upper = lower_quartile(times), times[3 * len(times) // 4]
         return Measurement(quartile, size, (upper - quartile) / quartile, len(times))
 
-    def _run(self, executable: Executable, slot: int, seconds: float) -> list[float]:
-        """Return the times of the layer in seconds, rising."""
-        # Every layer stamps its own slot, the neighbours too.
-        layers = executable.program.layers.values()
-        last = max(int(info.get("profile_slot", 0)) for info in layers)
-        buffer = (ctypes.c_int64 * (2 * last + 2))()
-        executable.run_with_stamps(self._inputs, {}, buffer)
-        ticks: list[int] = []
-        clock: list[tuple[float, int]] = []
-        until = time.perf_counter() + seconds
-        while len(ticks) < _FEWEST or time.perf_counter() < until:
-            self._other += 1.0
-            now = time.perf_counter()
-            executable.run_with_stamps(self._inputs, {}, buffer)
-            clock.append((now, buffer[0]))
-            ticks.append(max(buffer[2 * slot + 1] - buffer[2 * slot], 1))
-        # The length of a tick, by the clock, over times so long that the call in between is
-        # nothing; the median, since the process may lose its processor between the two readings.
-        half = len(clock) // 2
-        tick = statistics.median((b[0] - a[0]) / (b[1] - a[1]) for a, b in zip(clock, clock[half:]))
-        return sorted(tick * count for count in ticks)
+    def _empty_caches(self) -> None:
+        """Bring other memory into the caches nearest to the core."""
+        self._other += 1.0
 
     def _pruned(self, choice: Choice) -> torch.Tensor:
         """Return the weights with the zeros of a choice."""

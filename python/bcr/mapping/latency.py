@@ -35,7 +35,7 @@ class NetworkTime:
     """The time of one call of a whole network.
 
     Attributes:
-        seconds: of the call.
+        seconds: of the call, with what Python takes around it.
         layers: seconds of each layer in it, by qualified name; layers that have no kernel of their
             own are missing.
     """

@@ -14,8 +14,8 @@ from bcr.mapping.bench import LayerBench
 from bcr.mapping.choice import DENSE, Choice
 from bcr.mapping.latency import Measurement, NetworkTime
 from bcr.mapping.progress import Bar
+from bcr.mapping.stamps import lower_quartile, run_stamped
 from bcr.mapping.table import NEIGHBOURS, LatencyTable, TableKey
-from bcr.report import Profile
 from bcr.target import Target
 from bcr.tuning.tuner import require_this_machine
 
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
     from bcr.mapping.network import LayerSpec
 
+_NETWORK_SECONDS = 0.5
+"""For so long a whole network is run."""
 _SAVE_EVERY = 30.0
 """Seconds after which measurements are written, so that an interruption loses little."""
 
@@ -126,17 +128,14 @@ class MeasuredLatency:
 
         self._require_machine()
         executable = bcr.compile(model, inputs, target=self.target, num_threads=self.num_threads)
-        # Some calls to bring code and weights in; then short series, of which the one with the
-        # lowest median is the one that the rest of the machine disturbed least.
-        executable.profile(*inputs, repeats=3)
-        best = min((executable.profile(*inputs, repeats=15) for _ in range(5)), key=_total)
+        runs = run_stamped(executable, inputs, _NETWORK_SECONDS)
         layers: dict[str, float] = {}
-        for layer in best.layers:
+        for full, times in runs.layers.items():
             # The second call of a layer has its name and a number.
-            name, mark, number = layer.name.rpartition("#")
-            name = name if mark and number.isdigit() else layer.name
-            layers[name] = layers.get(name, 0.0) + layer.seconds
-        return NetworkTime(best.total, layers)
+            name, mark, number = full.rpartition("#")
+            name = name if mark and number.isdigit() else full
+            layers[name] = layers.get(name, 0.0) + lower_quartile(times)
+        return NetworkTime(lower_quartile(runs.calls), layers)
 
     def _lacks(self, spec: LayerSpec, choice: Choice) -> bool:
         return spec not in self._unsupported and self.table.between(spec, choice) is None
@@ -160,10 +159,6 @@ class MeasuredLatency:
             self.table.set(spec, choice, benches[spec].measure(choice))
         except UnsupportedError:
             self._unsupported.add(spec)
-
-
-def _total(profile: Profile) -> float:
-    return profile.total
 
 
 def _by_importance(
