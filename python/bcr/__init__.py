@@ -46,7 +46,7 @@ _LAZY = {
     "get_num_threads": "bcr.threads",
     "set_num_threads": "bcr.threads",
 }
-_LAZY_MODULES = ("ir", "reference", "pruning")
+_LAZY_MODULES = ("ir", "mapping", "reference", "pruning")
 
 __all__ = [
     "BCRError",

@@ -14,6 +14,7 @@ import typer
 
 import bcr
 from bcr.errors import BCRError, BCRWarning
+from bcr.mapping.command import map_command
 from bcr.memory import peak_memory, reset_peak_memory
 from bcr.tables import NUMBER, TEXT, bytes_text, render, time_text
 
@@ -141,6 +142,9 @@ def merge_records(
     for file in files:
         merged.merge(bcr.TuningRecords.load(file))
     merged.save(output)
+
+
+app.command("map")(map_command)
 
 
 def _target(name: str, cpu: str, features: str) -> Any:

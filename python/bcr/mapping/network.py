@@ -1,0 +1,234 @@
+"""The layers of a network as the mapping sees them: shapes, weights, how often they are called."""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import nn
+
+from bcr.errors import ConfigError
+from bcr.pruning.config import PruneConfig
+from bcr.pruning.discover import survey
+from bcr.pruning.layer import PRUNABLE, shown
+from bcr.pruning.sharing import raw_weight, users_of
+
+_CONVOLUTIONS: dict[int, type[nn.Module]] = {1: nn.Conv1d, 2: nn.Conv2d, 3: nn.Conv3d}
+
+
+@dataclass(frozen=True)
+class LayerSpec:
+    """All that the time of a layer depends on, besides its zeros. Layers that are equal here share
+    their measurements, also across networks.
+
+    Attributes:
+        weight: shape of the weight tensor, PyTorch's order.
+        batch: samples of a call; of a linear layer: all positions of its input.
+        image: spatial extents of the input; empty for a linear layer.
+        stride, padding, dilation: of a convolution, one number per spatial dimension; padding may
+            be a word, as PyTorch takes it.
+        groups: of a convolution.
+    """
+
+    weight: tuple[int, ...]
+    batch: int
+    image: tuple[int, ...] = ()
+    stride: tuple[int, ...] = ()
+    padding: tuple[int, ...] | str = ()
+    dilation: tuple[int, ...] = ()
+    groups: int = 1
+
+    @classmethod
+    def of(cls, module: nn.Module, shape: Sequence[int]) -> LayerSpec:
+        """Describe a Linear or a convolution that is called with an input of a shape."""
+        weight = tuple(module.weight.shape)  # type: ignore[union-attr, arg-type]
+        if isinstance(module, nn.Linear):
+            return cls(weight, math.prod(shape[:-1]))
+        assert isinstance(module, (nn.Conv1d, nn.Conv2d, nn.Conv3d))
+        spatial = len(weight) - 2
+        # An input without the batch dimension is one sample.
+        batch = shape[0] if len(shape) == spatial + 2 else 1
+        padding = module.padding
+        return cls(
+            weight,
+            batch,
+            tuple(shape[-spatial:]),
+            tuple(module.stride),
+            padding if isinstance(padding, str) else tuple(padding),
+            tuple(module.dilation),
+            module.groups,
+        )
+
+    def __str__(self) -> str:
+        """Return the key of its measurements in a file."""
+
+        def times(extents: Iterable[int]) -> str:
+            return "x".join(map(str, extents))
+
+        if not self.image:
+            return f"linear {times((self.batch, self.weight[1]))} to {self.weight[0]}"
+        channels = self.weight[1] * self.groups
+        padding = self.padding if isinstance(self.padding, str) else times(self.padding)
+        return (
+            f"conv {times((self.batch, channels, *self.image))} to {self.weight[0]} "
+            f"kernel {times(self.weight[2:])} stride {times(self.stride)} padding {padding} "
+            f"dilation {times(self.dilation)} groups {self.groups}"
+        )
+
+    @property
+    def matrix(self) -> tuple[int, int]:
+        """(M, K) of the weight matrix."""
+        return self.weight[0], math.prod(self.weight[1:])
+
+    @property
+    def input_shape(self) -> tuple[int, ...]:
+        """Shape of the input of a call."""
+        if not self.image:
+            return self.batch, self.weight[1]
+        return (self.batch, self.weight[1] * self.groups, *self.image)
+
+    def make(self) -> nn.Module:
+        """Return a layer of this shape with normally distributed weights, the same each time."""
+        module: nn.Module
+        with torch.device("meta"):
+            if not self.image:
+                module = nn.Linear(self.weight[1], self.weight[0])
+            else:
+                module = _CONVOLUTIONS[len(self.image)](
+                    self.weight[1] * self.groups,
+                    self.weight[0],
+                    self.weight[2:],
+                    stride=self.stride,
+                    padding=self.padding,
+                    dilation=self.dilation,
+                    groups=self.groups,
+                )
+        module.to_empty(device="cpu")
+        generator = torch.Generator().manual_seed(0)
+        with torch.no_grad():
+            for parameter in module.parameters():
+                parameter.normal_(0, 1 / math.sqrt(self.matrix[1]), generator=generator)
+        return module.eval()
+
+
+@dataclass(frozen=True)
+class NetworkLayer:
+    """A layer that can be pruned.
+
+    Attributes:
+        name: qualified name, the first one if its weights have several.
+        type: class name.
+        specs: one entry for each call of it in one call of the network.
+        macs: multiply-adds of these calls, dense.
+        names: qualified names of all modules that have its weights, `name` among them.
+    """
+
+    name: str
+    type: str
+    specs: tuple[LayerSpec, ...]
+    macs: int
+    names: tuple[str, ...] = ()
+
+    @property
+    def matrix(self) -> tuple[int, int]:
+        """(M, K) of the weight matrix."""
+        return self.specs[0].matrix
+
+    @property
+    def weights(self) -> int:
+        """Number of weights."""
+        return math.prod(self.matrix)
+
+
+@dataclass(frozen=True)
+class Network:
+    """The layers of a network that can be pruned, and what the other layers cost.
+
+    Attributes:
+        layers: in the model's order.
+        fixed_weights: weights of the modules that stay dense (two dimensions and more).
+        fixed_macs: multiply-adds of the linear and convolution layers that stay dense.
+    """
+
+    layers: tuple[NetworkLayer, ...]
+    fixed_weights: int
+    fixed_macs: int
+
+    @property
+    def names(self) -> dict[str, tuple[str, ...]]:
+        """By name of a layer, those of all modules that share its weights."""
+        return {layer.name: layer.names for layer in self.layers}
+
+
+def describe(model: nn.Module, inputs: Sequence[Any], exclude: Iterable[str] = ()) -> Network:
+    """Run a model once and note the shapes of its layers.
+
+    Args:
+        model: not changed.
+        inputs: arguments of its `forward`.
+        exclude: qualified names of layers, or of containers of layers, that stay dense. Depthwise
+            convolutions stay dense by themselves.
+
+    Raises:
+        ConfigError: a name is not in the model, or no layer can be pruned.
+    """
+    model = copy.deepcopy(model).eval()
+    found = survey(model, PruneConfig(rate=2, block="matrix", modules=dict.fromkeys(exclude, None)))
+    calls: dict[int, list[LayerSpec]] = {}
+    macs: dict[int, int] = {}
+    names = weight_names(model)
+
+    def note(module: nn.Module, args: Any, kwargs: Any, output: torch.Tensor) -> None:
+        weight = module.weight
+        assert isinstance(weight, torch.Tensor)
+        parameter = id(raw_weight(module))
+        value = args[0] if args else kwargs["input"]
+        calls.setdefault(parameter, []).append(LayerSpec.of(module, value.shape))
+        per_output = weight.numel() // weight.shape[0]
+        macs[parameter] = macs.get(parameter, 0) + output.numel() * per_output
+
+    for module in model.modules():
+        if isinstance(module, PRUNABLE):
+            module.register_forward_hook(note, with_kwargs=True)
+    with torch.no_grad():
+        model(*inputs)
+    layers = []
+    for layer in found.layers:
+        key = id(layer.parameter)
+        if key not in calls:
+            raise ConfigError(
+                f"{shown(layer.name)} is not called with these inputs: its time is unknown; leave "
+                f"it dense with exclude=[{layer.name!r}]"
+            )
+        kind = type(layer.module).__name__
+        layers.append(
+            NetworkLayer(layer.name, kind, tuple(calls[key]), macs[key], names[layer.name])
+        )
+    if not layers:
+        raise ConfigError(
+            "the model has no layer to prune: linear and convolution layers that are not depthwise "
+            "and not named in exclude="
+        )
+    fixed = {id(p): p.numel() for skipped in found.skipped for p in skipped.weights}
+    pruned = {id(layer.parameter) for layer in found.layers}
+    return Network(
+        tuple(layers),
+        sum(size for key, size in fixed.items() if key not in pruned),
+        sum(count for key, count in macs.items() if key not in pruned),
+    )
+
+
+def weight_names(model: nn.Module) -> dict[str, tuple[str, ...]]:
+    """Return, for each linear or convolution layer, the names of all that share its weights."""
+    modules = dict(model.named_modules(remove_duplicate=False))
+    users = users_of(modules)
+    names: dict[str, tuple[str, ...]] = {}
+    for name, module in modules.items():
+        weight = raw_weight(module)
+        if isinstance(module, PRUNABLE) and weight is not None:
+            names[name] = tuple(n for n in users[id(weight)] if isinstance(modules[n], PRUNABLE))
+    return names
