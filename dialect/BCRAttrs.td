@@ -78,6 +78,18 @@ def BCR_GapsAttr : EnumAttr<BCR_Dialect, BCR_GapsKind, "gaps"> {
   let assemblyFormat = "`<` $value `>`";
 }
 
+def BCR_CellKind : BCR_Enum<"CellKind", "the equations of a recurrent layer", [
+  I32EnumAttrCase<"GRU", 0, "gru">,
+  I32EnumAttrCase<"LSTM", 1, "lstm">,
+  I32EnumAttrCase<"RNNTanh", 2, "rnn_tanh">,
+  I32EnumAttrCase<"RNNReLU", 3, "rnn_relu">
+]>;
+
+def BCR_CellAttr : EnumAttr<BCR_Dialect, BCR_CellKind, "cell"> {
+  let summary = "The equations of a recurrent layer";
+  let assemblyFormat = "`<` $value `>`";
+}
+
 def BCR_FormAttr : EnumAttr<BCR_Dialect, BCR_FormKind, "form"> {
   let summary = "Whether a layer runs sparse or dense, as bcr-select decided";
   let assemblyFormat = "`<` $value `>`";

@@ -192,4 +192,6 @@ def BCR_Pool2DOp : BCR_Op<"pool2d", [
   }];
 }
 
+include "dialect/BCRRecurrentOp.td"
+
 #endif // BCR_OPS_TD

@@ -68,7 +68,11 @@ LayerWork mlir::bcr::getLayerWork(LayerOpInterface layer,
                                   std::optional<KernelKind> kernel) {
   LayerWork work;
   auto init = cast<ShapedType>(layer.getInit().getType());
-  int64_t batch = init.isDynamicDim(0) ? 1 : init.getDimSize(0);
+  // Of a recurrent layer, one step: the result has all of them.
+  auto samples = isa<RecurrentOp>(layer.getOperation())
+                     ? cast<ShapedType>(layer.getInput().getType())
+                     : init;
+  int64_t batch = samples.isDynamicDim(0) ? 1 : samples.getDimSize(0);
   work.numRows = layer.getNumRows();
   work.rowsPerConvGroup = work.numRows;
   auto conv = dyn_cast<Conv2DOp>(layer.getOperation());

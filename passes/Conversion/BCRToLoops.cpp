@@ -7,6 +7,7 @@
 #include "passes/Conversion/Loops/DepthwiseKernel.h"
 #include "passes/Conversion/Loops/Kernel.h"
 #include "passes/Conversion/Loops/PoolKernel.h"
+#include "passes/Conversion/Loops/RecurrentKernel.h"
 #include "passes/Passes.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -86,6 +87,19 @@ struct ConvertBCRToLoopsPass
     return success();
   }
 
+  /// The products of a step are a layer, which is converted then.
+  LogicalResult convert(RecurrentOp op, SymbolTable &symbols) {
+    auto type = dyn_cast<MemRefType>(op.getInit().getType());
+    if (!type)
+      return op.emitOpError("is on tensors; bufferize it before "
+                            "convert-bcr-to-loops");
+    Emitter emitter(op, symbols, {threads, byElement});
+    MatmulOp products = emitRecurrentKernel(op, lanes, emitter);
+    op->erase();
+    ++numRecurrentKernels;
+    return convert(cast<LayerOpInterface>(products.getOperation()), symbols);
+  }
+
   LogicalResult convert(Pool2DOp pool, SymbolTable &symbols) {
     auto type = dyn_cast<MemRefType>(pool.getInit().getType());
     if (!type)
@@ -110,9 +124,12 @@ struct ConvertBCRToLoopsPass
     SmallVector<LayerOpInterface> layers;
     getOperation().walk(
         [&](LayerOpInterface layer) { layers.push_back(layer); });
-    for (LayerOpInterface layer : layers)
-      if (failed(convert(layer, symbols)))
+    for (LayerOpInterface layer : layers) {
+      auto recurrent = dyn_cast<RecurrentOp>(layer.getOperation());
+      if (failed(recurrent ? convert(recurrent, symbols)
+                           : convert(layer, symbols)))
         return signalPassFailure();
+    }
     SmallVector<Pool2DOp> poolings;
     getOperation().walk([&](Pool2DOp pool) { poolings.push_back(pool); });
     for (Pool2DOp pool : poolings)

@@ -35,6 +35,10 @@ def ConvertBCRToLoopsPass
     copy nothing either; strides above two and layouts without neighbouring
     elements take a loop over single positions.
 
+    A recurrent layer becomes a loop over the steps: the products of the state
+    with the weights of all gates, by the kernel `rows` or `pixels`, and the
+    equations of the cell on vectors of units.
+
     With `threads` above one, loops whose turns are independent are
     `scf.parallel`. Which thread computes what does not change the result.
 
@@ -58,7 +62,9 @@ def ConvertBCRToLoopsPass
               "layers with rows along the vector">,
     Statistic<"numDepthwiseKernels", "num-depthwise-kernels",
               "layers with positions of one channel along the vector">,
-    Statistic<"numPoolKernels", "num-pool-kernels", "poolings">
+    Statistic<"numPoolKernels", "num-pool-kernels", "poolings">,
+    Statistic<"numRecurrentKernels", "num-recurrent-kernels",
+              "recurrent layers">
   ];
   let dependentDialects = [
     "::mlir::arith::ArithDialect", "::mlir::math::MathDialect",

@@ -23,11 +23,14 @@ namespace mlir::bcr {
 using namespace mlir;
 using namespace mlir::bcr;
 
-/// Output positions of a layer, or -1 if its batch is dynamic.
+/// Output positions of a layer, or -1 if its batch is dynamic. Those of a
+/// recurrent layer are the samples of all steps.
 static int64_t countPositions(LayerOpInterface layer) {
   auto type = cast<ShapedType>(layer.getInit().getType());
-  return type.hasStaticShape() ? type.getNumElements() / layer.getNumRows()
-                               : -1;
+  int64_t channels = isa<RecurrentOp>(layer.getOperation())
+                         ? layer.getNumColumns()
+                         : layer.getNumRows();
+  return type.hasStaticShape() ? type.getNumElements() / channels : -1;
 }
 
 namespace {

@@ -63,7 +63,10 @@ static void reportLayer(LayerOpInterface layer, bool batchNorm) {
   Operation *op = layer;
   Builder builder(op->getContext());
   NamedAttrList facts;
-  facts.append("op", builder.getStringAttr(op->getName().stripDialect()));
+  auto recurrent = dyn_cast<RecurrentOp>(op);
+  facts.append("op", builder.getStringAttr(
+                         recurrent ? stringifyCellKind(recurrent.getCell())
+                                   : op->getName().stripDialect()));
   facts.append("shape", builder.getDenseI64ArrayAttr(
                             {layer.getNumRows(), layer.getNumColumns()}));
   auto addShape = [&](StringRef key, Value value) {
@@ -112,6 +115,10 @@ struct Raise : public mlir::bcr::impl::RaiseBase<Raise> {
     SmallVector<linalg::LinalgOp> candidates;
     module.walk([&](linalg::LinalgOp op) { candidates.push_back(op); });
     LayerNames names;
+    FailureOr<int64_t> recurrent = raiseRecurrent(module, names, rewriter);
+    if (failed(recurrent))
+      return signalPassFailure();
+    numLayers += *recurrent;
     for (linalg::LinalgOp op : candidates) {
       RaiseResult result = raiseLayer(op, names, rewriter);
       if (result.layer)
@@ -125,7 +132,7 @@ struct Raise : public mlir::bcr::impl::RaiseBase<Raise> {
     // residual, so that neither waits for what comes later.
     SmallVector<LayerOpInterface> layers;
     module.walk([&](LayerOpInterface layer) {
-      if (layer->getNumResults() == 1)
+      if (layer->getNumResults() == 1 && !isa<RecurrentOp>(layer))
         layers.push_back(layer);
     });
     DenseSet<Operation *> withBatchNorm;
@@ -141,7 +148,7 @@ struct Raise : public mlir::bcr::impl::RaiseBase<Raise> {
     simplifyReshapes(module);
     (void)runRegionDCE(rewriter, module->getRegions());
     module.walk([&](LayerOpInterface layer) {
-      if (layer.getLayerAttr() && layer->getNumResults() == 1)
+      if (layer.getLayerAttr() && layer->getNumResults() > 0)
         reportLayer(layer, withBatchNorm.contains(layer));
     });
   }

@@ -11,11 +11,17 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from bcr.pruning.config import LayerConfig, PruneConfig
+    from bcr.pruning.inspect import FitReport, LayerFit, inspect
+    from bcr.pruning.picture import mask_picture
     from bcr.pruning.pruner import Pruner
     from bcr.pruning.report import LayerRow, PruneReport
     from bcr.pruning.schemes import bcr_mask, block_counts, project
 
 _LAZY = {
+    "FitReport": "inspect",
+    "LayerFit": "inspect",
+    "inspect": "inspect",
+    "mask_picture": "picture",
     "LayerConfig": "config",
     "LayerRow": "report",
     "PruneConfig": "config",
@@ -27,13 +33,17 @@ _LAZY = {
 }
 
 __all__ = [
+    "FitReport",
     "LayerConfig",
+    "LayerFit",
     "LayerRow",
     "PruneConfig",
     "PruneReport",
     "Pruner",
     "bcr_mask",
     "block_counts",
+    "inspect",
+    "mask_picture",
     "project",
 ]
 

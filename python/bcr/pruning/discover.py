@@ -11,12 +11,16 @@ from torch.nn.parameter import is_lazy
 from bcr.errors import ConfigError
 from bcr.pruning.config import LayerConfig, PruneConfig
 from bcr.pruning.layer import PRUNABLE, Layer, shown, weight_parameter
+from bcr.pruning.recurrent import expand, kinds
 from bcr.pruning.scheme_names import BLOCKED
 from bcr.pruning.schemes.registry import scheme_of
 from bcr.pruning.sharing import memory_users, raw_weight, users_of
 from bcr.pruning.suggest import did_you_mean, listed
 
-_PRUNABLE_NAMES = tuple(kind.__name__ for kind in PRUNABLE)
+_PRUNABLE_NAMES = (
+    *("Linear", "Conv1d", "Conv2d", "Conv3d"),
+    *("GRU", "LSTM", "RNN", "GRUCell", "LSTMCell", "RNNCell"),
+)
 
 
 @dataclass(frozen=True)
@@ -55,7 +59,8 @@ def survey(model: nn.Module, config: PruneConfig) -> Survey:
     """
     names = dict(model.named_modules(remove_duplicate=False))
     _check_types(config, names)
-    _check_modules(config, names)
+    _check_modules(config, names | expand(names))
+    names = expand(names)
 
     found = Survey()
     wrong = _Wrong()
@@ -167,10 +172,7 @@ def _agreed(
     config: PruneConfig, names: dict[str, nn.Module], shared: list[str]
 ) -> LayerConfig | None:
     """The settings of a weight under all its names, which must be the same."""
-    asked = {
-        name: config.resolve(name, [kind.__name__ for kind in type(names[name]).__mro__])
-        for name in shared
-    }
+    asked = {name: config.resolve(name, kinds(names[name])) for name in shared}
     first, *others = asked
     for other in others:
         if asked[other] != asked[first]:

@@ -11,8 +11,9 @@ from torch.nn.parameter import is_lazy
 from bcr.errors import ConfigError
 from bcr.pruning.config import LayerConfig
 from bcr.pruning.form import Form
+from bcr.pruning.recurrent import RECURRENT, RecurrentWeight
 
-PRUNABLE = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d)
+PRUNABLE = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d, RecurrentWeight, *RECURRENT)
 
 
 @dataclass(frozen=True)
@@ -21,7 +22,7 @@ class Layer:
 
     Attributes:
         name: qualified name, the first one if the module or its weight has several.
-        module: a Linear, Conv1d, Conv2d or Conv3d.
+        module: a Linear, Conv1d, Conv2d, Conv3d or RecurrentWeight.
         settings: what was asked, the block already fitted to the layer.
         note: remark for the report.
     """

@@ -17,6 +17,7 @@ from bcr.pruning.blocks import block_counts, block_size
 from bcr.pruning.config import PruneConfig
 from bcr.pruning.discover import Skipped, survey
 from bcr.pruning.layer import Layer, shown
+from bcr.pruning.recurrent import expand, kinds
 from bcr.pruning.registry import method_class
 from bcr.pruning.report import LayerRow, PruneReport
 from bcr.pruning.scheme_names import BLOCKED
@@ -34,11 +35,12 @@ class Pruner:
         pruner.step()               # once per optimiser step
         print(pruner.finalize())    # from here on pruned weights are zero and stay zero
 
-    Pruned are Linear, Conv1d, Conv2d and Conv3d and their subclasses. Depthwise convolutions
-    stay dense unless `config.modules` has an entry for the very layer. Frozen layers
-    (``requires_grad=False``) and layers whose weights an embedding or the like uses too are an
-    error without such an entry. Layers that share one weight are one layer with one mask. Models
-    masked by `torch.nn.utils.prune` are taken as they are: both masks apply.
+    Pruned are Linear, Conv1d, Conv2d and Conv3d and their subclasses, and the weight matrices of
+    GRU, LSTM, RNN and their cells, each a layer named after its parameter (`rnn.weight_hh_l0`).
+    Depthwise convolutions stay dense unless `config.modules` has an entry for the very layer.
+    Frozen layers (``requires_grad=False``) and layers whose weights an embedding or the like uses
+    too are an error without such an entry. Layers that share one weight are one layer with one
+    mask. Models masked by `torch.nn.utils.prune` are taken as they are: both masks apply.
 
     After `finalize`, zeros survive every step of a `torch.optim` optimiser by themselves; after
     the step of anything else, or after loading other weights into the model, call `step`. A copy
@@ -168,7 +170,12 @@ class Pruner:
         self._method.load_state_dict(state["method"])
         if masks:
             self._hold(masks)
-            self._report = PruneReport.from_dict(state["report"])
+            report = PruneReport.from_dict(state["report"])
+            rows = (
+                replace(row, mask=masks[row.name].flatten(1)) if row.name in masks else row
+                for row in report.rows
+            )
+            self._report = PruneReport(tuple(rows))
 
     def _describe(self, masks: Mapping[str, torch.Tensor]) -> PruneReport:
         """The report in the model's order, every weight counted once."""
@@ -180,7 +187,7 @@ class Pruner:
             if matrices:
                 rows[skipped.name] = _dense_row(skipped, matrices)
         return PruneReport(
-            tuple(rows[name] for name, _ in self.model.named_modules() if name in rows)
+            tuple(rows[name] for name in expand(dict(self.model.named_modules())) if name in rows)
         )
 
     def _hold(self, masks: Mapping[str, torch.Tensor]) -> None:
@@ -198,7 +205,7 @@ def _row(layer: Layer, mask: torch.Tensor) -> LayerRow:
     lost = float(torch.linalg.vector_norm(matrix.masked_fill(mask, 0), dtype=torch.float64))
     row = LayerRow(
         name=layer.name,
-        type=type(layer.module).__name__,
+        type=kinds(layer.module)[0],
         shape=tuple(layer.parameter.shape),
         weights=matrix.numel(),
         kept=kept,
@@ -208,6 +215,7 @@ def _row(layer: Layer, mask: torch.Tensor) -> LayerRow:
         rate_reached=matrix.numel() / kept if kept else math.inf,
         relative_error=lost / norm if norm else 0.0,
         note=layer.note,
+        mask=mask,
     )
     if layer.settings.scheme not in BLOCKED:
         return row
@@ -226,7 +234,7 @@ def _dense_row(skipped: Skipped, matrices: Sequence[nn.Parameter]) -> LayerRow:
     weights = sum(p.numel() for p in matrices)
     return LayerRow(
         name=skipped.name,
-        type=type(skipped.module).__name__,
+        type=kinds(skipped.module)[0],
         shape=tuple(matrices[0].shape),
         weights=weights,
         kept=weights,

@@ -1,9 +1,9 @@
 """Block-punched: a block of filters and channels keeps the same positions of its kernels.
 
-Source: YOLObile (Cai et al., AAAI 2021), section "Block-punched pruning"; there, too, a block is
-8 filters x 4 channels. A position of a block is pruned in all its kernels at once, so the weights
-that stay are whole columns of W within its row of blocks. A linear layer and a 1x1 convolution have
-one position: there whole blocks go.
+Source: YOLObile (Cai et al., AAAI 2021), block-punched pruning (figure 4). A block is 8 filters x
+4 channels unless `kernel_block` says otherwise. A position of a block is pruned in all its kernels
+at once, so the weights that stay are whole columns of W within its row of blocks. A linear layer
+and a 1x1 convolution have one position: there whole blocks go.
 
 Counts are those of `columns`, the block as a matrix of filters * channels rows and one column for
 each position. Blocks at the edge of the layer are as large as what is left.

@@ -13,6 +13,9 @@ from bcr.pruning.schemes.columns import Choice
 from bcr.pruning.schemes.ranking import ranked
 from bcr.pruning.schemes.registry import scheme_of
 from bcr.pruning.schemes.scheme import Scheme
+from bcr.pruning.tracking import tracked
+
+_LARGE = 1 << 24  # weights from which on choosing takes seconds, worth a progress bar
 
 
 def choose_masks(
@@ -49,9 +52,11 @@ def choose_masks(
             [asked[i] for i in together],
         )
         masks.update(zip([layers[i].name for i in together], chosen, strict=True))
-    for layer, matrix, rate in zip(layers, given, asked, strict=True):
-        if layer.name not in masks:
-            masks[layer.name] = scheme_for(layer).mask(layer.form, matrix, rate)
+    alone = [i for i, layer in enumerate(layers) if layer.name not in masks]
+    large = sum(matrix.numel() for matrix in given) > _LARGE
+    for i in tracked(alone, "choose weights") if large else alone:
+        layer = layers[i]
+        masks[layer.name] = scheme_for(layer).mask(layer.form, given[i], asked[i])
     return {layer.name: masks[layer.name] for layer in layers}
 
 
