@@ -54,11 +54,11 @@ class Residual(nn.Module):
 
 
 class SmallResNet(nn.Module):
-    """A stem of stride 2 and four residual blocks.
+    """A stem and three residual blocks, all of stride 2.
 
     Args:
         classes: outputs.
-        width: channels of the stem; the blocks have two, two, four and four times as many.
+        width: channels of the stem; the blocks have two, four and eight times as many.
     """
 
     def __init__(self, classes: int, width: int = 16) -> None:
@@ -67,7 +67,7 @@ class SmallResNet(nn.Module):
         self.blocks = nn.Sequential(
             Residual(width, 2 * width, 2),
             Residual(2 * width, 4 * width, 2),
-            Residual(4 * width, 8 * width, 1),
+            Residual(4 * width, 8 * width, 2),
         )
         self.pool = nn.AdaptiveAvgPool2d(1)
         self.head = nn.Linear(8 * width, classes)
@@ -100,7 +100,7 @@ class SmallMobileNet(nn.Module):
 
     Args:
         classes: outputs.
-        width: channels of the stem; the blocks have two and four times as many.
+        width: channels of the stem; the blocks have four times as many.
     """
 
     def __init__(self, classes: int, width: int = 16) -> None:
@@ -108,8 +108,8 @@ class SmallMobileNet(nn.Module):
         self.stem = _conv(1, width, 3, 2)
         self.down = _conv(width, 2 * width, 3, 2)
         self.blocks = nn.Sequential(
-            Inverted(2 * width, 2 * width, 1, 4),
             Inverted(2 * width, 4 * width, 2, 4),
+            Inverted(4 * width, 4 * width, 1, 4),
             Inverted(4 * width, 4 * width, 1, 4),
             Inverted(4 * width, 4 * width, 1, 4),
         )
