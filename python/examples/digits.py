@@ -83,9 +83,9 @@ def train(
     steps = epochs * ((len(images) + batch - 1) // batch)
     optimiser = torch.optim.SGD(model.parameters(), lr=rate, momentum=0.9, weight_decay=5e-4)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, max_lr=rate, total_steps=steps)
-    with Progress(console=console, transient=True) as progress:
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
         task = progress.add_task(title, total=steps)
-        for _ in range(epochs):
+        for epoch in range(epochs):
             for indices in torch.randperm(len(images)).split(batch):
                 # Shift by up to two pixels: the test set has other hands.
                 shift = torch.randint(-2, 3, (2,)).tolist()
@@ -97,6 +97,8 @@ def train(
                 after_step()
                 schedule.step()
                 progress.update(task, advance=1, description=f"{title} (loss {loss.item():.3f})")
+            if not console.is_terminal:
+                console.print(f"   {title}: epoch {epoch + 1} of {epochs}, loss {loss.item():.3f}")
     model.eval()
 
 
@@ -139,7 +141,7 @@ def main() -> None:
     dense = DigitNet()
     train(dense, images, labels, options.epochs, 0.1, "train")
 
-    console.print(f"[bold]2. Prune[/bold] at {options.rate:g}x and fine-tune")
+    console.print(f"\n[bold]2. Prune[/bold] at {options.rate:g}x and fine-tune")
     pruned = copy.deepcopy(dense)
     config = bcr.PruneConfig(
         rate=options.rate,
@@ -151,7 +153,7 @@ def main() -> None:
     train(pruned, images, labels, options.epochs, 0.05, "fine-tune", pruner.step)
     print(pruning)
 
-    console.print("[bold]3. Compile[/bold] for this machine and for AArch64")
+    console.print("\n[bold]3. Compile[/bold] for this machine and for AArch64")
     torch.set_num_threads(1)
     x = test_images[:1]
     ours_dense = bcr.compile(pruned, (x,), sparsity="off", verify=True)
@@ -159,7 +161,7 @@ def main() -> None:
     arm = bcr.compile(pruned, (x,), target="cortex-a76")
     print(ours.report())
 
-    console.print("[bold]4. Run[/bold]")
+    console.print("\n[bold]4. Run[/bold]")
     part = 40
     with Emulator(arm) as emulator:
         on_arm = accuracy(

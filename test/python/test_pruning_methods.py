@@ -1,7 +1,9 @@
 """Pruning methods that work during training: equations, schedules, resuming, odd training loops."""
 
+import contextlib
 import copy
 import io
+import warnings
 
 import numpy as np
 import pytest
@@ -12,6 +14,7 @@ from torch.nn import functional as F
 from bcr import ConfigError, PruneConfig, Pruner
 from bcr.pruning.methods.schedule import cubic_rate
 from bcr.pruning.registry import METHODS
+from bcr.pruning.scheme_names import SCHEMES
 
 # Short schedules: every method has done all that it does within STEPS.
 STEPS = 12
@@ -19,6 +22,8 @@ OPTIONS = {
     "oneshot": {},
     "gradual": {"begin_step": 1, "end_step": 10, "interval": 3},
     "admm": {"interval": 3, "rho": 0.05, "rho_growth": 2, "begin_step": 1},
+    "reweighted": {"interval": 3, "strength": 0.02, "begin_step": 1},
+    "scratch": {"interval": 2, "strength": 0.02, "begin_step": 1, "end_step": 9},
 }
 ALL = pytest.mark.parametrize("method", OPTIONS)
 
@@ -28,7 +33,8 @@ def test_every_method_is_tested():
 
 
 def config(method, **settings):
-    settings = {"rate": 4, "block": (4, 6), **settings}
+    named = {"frozen": {}, "a": {}, "b": {}}  # frozen and shared weights are pruned only by name
+    settings = {"rate": 4, "block": (4, 6), "modules": named, **settings}
     return PruneConfig(method=method, method_options=OPTIONS[method], **settings)
 
 
@@ -145,9 +151,31 @@ def test_the_rate_is_reached_exactly_and_held(method):
 @ALL
 def test_finalize_needs_no_finished_schedule(method):
     run = Run(config(method)).train(0, 2)
-    run.pruner.finalize()
+    expected = pytest.warns(
+        UserWarning, match=rf"method '{method}': 2 steps are done, the .* \d+\. "
+    )
+    with contextlib.nullcontext() if method == "oneshot" else expected:
+        run.pruner.finalize()
     assert_at_full_rate(run.pruner)
     assert run.pruner.penalty().item() == 0
+
+
+@pytest.mark.parametrize("method", ["admm", "reweighted", "scratch"])
+def test_a_penalty_that_is_not_in_the_loss_is_noticed(method):
+    model = Net()
+    pruner = Pruner(model, config(method))
+    pruner.step()  # before begin_step, when there is no penalty yet
+    pruner.penalty()
+    pruner.step()
+    with pytest.warns(UserWarning, match=rf"penalty\(\) was not called .* method '{method}'"):
+        pruner.step()
+
+
+@ALL
+def test_a_whole_run_warns_of_nothing(method):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        Run(config(method)).train(0, STEPS + 2)
 
 
 @ALL
@@ -158,6 +186,113 @@ def test_pruning_anew_after_release(method):
     run.train(STEPS + 1, STEPS + 3)
     run.pruner.finalize()
     assert_at_full_rate(run.pruner)
+
+
+@pytest.mark.parametrize("scheme", [*SCHEMES, "2:4"])
+@ALL
+def test_every_method_prunes_by_every_scheme(method, scheme):
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Conv2d(8, 16, 3), nn.Flatten(), nn.Linear(64, 10))
+    settings = {"rate": 2 if scheme == "2:4" else 8, "modules": {"2": None}}
+    pruner = Pruner(model, config(method, scheme=scheme, block=(8, 18), **settings))
+    optimizer = torch.optim.Adam(model.parameters(), lr=0.01)
+    for step in range(STEPS):
+        x = torch.randn(4, 8, 4, 4, generator=torch.Generator().manual_seed(step))
+        optimizer.zero_grad()
+        (F.cross_entropy(model(x), torch.arange(4)) + pruner.penalty()).backward()
+        optimizer.step()
+        pruner.step()
+    (row,) = pruner.finalize().pruned
+    # One position of a block of 8 x 4 kernels in nine is 128 weights, with 16 to spare.
+    assert row.kept == (128 if scheme == "block-punched" else 16 * 72 // settings["rate"])
+    assert int(model[0].weight.count_nonzero()) == row.kept
+
+
+# --- Digits ---------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def digits():
+    """Training and test images of scikit-learn's digits, and a small network trained on them."""
+    from sklearn.datasets import load_digits
+
+    data = load_digits()
+    x = torch.tensor(data.images, dtype=torch.float32).unsqueeze(1) / 16
+    y = torch.tensor(data.target)
+    order = torch.randperm(len(x), generator=torch.Generator().manual_seed(0))
+    parts = (x[order[:1200]], y[order[:1200]], x[order[1200:]], y[order[1200:]])
+    model = small_cnn()
+    train_digits(model, parts, 150)
+    return parts, model
+
+
+def small_cnn():
+    torch.manual_seed(0)
+    return nn.Sequential(
+        nn.Conv2d(1, 16, 3, stride=2, padding=1),
+        nn.BatchNorm2d(16),
+        nn.ReLU(),
+        nn.Conv2d(16, 32, 3, padding=1),
+        nn.BatchNorm2d(32),
+        nn.ReLU(),
+        nn.Flatten(),
+        nn.Linear(512, 10),
+    )
+
+
+def train_digits(model, parts, steps, pruner=None, final=None):
+    optimizer = torch.optim.Adam(model.parameters(), lr=5e-3)
+    scheduler = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
+    order = torch.Generator().manual_seed(1)
+    model.train()
+    for step in range(steps):
+        i = torch.randint(len(parts[0]), (64,), generator=order)
+        loss = F.cross_entropy(model(parts[0][i]), parts[1][i])
+        if pruner is not None:
+            loss = loss + pruner.penalty()
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        if pruner is not None:
+            pruner.step()
+        scheduler.step()
+        if step == final:
+            pruner.finalize()
+
+
+def accuracy(model, parts):
+    model.eval()
+    with torch.no_grad():
+        return float((model(parts[2]).argmax(1) == parts[3]).double().mean())
+
+
+DIGITS = {
+    "oneshot": {},
+    "gradual": {"end_step": 80, "interval": 10},
+    "admm": {"interval": 10, "rho": 0.1, "rho_growth": 1.3, "rho_max": 10},
+    "reweighted": {"interval": 10, "strength": 0.1},
+    "scratch": {"begin_step": 20, "end_step": 100, "interval": 10, "strength": 0.1},
+}
+
+
+@pytest.mark.parametrize("method", DIGITS)
+def test_digits_survive_a_rate_of_ten(digits, method):
+    parts, dense = digits
+    settings = PruneConfig(10, (8, 18), method, modules={"0": None}, method_options=DIGITS[method])
+    untrained = copy.deepcopy(dense)
+    Pruner(untrained, PruneConfig(10, (8, 18), modules={"0": None})).finalize()
+    # Training from scratch starts from random weights and has the steps of both trainings.
+    model = small_cnn() if method == "scratch" else copy.deepcopy(dense)
+    pruner = Pruner(model, settings)
+    steps, final = (250, 200) if method == "scratch" else (150, 100)
+    train_digits(model, parts, steps, pruner, 0 if method == "oneshot" else final)
+    report = pruner.finalize()
+    for row in report.pruned:
+        assert 10 <= row.rate_reached < 10 * (1 + 3 * 8 / row.kept)
+        assert row.kept == int(model.get_submodule(row.name).weight.count_nonzero())
+    assert accuracy(dense, parts) > 0.95
+    assert accuracy(untrained, parts) < 0.8
+    assert accuracy(model, parts) > 0.93
 
 
 # --- Settings -----------------------------------------------------------------------------------
@@ -180,6 +315,11 @@ def test_pruning_anew_after_release(method):
         ("admm", {"rho": float("nan")}, "method_options.rho is nan"),
         ("admm", {"rho_growth": 0.9}, "method_options.rho_growth is 0.9: .* of at least 1"),
         ("admm", {"rho": 0.1, "rho_max": 0.01}, "rho_max is 0.01, below rho, 0.1"),
+        ("reweighted", {"strength": -1}, "method_options.strength is -1: .* above 0"),
+        ("reweighted", {"epsilon": None}, "method_options.epsilon is None"),
+        ("reweighted", {"threshold": 1}, "threshold is 1: it is a finite number above 0 and bel"),
+        ("scratch", {"begin_step": 3}, "has no 'end_step': the method 'scratch' needs it"),
+        ("scratch", {"begin_step": 9, "end_step": 3}, "begin_step is 9, not before end_step, 3"),
         ("admm", [("rho", 1)], r"method_options is \[\('rho', 1\)\], a list: write a mapping"),
     ],
 )
@@ -199,9 +339,9 @@ def test_settings_have_a_dict_and_a_yaml_form():
 
 
 def test_a_state_of_other_layers_is_refused():
-    state = Pruner(nn.Linear(12, 8), config("admm")).state_dict()
+    state = Pruner(nn.Linear(12, 8), config("admm", modules={})).state_dict()
     state["method"]["dual"] = {"": torch.zeros(8, 12)}
-    wide = Pruner(nn.Linear(18, 8), config("admm"))
+    wide = Pruner(nn.Linear(18, 8), config("admm", modules={}))
     with pytest.raises(ConfigError, match=r"the state holds no tensor of shape \[8, 18\]"):
         wide.load_state_dict(state)
 
@@ -323,6 +463,136 @@ def test_admm_draws_the_weights_to_the_pruned_ones():
     assert errors[0.3] < errors[1e-6] / 4
 
 
+# --- Reweighted group lasso, and training from scratch --------------------------------------------
+
+
+def lasso(weight, start, epsilon, block):
+    """The penalty by definition: sum over the columns and the rows of all blocks.
+
+    Norms are per weight of the group, in units of the mean square of `start`.
+    """
+    unit = (start**2).mean()
+    total = 0.0
+    for top in range(0, weight.shape[0], block[0]):
+        for left in range(0, weight.shape[1], block[1]):
+            part = np.s_[top : top + block[0], left : left + block[1]]
+            now, then = weight[part], start[part]
+            for axis in (0, 1):
+                size = now.shape[axis]
+                norms = (then**2).sum(axis=axis) / size / unit
+                total += ((now**2).sum(axis=axis) / (norms + epsilon)).sum()
+    return total
+
+
+def test_the_reweighted_penalty_is_that_of_the_equation():
+    layer = nn.Linear(11, 6).double()
+    options = {"interval": 2, "strength": 0.3, "epsilon": 0.05}
+    pruner = Pruner(layer, PruneConfig(2, (4, 3), "reweighted", method_options=options))
+    start = layer.weight.detach().numpy().copy()
+    for step in range(1, 6):
+        penalty = pruner.penalty()
+        expected = 0.3 * lasso(layer.weight.detach().numpy(), start, 0.05, (4, 3))
+        assert penalty.item() == pytest.approx(expected, rel=1e-12)
+        penalty.backward()
+        with torch.no_grad():
+            layer.weight.sub_(0.01 * layer.weight.grad)
+            layer.weight[1] += 0.1 * step
+            layer.weight.grad = None
+        pruner.step()
+        if step % 2 == 0:
+            start = layer.weight.detach().numpy().copy()
+
+
+def test_a_layer_of_zeros_has_a_penalty_too():
+    layer = nn.Linear(6, 4)
+    nn.init.zeros_(layer.weight)
+    pruner = Pruner(layer, PruneConfig(2, (2, 3), "reweighted"))
+    pruner.penalty().backward()
+    assert not layer.weight.grad.any()
+
+
+def shrunk_by_training(threshold=None, rate=1, ranking="block"):
+    """Two layers whose goals need 3 of 12 and 6 of 12 columns, trained with the penalty."""
+    torch.manual_seed(0)
+    model = nn.ModuleDict({"narrow": nn.Linear(12, 4), "wide": nn.Linear(12, 4)})
+    goals = {}
+    for name, count in (("narrow", 3), ("wide", 6)):
+        goals[name] = 0.01 * torch.randn(4, 12)
+        goals[name][:, 1 : 1 + count] += torch.randn(4, count).sign()
+    options = {"interval": 5, "strength": 0.1, "threshold": threshold}
+    config = PruneConfig(
+        rate, (4, 12), "reweighted", "columns", ranking=ranking, method_options=options
+    )
+    pruner = Pruner(model, config)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.05)
+    for _ in range(100):
+        optimizer.zero_grad()
+        loss = sum(0.5 * (model[name].weight - goals[name]).square().sum() for name in goals)
+        (loss + pruner.penalty()).backward()
+        optimizer.step()
+        pruner.step()
+    return model, pruner.finalize()
+
+
+def test_rates_come_out_of_the_training_by_a_threshold():
+    model, report = shrunk_by_training(threshold=0.3)
+    for name, count in (("narrow", 3), ("wide", 6)):
+        columns = model[name].weight.any(dim=0).tolist()
+        assert columns == [1 <= i < 1 + count for i in range(12)]
+    assert [row.rate_reached for row in report.rows] == [4, 2]
+
+
+def test_rates_come_out_of_the_training_by_one_budget():
+    _, report = shrunk_by_training(rate=96 / 36, ranking="network")
+    assert [row.rate_reached for row in report.rows] == [4, 2]
+
+
+def test_a_threshold_leaves_no_more_than_the_rate():
+    _, report = shrunk_by_training(threshold=0.3, rate=3)
+    assert [row.rate_reached for row in report.rows] == [4, 3]
+
+
+def test_scratch_goes_through_its_phases():
+    torch.manual_seed(0)
+    layer = nn.Linear(30, 4, bias=False)
+    options = {"begin_step": 2, "end_step": 8, "interval": 2, "strength": 0.1}
+    pruner = Pruner(layer, PruneConfig(6, (4, 30), "scratch", "columns", method_options=options))
+    free = []
+    for step in range(1, 11):
+        if 2 < step <= 8:  # columns outside the penalty, whose gradient is zero there
+            layer.weight.grad = None
+            pruner.penalty().backward()
+            free.append(30 - int(layer.weight.grad.any(dim=0).sum()))
+        else:
+            assert pruner.penalty().item() == 0
+        assert bool(pruner.masks) == (step > 8)
+        pruner.step()
+        assert int(layer.weight.any(dim=0).sum()) == (5 if step >= 8 else 30)
+    sparsity = [5 / 6 * (1 - (1 - done / 6) ** 3) for done in (0, 2, 4)]
+    due = [np.floor(30 * (1 - s) + 1e-9) for s in sparsity]
+    assert free == [due[0], due[0], due[1], due[1], due[2], due[2]]
+    mask = pruner.masks[""]
+    pruner.finalize()
+    assert torch.equal(mask, pruner.masks[""])
+
+
+def test_scratch_lets_a_misjudged_column_come_back():
+    layer = nn.Linear(6, 2, bias=False)
+    goal = torch.tensor([[0.5, 0.5, 3, 0.5, 0.5, 0.5], [0.5, 0.5, 3, 0.5, 0.5, 0.5]])
+    with torch.no_grad():
+        layer.weight.fill_(1)
+        layer.weight[:, 2] = 1e-3  # smallest at first, the largest of the goal
+    options = {"end_step": 40, "interval": 4, "strength": 1e-3}
+    pruner = Pruner(layer, PruneConfig(6, (2, 6), "scratch", "columns", method_options=options))
+    optimizer = torch.optim.SGD(layer.parameters(), lr=0.1)
+    for _ in range(41):
+        optimizer.zero_grad()
+        (0.5 * (layer.weight - goal).square().sum() + pruner.penalty()).backward()
+        optimizer.step()
+        pruner.step()
+    assert layer.weight.any(dim=0).tolist() == [False, False, True, False, False, False]
+
+
 # --- Training loops of all kinds -----------------------------------------------------------------
 
 
@@ -384,8 +654,9 @@ def test_weights_in_bfloat16(method):
     for step in range(STEPS):
         x, y = batch(step)
         optimizer.zero_grad()
-        loss = F.cross_entropy(model(x.bfloat16()), y) + pruner.penalty()
-        loss.backward()
+        penalty = pruner.penalty()
+        assert penalty.dtype == torch.float32
+        (F.cross_entropy(model(x.bfloat16()), y) + penalty).backward()
         optimizer.step()
         pruner.step()
     pruner.finalize()

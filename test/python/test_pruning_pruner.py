@@ -378,12 +378,18 @@ def test_masks_of_torch_are_combined(net):
     assert not net.fc.weight[~expected].any()
 
 
-def test_frozen_layers_are_pruned_and_noted(net):
+def test_frozen_layers_need_an_own_entry(net):
     net.features.requires_grad_(False)
-    report = Pruner(net, PruneConfig(**SMALL)).finalize()
-    rows = {row.name: row for row in report.rows}
+    with pytest.raises(ConfigError) as caught:
+        Pruner(net, PruneConfig(**SMALL, module_types={"Conv2d": {"rate": 2}}))
+    text = str(caught.value)
+    assert "frozen (requires_grad=False): 'features.0', 'features.4'. No training" in text
+    assert "modules={name: {}} prunes such a layer all the same" in text
+    config = PruneConfig(**SMALL, modules={"features.0": {}, "features.4": None})
+    rows = {row.name: row for row in Pruner(net, config).finalize().rows}
     assert rows["features.0"].pruned
     assert rows["features.0"].note == "frozen"
+    assert not rows["features.4"].pruned
     assert rows["fc"].note == ""
 
 
@@ -405,6 +411,13 @@ def test_shared_weights_are_one_layer():
     ]
     assert report.rate == 2
     assert torch.equal(model.b.weight != 0, pruner.masks["a"])
+    optimizer = torch.optim.Adam(model.parameters(), lr=0.1)
+    for _ in range(3):
+        optimizer.zero_grad()
+        (model.b(model.a(torch.ones(2, 16))) ** 2).sum().backward()
+        optimizer.step()
+    assert model.b.weight is model.a.weight
+    assert torch.equal(model.b.weight != 0, pruner.masks["a"])
     with pytest.raises(ConfigError, match="modules 'a' and 'b' share one weight tensor but ask"):
         Pruner(Tied(), PruneConfig(rate=2, block=(4, 8), modules={"b": None}))
 
@@ -418,13 +431,29 @@ class Language(nn.Module):
 
 
 def test_weights_shared_with_an_embedding_need_an_own_entry():
-    report = Pruner(Language(), PruneConfig(rate=2, block=(4, 8))).finalize()
+    with pytest.raises(
+        ConfigError, match=r"module 'head' shares it with 'embedding \(Embedding\)'"
+    ):
+        Pruner(Language(), PruneConfig(rate=2, block=(4, 8)))
+    config = PruneConfig(rate=2, block=(4, 8), modules={"head": None})
+    report = Pruner(Language(), config).finalize()
     assert not report.pruned
     assert report.rate == report.rate_of_model == 1
     assert sum(row.weights for row in report.rows) == 320
     config = PruneConfig(rate=2, block=(4, 8), modules={"head": {}})
     report = Pruner(Language(), config).finalize()
     assert [(row.name, row.note) for row in report.rows] == [("head", "shared with 'embedding'")]
+
+
+def test_parameters_that_are_views_of_one_memory():
+    model = nn.Sequential(nn.Linear(16, 8), nn.Linear(8, 16), nn.Linear(16, 8))
+    model[1].weight = nn.Parameter(model[0].weight.detach().T)
+    with pytest.raises(ConfigError, match=r"module '0' shares its memory with '1.weight'; module"):
+        Pruner(model, PruneConfig(rate=2, block=(4, 8)))
+    flat = torch.randn(256)  # neighbours in one memory, as sharded training lays them out
+    model[0].weight = nn.Parameter(flat[:128].view(8, 16))
+    model[1].weight = nn.Parameter(flat[128:].view(16, 8))
+    assert len(Pruner(model, PruneConfig(rate=2, block=(4, 8))).finalize().pruned) == 3
 
 
 def test_a_block_larger_than_its_layers(net):

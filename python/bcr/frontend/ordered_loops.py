@@ -14,6 +14,8 @@ from torch_mlir import ir
 from torch_mlir.dialects import arith, scf, tensor
 from torch_mlir.dialects.cf import assert_ as emit_assert
 
+from bcr.frontend.lowering_error import LoweringError
+
 Body = Callable[[Sequence[ir.Value], Sequence[ir.Value]], Sequence[ir.Value]]
 
 # Predicates of arith.cmpf and arith.cmpi, by number as the attributes hold them.
@@ -28,6 +30,9 @@ def lower_tm_tensor(module: ir.Module) -> list[str]:
 
     Returns:
         The names of those that have no replacement, each once.
+
+    Raises:
+        LoweringError: an operation of a known name has a form that has no replacement.
     """
     found: list[ir.Operation] = []
 
@@ -56,7 +61,7 @@ def _scan(op: ir.Operation) -> Sequence[ir.Value]:
     source, out, last = op.operands
     dim = ir.IntegerAttr(op.attributes["dimension"]).value
     if not ir.BoolAttr(op.attributes["inclusive"]).value:
-        raise NotImplementedError("exclusive scan")
+        raise LoweringError("exclusive scan")
     sizes = _sizes(source)
     zero, one = _index(0), _index(1)
     if _static(source, dim) and ir.RankedTensorType(source.type).get_dim_size(dim) == 0:
@@ -121,7 +126,7 @@ def _sort(op: ir.Operation) -> Sequence[ir.Value]:
     dim = ir.IntegerAttr(op.attributes["dimension"]).value
     source = list(op.operands)
     if not _static(source[0], dim):
-        raise NotImplementedError("sort along a dimension of unknown size")
+        raise LoweringError("sort along a dimension of unknown size")
     size = ir.RankedTensorType(source[0].type).get_dim_size(dim)
     sizes = _sizes(source[0])
     others = sizes[:dim] + sizes[dim + 1 :]
@@ -174,7 +179,7 @@ def _in_order(op: ir.Operation, a: ir.Value, b: ir.Value) -> ir.Value:
     """Whether `a` may stay before `b`; true for equal values, which keeps the sort stable."""
     *_, compare, _ = op.regions[0].blocks[0].operations
     if compare.operation.name not in ("arith.cmpf", "arith.cmpi"):
-        raise NotImplementedError("sort by a comparison of another kind")
+        raise LoweringError("sort by a comparison of another kind")
     predicate = ir.IntegerAttr(compare.attributes["predicate"]).value
     if compare.operation.name == "arith.cmpi":
         descending, unsigned = predicate in _INT_DESCENDING, predicate in _INT_UNSIGNED
@@ -216,7 +221,7 @@ def _inline(op: ir.Operation, arguments: Sequence[ir.Value]) -> list[ir.Value]:
         for position, operand in enumerate(operands):
             copy.operation.operands[position] = operand
         mapped.update(zip(inner.operation.results, copy.operation.results))
-    raise NotImplementedError(f"{op.name} without a yield")
+    raise LoweringError(f"{op.name} without a yield")
 
 
 def _index(value: int) -> ir.Value:

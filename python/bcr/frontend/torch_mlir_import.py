@@ -25,6 +25,7 @@ from torch_mlir.passmanager import PassManager
 from bcr.errors import UnsupportedError
 from bcr.frontend.checks import check_finite
 from bcr.frontend.locations import line_of, module_of
+from bcr.frontend.lowering_error import LoweringError
 from bcr.frontend.ordered_loops import lower_tm_tensor
 from bcr.frontend.signature import DTYPE_NAMES
 from bcr.frontend.unused_results import drop_unused_results
@@ -41,10 +42,6 @@ _TO_LINALG = (
 _CLEAN_UP = "builtin.module(lower-affine,func.func(canonicalize,cse))"
 
 _DIALECTS = {"affine", "builtin", "func", "linalg", "tensor", "arith", "math", "scf", "cf"}
-
-
-class LoweringError(Exception):
-    """torch-mlir refused a module; the message is its first diagnostics."""
 
 
 def new_context() -> ir.Context:
@@ -239,10 +236,7 @@ def lower(module: ir.Module) -> None:
     for pipeline in (_TO_TORCH, _TO_LINALG):
         _run(module, pipeline)
     with module.context:
-        try:
-            left = lower_tm_tensor(module)
-        except NotImplementedError as error:
-            raise LoweringError(str(error)) from None
+        left = lower_tm_tensor(module)
     drop_unused_results(module)
     left += sorted(_foreign_operations(module) - set(left))
     if left:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
+
 from torch import Tensor, nn
 
 
@@ -11,7 +13,7 @@ def _conv(channels: int, out: int, kernel: int, stride: int = 1) -> nn.Sequentia
     )
 
 
-class _Block(nn.Module):
+class _Block(nn.Module, ABC):
     """A residual block: `relu(body(x) + shortcut(x))`."""
 
     expansion = 1
@@ -24,9 +26,9 @@ class _Block(nn.Module):
         self.shortcut = _conv(channels, out, 1, stride) if changes else nn.Identity()
         self.relu = nn.ReLU()
 
+    @abstractmethod
     def make_body(self, channels: int, width: int, stride: int) -> nn.Sequential:
         """Return the layers beside the shortcut."""
-        raise NotImplementedError
 
     def forward(self, x: Tensor) -> Tensor:
         """Map [N, C, H, W] to [N, width * expansion, H / stride, W / stride]."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -46,6 +46,11 @@ class LayerConfig:
     patterns: int = 8
     column_rate: float | None = None
     row_rate: float | None = None
+
+    def with_fallback(self) -> LayerConfig:
+        """Return the settings of a layer that `scheme` does not apply to."""
+        rate = _rate_of(self.fallback, self.rate)
+        return replace(self, scheme=self.fallback, rate=rate)
 
 
 _LAYER_SETTINGS = tuple(f.name for f in fields(LayerConfig))
@@ -168,13 +173,15 @@ class PruneConfig:
         chain = [self.module_types[t] for t in types if t in self.module_types][:1]
         chain += [self.modules[n] for n in _containers(name) if n in self.modules]
         settings = {key: getattr(self, key) for key in _LAYER_SETTINGS}
-        dense = False
+        dense = implied = False
         for override in chain:
             dense = override is None
             settings.update(override or {})
-            settings.update(_implied(override or {}))
+            implied = "rate" not in (override or {}) and ("scheme" in (override or {}) or implied)
         if dense:
             return None
+        if implied:
+            settings["rate"] = _rate_of(settings["scheme"], settings["rate"])
         _check_together(settings, f"module {name!r}: ")
         return LayerConfig(**settings)
 
@@ -201,20 +208,20 @@ def _checked_settings(values: Mapping[str, Any], prefix: str) -> dict[str, Any]:
     return {key: checks[key](value, f"{prefix}{key}") for key, value in values.items()}
 
 
-def _implied(given: Mapping[str, Any]) -> dict[str, float]:
-    """The rate that an N:M scheme implies where it is given without one."""
-    counts = n_of_m(given.get("scheme", ""))
-    return {"rate": counts[1] / counts[0]} if counts and "rate" not in given else {}
+def _rate_of(scheme: str, rate: float) -> float:
+    """The rate that an N:M scheme implies where it is given without one, else `rate`."""
+    counts = n_of_m(scheme)
+    return counts[1] / counts[0] if counts else rate
 
 
 def _check_together(settings: Mapping[str, Any], where: str) -> None:
     """Refuse settings that contradict each other."""
     rate, scheme = settings["rate"], settings["scheme"]
-    counts = n_of_m(scheme)
-    if counts and not math.isclose(rate, counts[1] / counts[0]):
+    only = _rate_of(scheme, rate)
+    if not math.isclose(rate, only):
         raise ConfigError(
-            f"{where}scheme {scheme!r} has the rate {counts[1] / counts[0]:g}, and rate is "
-            f"{rate:g}: set the one that goes with the other"
+            f"{where}scheme {scheme!r} has the rate {only:g}, and rate is {rate:g}: set the one "
+            "that goes with the other"
         )
     steps = [settings[key] for key in ("column_rate", "row_rate") if settings[key] is not None]
     product = math.prod(steps)

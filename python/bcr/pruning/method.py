@@ -36,6 +36,15 @@ class Method(ABC, Generic[Options]):
         device = self.layers[0].parameter.device if self.layers else None
         return torch.zeros((), device=device)
 
+    @property
+    def penalises(self) -> bool:
+        """Whether `penalty` must be in the loss at present."""
+        return False
+
+    def unfinished(self) -> str:
+        """Return what of the schedule is still to come, for a warning; empty if nothing is."""
+        return ""
+
     def step(self) -> dict[str, torch.Tensor] | None:
         """Do what is due after one step of the optimiser.
 

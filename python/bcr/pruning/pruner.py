@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -10,9 +11,11 @@ from typing import Any
 
 import torch
 from torch import nn
+from torch.optim import Optimizer
 
 from bcr.errors import ConfigError
-from bcr.pruning import guard
+from bcr.pruning import guard, sharding
+from bcr.pruning.agreement import Group, check_agreement
 from bcr.pruning.blocks import block_counts, block_size
 from bcr.pruning.config import PruneConfig
 from bcr.pruning.discover import Skipped, survey
@@ -24,7 +27,7 @@ from bcr.pruning.suggest import listed
 
 
 class Pruner:
-    """Prunes the linear and convolutional layers of a model to the BCR shape, in place.
+    """Prunes the linear and convolutional layers of a model, in place.
 
     ::
 
@@ -34,25 +37,34 @@ class Pruner:
         pruner.step()               # once per optimiser step
         print(pruner.finalize())    # from here on pruned weights are zero and stay zero
 
-    Pruned are Linear, Conv1d, Conv2d and Conv3d and their subclasses. Depthwise convolutions, and
-    layers whose weights an embedding or the like uses too, stay dense unless `config.modules` has
-    an entry for the very layer. Frozen layers (``requires_grad=False``) are pruned as any other.
-    Models masked by `torch.nn.utils.prune` are taken as they are: both masks apply.
+    Pruned are Linear, Conv1d, Conv2d and Conv3d and their subclasses. Depthwise convolutions
+    stay dense unless `config.modules` has an entry for the very layer. Frozen layers
+    (``requires_grad=False``) and layers whose weights an embedding or the like uses too are an
+    error without such an entry. Layers that share one weight are one layer with one mask. Models
+    masked by `torch.nn.utils.prune` are taken as they are: both masks apply.
 
     After `finalize`, zeros survive every step of a `torch.optim` optimiser by themselves; after
     the step of anything else, or after loading other weights into the model, call `step`. A copy
     of the model is not watched: load `state_dict` into a Pruner of the copy. Nothing is added to
     the model.
 
+    Where several processes train the model, each has a Pruner and makes the same calls. With
+    DistributedDataParallel the Pruner gets the model inside it or around it, with FSDP2 the model
+    that `fully_shard` was applied to.
+
     Args:
         model: on any device, in any mode.
         config: what to prune.
+        process_group: the processes of `torch.distributed` that train this model together, and
+            must find the same masks; by default all. None where this process trains on its own.
 
     Raises:
         ConfigError: the configuration does not fit the model; the message names the module.
     """
 
-    def __init__(self, model: nn.Module, config: PruneConfig) -> None:
+    def __init__(
+        self, model: nn.Module, config: PruneConfig, *, process_group: Group = "world"
+    ) -> None:
         if not isinstance(model, nn.Module):
             raise ConfigError(f"model is a {type(model).__name__}: pass a torch.nn.Module")
         if not isinstance(config, PruneConfig):
@@ -62,6 +74,8 @@ class Pruner:
             )
         self.model = model
         self.config = config
+        self._group = process_group
+        sharding.reshard(model)
         found = survey(model, config)
         for layer in found.layers:
             layer.matrix()  # reports NaN and Inf now rather than after hours of training
@@ -70,6 +84,7 @@ class Pruner:
         self._method = method_class(config.method)(found.layers, config.options)
         self._masks: dict[str, torch.Tensor] = {}
         self._report: PruneReport | None = None
+        self._asked = False  # for the penalty, since the last step
 
     @classmethod
     def from_dict(cls, model: nn.Module, values: Mapping[str, Any]) -> Pruner:
@@ -89,6 +104,11 @@ class Pruner:
         """
         return dict(self._masks)
 
+    @property
+    def report(self) -> PruneReport | None:
+        """What `finalize` returned; None before it."""
+        return self._report
+
     def penalty(self) -> torch.Tensor:
         """Return the scalar tensor to add to the loss.
 
@@ -98,19 +118,53 @@ class Pruner:
         """
         if self._report is not None:
             return torch.zeros((), device=next(self.model.parameters(), torch.empty(0)).device)
+        self._asked = True
         return self._method.penalty()
+
+    def add_penalty_gradients(self, optimizer: Optimizer | None = None) -> None:
+        """Add the gradient of `penalty` to the gradients of the parameters.
+
+        For training loops whose loss cannot be changed: call it between the last backward pass
+        and the step of the optimiser, once the gradients are unscaled, in place of adding
+        `penalty` to the loss.
+
+        Args:
+            optimizer: only the parameters that it trains get a gradient; by default all do.
+        """
+        penalty = self.penalty()
+        if not penalty.requires_grad:
+            return
+        parameters = [p for p in (layer.parameter for layer in self._layers) if p.requires_grad]
+        if optimizer is not None:
+            trained = {id(p) for group in optimizer.param_groups for p in group["params"]}
+            parameters = [p for p in parameters if id(p) in trained]
+        if not parameters:
+            return
+        for parameter, found in zip(
+            parameters, torch.autograd.grad(penalty, parameters), strict=True
+        ):
+            parameter.grad = found if parameter.grad is None else parameter.grad.add_(found)
 
     def step(self) -> None:
         """Call once after every optimiser step: before `finalize` the method's own work, after
         it every pruned weight is set to zero again.
         """
         if self._report is None:
+            if self._method.penalises and not self._asked:
+                warnings.warn(
+                    f"Pruner.penalty() was not called before this step: the method "
+                    f"{self.config.method!r} needs it in the loss, or shapes no weights",
+                    stacklevel=2,
+                )
+            self._asked = False
             masks = self._method.step()
             if masks is not None:
+                check_agreement(masks, self._group)
                 self._release()
                 self._hold(masks)
                 return
         if self._masks:
+            sharding.reshard(self.model)
             for layer in self._layers:
                 guard.zero(layer.module)
 
@@ -121,10 +175,20 @@ class Pruner:
         and return the same report.
 
         Raises:
-            ConfigError: a weight is NaN or infinite, or another pruner holds a layer.
+            ConfigError: a weight is NaN or infinite, another pruner holds a layer, or the
+                processes that train the model do not agree.
         """
         if self._report is None:
+            missing = self._method.unfinished()
+            if missing:
+                warnings.warn(
+                    f"the model is pruned in the middle of the method {self.config.method!r}: "
+                    f"{missing}. Train on with Pruner.step() before finalize, or give the method a "
+                    "shorter schedule in method_options",
+                    stacklevel=2,
+                )
             masks = self._method.masks()
+            check_agreement(masks, self._group)
             report = self._describe(masks)
             self._release()
             self._hold(masks)
@@ -202,6 +266,7 @@ class Pruner:
         )
 
     def _hold(self, masks: Mapping[str, torch.Tensor]) -> None:
+        sharding.reshard(self.model)
         for layer in self._layers:
             guard.check_free(layer)
         for layer in self._layers:

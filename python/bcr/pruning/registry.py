@@ -11,7 +11,13 @@ import importlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from bcr.pruning.methods.options import AdmmOptions, GradualOptions, MethodOptions
+from bcr.pruning.methods.options import (
+    AdmmOptions,
+    GradualOptions,
+    MethodOptions,
+    ReweightedOptions,
+    ScratchOptions,
+)
 
 if TYPE_CHECKING:
     from bcr.pruning.method import Method
@@ -29,6 +35,8 @@ METHODS = {
     "oneshot": Entry("bcr.pruning.oneshot:OneShot", MethodOptions),
     "gradual": Entry("bcr.pruning.methods.gradual:Gradual", GradualOptions),
     "admm": Entry("bcr.pruning.methods.admm:Admm", AdmmOptions),
+    "reweighted": Entry("bcr.pruning.methods.reweighted:Reweighted", ReweightedOptions),
+    "scratch": Entry("bcr.pruning.methods.scratch:Scratch", ScratchOptions),
 }
 
 

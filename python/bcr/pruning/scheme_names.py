@@ -9,8 +9,8 @@ from bcr.errors import ConfigError
 from bcr.pruning.suggest import did_you_mean, listed
 
 COLUMN_ROW = ("both", "columns", "rows")
-BLOCKED = COLUMN_ROW  # the schemes that cut W[M, K] by `block`
-SCHEMES = (*BLOCKED, "filter", "channel", "unstructured")
+BLOCKED = (*COLUMN_ROW, "bsp")  # the schemes that cut W[M, K] by `block`
+SCHEMES = (*BLOCKED, "block-punched", "pattern", "filter", "channel", "unstructured")
 _N_OF_M = re.compile(r"([1-9]\d{0,3}):([1-9]\d{0,3})")
 
 

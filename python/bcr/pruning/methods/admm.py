@@ -11,8 +11,9 @@ from bcr.pruning.layer import Layer
 from bcr.pruning.method import Method
 from bcr.pruning.methods import quadratic
 from bcr.pruning.methods.options import AdmmOptions
-from bcr.pruning.methods.state import take_tensors
+from bcr.pruning.methods.state import save_tensors, take_tensors
 from bcr.pruning.schemes import choose_masks
+from bcr.pruning.sharding import joined, local, local_part
 
 
 class Admm(Method[AdmmOptions]):
@@ -40,11 +41,23 @@ class Admm(Method[AdmmOptions]):
         super().__init__(layers, options)
         self._step = 0
         self._rho = options.rho
-        # By layer name, in the shape of the parameter; empty before begin_step.
+        # By layer name, local parts in the shape of the parameter; empty before begin_step.
         self._dual: dict[str, torch.Tensor] = {}
         self._target: dict[str, torch.Tensor] = {}  # Z - U, what the penalty pulls W towards
         if options.begin_step == 0:
             self._start()
+
+    @property
+    def penalises(self) -> bool:
+        """See `Method.penalises`."""
+        return bool(self._target)
+
+    def unfinished(self) -> str:
+        """See `Method.unfinished`."""
+        first = self.options.begin_step + self.options.interval
+        if self._step >= first:
+            return ""
+        return f"{self._step} steps are done, the first update comes after {first}"
 
     def penalty(self) -> torch.Tensor:
         """See `Method.penalty`."""
@@ -62,30 +75,26 @@ class Admm(Method[AdmmOptions]):
             self._update()
 
     def _start(self) -> None:
-        self._dual = {
-            layer.name: torch.zeros_like(quadratic.wide(layer.parameter.detach()))
-            for layer in self.layers
-        }
         masks = choose_masks(self.layers)
         for layer in self.layers:
-            mask = masks[layer.name]
-            self._target[layer.name] = (quadratic.wide(layer.matrix()) * mask).reshape(
-                layer.parameter.shape
-            )
+            weight = quadratic.wide(local(layer.parameter.detach()))
+            self._dual[layer.name] = torch.zeros_like(weight)
+            pruned = quadratic.wide(layer.matrix()) * masks[layer.name]
+            self._target[layer.name] = _cut(pruned, layer)
 
     def _update(self) -> None:
         shifted = {
-            layer.name: quadratic.wide(layer.matrix()) + self._dual[layer.name].flatten(1)
+            layer.name: quadratic.wide(layer.matrix())
+            + joined(self._dual[layer.name], layer.parameter).flatten(1)
             for layer in self.layers
         }
         masks = choose_masks(self.layers, shifted)
         rho = min(self._rho * self.options.rho_growth, max(self.options.rho_max, self._rho))
         for layer in self.layers:
-            name = layer.name
-            pruned = shifted[name] * masks[name]
-            dual = (shifted[name] - pruned) * (self._rho / rho)
-            self._dual[name] = dual.reshape(layer.parameter.shape)
-            self._target[name] = (pruned - dual).reshape(layer.parameter.shape)
+            pruned = shifted[layer.name] * masks[layer.name]
+            dual = (shifted[layer.name] - pruned) * (self._rho / rho)
+            self._dual[layer.name] = _cut(dual, layer)
+            self._target[layer.name] = _cut(pruned - dual, layer)
         self._rho = rho
 
     def masks(self) -> dict[str, torch.Tensor]:
@@ -97,8 +106,8 @@ class Admm(Method[AdmmOptions]):
         return {
             "step": self._step,
             "rho": self._rho,
-            "dual": dict(self._dual),
-            "target": dict(self._target),
+            "dual": save_tensors(self.layers, self._dual),
+            "target": save_tensors(self.layers, self._target),
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
@@ -107,3 +116,8 @@ class Admm(Method[AdmmOptions]):
         self._target = take_tensors(self.layers, state["target"])
         self._step = state["step"]
         self._rho = state["rho"]
+
+
+def _cut(matrix: torch.Tensor, layer: Layer) -> torch.Tensor:
+    """The local part, in the shape of the parameter, of a matrix [M, K]."""
+    return local_part(matrix.reshape(layer.parameter.shape), layer.parameter)

@@ -28,6 +28,13 @@ class Gradual(Method[GradualOptions]):
         super().__init__(layers, options)
         self._step = 0
 
+    def unfinished(self) -> str:
+        """See `Method.unfinished`."""
+        end = self.options.end_step
+        if self._step >= end:
+            return ""
+        return f"{self._step} steps are done, the full rate is due after {end}"
+
     def step(self) -> dict[str, torch.Tensor] | None:
         """See `Method.step`."""
         self._step += 1

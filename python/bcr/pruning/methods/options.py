@@ -88,6 +88,69 @@ class AdmmOptions(MethodOptions):
             )
 
 
+@dataclass(frozen=True)
+class ReweightedOptions(MethodOptions):
+    """Settings of the reweighted group lasso.
+
+    Args:
+        strength: factor on the penalty, in units of the loss; in a group of average norm it acts
+            as weight decay of twice this size.
+        epsilon: keeps the penalty of groups near zero finite, as a fraction of the mean square of
+            a layer's weights. ``learning rate * strength / epsilon`` should stay well below 1.
+        interval: steps from one reweighting to the next.
+        begin_step: steps of plain training before the penalty sets in.
+        threshold: drop the groups whose root mean square is below this fraction of their layer's;
+            None to prune to the rate.
+    """
+
+    strength: float = 1e-2
+    epsilon: float = 1e-2
+    interval: int = 100
+    begin_step: int = 0
+    threshold: float | None = None
+
+    def __post_init__(self) -> None:
+        _store(
+            self,
+            strength=_number(self.strength, "strength", above=0),
+            epsilon=_number(self.epsilon, "epsilon", above=0),
+            interval=_count(self.interval, "interval", 1),
+            begin_step=_count(self.begin_step, "begin_step", 0),
+        )
+        if self.threshold is not None:
+            _store(self, threshold=_number(self.threshold, "threshold", above=0, below=1))
+
+
+@dataclass(frozen=True)
+class ScratchOptions(MethodOptions):
+    """Settings of pruning during training from scratch.
+
+    Args:
+        end_step: step at which the masks are fixed at the rate asked for; leave a part of the
+            training behind it.
+        begin_step: steps of plain training before the first mask is chosen.
+        interval: steps from one choice of masks to the next.
+        strength, epsilon: as in `ReweightedOptions`.
+    """
+
+    end_step: int
+    begin_step: int = 0
+    interval: int = 100
+    strength: float = 1e-2
+    epsilon: float = 1e-2
+
+    def __post_init__(self) -> None:
+        _store(
+            self,
+            end_step=_count(self.end_step, "end_step", 1),
+            begin_step=_count(self.begin_step, "begin_step", 0),
+            interval=_count(self.interval, "interval", 1),
+            strength=_number(self.strength, "strength", above=0),
+            epsilon=_number(self.epsilon, "epsilon", above=0),
+        )
+        _check_order(self.begin_step, self.end_step)
+
+
 def method_options(
     method: str, kind: type[MethodOptions], given: Mapping[str, Any]
 ) -> MethodOptions:
@@ -127,15 +190,20 @@ def _count(value: Any, key: str, least: int) -> int:
 
 
 def _number(
-    value: Any, key: str, *, above: float | None = None, least: float | None = None
+    value: Any,
+    key: str,
+    *,
+    above: float = -math.inf,
+    least: float = -math.inf,
+    below: float = math.inf,
 ) -> float:
-    bound = f"above {above:g}" if above is not None else f"of at least {least:g}"
+    bounds = [("above", above), ("of at least", least), ("below", below)]
+    bound = " and ".join(f"{word} {limit:g}" for word, limit in bounds if math.isfinite(limit))
     remedy = f"{WHERE}.{key} is {value!r}: it is a finite number {bound}"
     if isinstance(value, bool) or not isinstance(value, numbers.Real):
         raise ConfigError(remedy)
     number = float(value)
-    low = (above is not None and number <= above) or (least is not None and number < least)
-    if not math.isfinite(number) or low:
+    if not math.isfinite(number) or not (above < number < below) or number < least:
         raise ConfigError(remedy)
     return number
 

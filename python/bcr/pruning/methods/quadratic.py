@@ -13,6 +13,7 @@ import torch
 from torch.nn import functional as F
 
 from bcr.pruning.layer import Layer
+from bcr.pruning.sharding import local
 
 Term = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 
@@ -40,16 +41,19 @@ def total(
     Args:
         layers: frozen ones are left out: they cannot follow a penalty.
         term: `distance` or `weighted`.
-        constants: `wide`, in the shape of the parameter, by layer name.
+        constants: `wide`, in the shape of the parameter, by layer name; the local parts of them
+            where the parameters are sharded over processes.
 
     Returns:
-        A scalar on the device of the first layer, with its gradient.
+        A scalar on the device of the first layer, with its gradient. Over shards it is the share
+        of this process, whose gradient is the one of its shard.
     """
     values = []
     for layer in layers:
         parameter = layer.parameter
         if parameter.requires_grad:
-            values.append(term(wide(parameter), constants[layer.name].to(parameter.device)))
+            weight = wide(local(parameter))
+            values.append(term(weight, constants[layer.name].to(weight.device)))
     if not values:
         return torch.zeros((), device=layers[0].parameter.device if layers else None)
     return torch.stack([value.to(values[0].device) for value in values]).sum()

@@ -40,7 +40,7 @@ def _take(
     counts = [key.numel() for key in keys]
     key = torch.cat([k.to(keys[0].device) for k in keys])
     if len(set(sizes)) == 1:
-        kept = _largest(key, min(budget // sizes[0], key.numel()))
+        kept = largest(key, min(budget // sizes[0], key.numel()))
     else:
         kept = _fitting(key, keys, sizes, budget)
     if budget >= 1 and not bool(kept.any()):
@@ -49,7 +49,7 @@ def _take(
     return tuple(part.to(k.device) for part, k in zip(parts, keys, strict=True))
 
 
-def _largest(key: torch.Tensor, count: int) -> torch.Tensor:
+def largest(key: torch.Tensor, count: int) -> torch.Tensor:
     """Return the `count` largest of `key`; of equals the earlier ones."""
     if count == 0:
         return torch.zeros_like(key, dtype=torch.bool)

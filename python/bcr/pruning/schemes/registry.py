@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from bcr.pruning.scheme_names import n_of_m
+from bcr.pruning.schemes.block_punched import BlockPunched
+from bcr.pruning.schemes.bsp import BSP
 from bcr.pruning.schemes.column_row import Both, Columns, Rows
 from bcr.pruning.schemes.n_of_m import NOfM
+from bcr.pruning.schemes.pattern import Pattern
 from bcr.pruning.schemes.scheme import Scheme
 from bcr.pruning.schemes.whole import Channels, Filters, Unstructured
 
@@ -12,6 +15,9 @@ _SCHEMES: dict[str, Scheme] = {
     "both": Both(),
     "columns": Columns(),
     "rows": Rows(),
+    "bsp": BSP(),
+    "block-punched": BlockPunched(),
+    "pattern": Pattern(),
     "filter": Filters(),
     "channel": Channels(),
     "unstructured": Unstructured(),
