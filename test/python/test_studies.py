@@ -60,7 +60,7 @@ def test_gates_share_the_parameters_of_the_gru():
     model = network.make()
     matrices = network.matrices(model)
     assert [tuple(m.weight.shape) for m in matrices.values()] == [
-        (384, 120), (384, 128), (384, 128), (384, 128),
+        (288, 120), (288, 96), (288, 96), (288, 96),
     ]  # fmt: skip
     assert matrices["weight_hh_l1"].weight is model.gru.weight_hh_l1
 
@@ -133,7 +133,7 @@ def test_command_goes_on_where_it_stopped(tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(latency, "ROUNDS", 2)
     arguments = ["digits", "--quick", "--seeds", "1", "--output", str(tmp_path)]
     command.main([*arguments, "--rates", "8", "--curves", "filter", "--no-latency"])
-    stored = json.loads((tmp_path / "digits-quick.json").read_text())
+    stored = json.loads((tmp_path / "digits-quick-SmallCNN.json").read_text())
     assert len(stored["runs"]) == 3  # the start, the dense network, one pruned
     assert not stored["latency"]
     capsys.readouterr()
@@ -143,7 +143,7 @@ def test_command_goes_on_where_it_stopped(tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(training, "run", lambda job, *rest: ran.append(job) or run(job, *rest))
     command.main([*arguments, "--rates", "8", "--curves", "filter", "BCR 8x36"])
     assert [job.point.curve for job in ran] == ["BCR 8x36"]
-    stored = json.loads((tmp_path / "digits-quick.json").read_text())
+    stored = json.loads((tmp_path / "digits-quick-SmallCNN.json").read_text())
     assert len(stored["runs"]) == 4
     assert len(stored["latency"]) == 3
     assert all(entry["seconds"] > 0 for entry in stored["latency"].values())

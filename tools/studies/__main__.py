@@ -26,12 +26,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     study = STUDIES[options.study]
     name = f"{study.name}-quick" if options.quick else study.name
     weights = options.output / "weights"
-    results = Results(options.output / f"{name}.json")
-    console.print(f"[bold]{study.title}[/bold]; results: {results.path}")
+    console.print(f"[bold]{study.title}[/bold]; results: {options.output}")
     shown: dict[str, list[Summary]] = {}
     for network in study.networks:
         if options.networks and network.name not in options.networks:
             continue
+        # A file for each network, so that two can be trained at the same time.
+        results = Results(options.output / f"{name}-{network.name}.json")
         jobs = _jobs(study, network, options)
         run_all(jobs, results, weights, options.workers, console)
         if not options.no_latency:

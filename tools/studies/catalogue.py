@@ -107,8 +107,8 @@ _GLYPHS = Study(
             "ResNet",
             lambda: networks.SmallResNet(62),
             _convolutions,
-            _curves(((4, 16), (8, 36), (16, 72)), RATES, patterns=True),
-            Plan(10, 3, 4, 96, "sgd", 0.1, 0.05, options=_ADMM),
+            _curves(((4, 16), (8, 36)), RATES, patterns=True),
+            Plan(12, 3, 4, 64, "sgd", 0.1, 0.05, options=_ADMM),
             (1, 32, 32),
         ),
         Network(
@@ -116,26 +116,28 @@ _GLYPHS = Study(
             lambda: networks.SmallMobileNet(62),
             _convolutions,
             _curves(((4, 16), (8, 16)), RATES, patterns=False),
-            Plan(10, 3, 4, 96, "sgd", 0.1, 0.05, options=_ADMM),
+            Plan(12, 3, 4, 64, "sgd", 0.1, 0.05, options=_ADMM),
             (1, 32, 32),
         ),
     ),
-    load=lambda seed, quick: load_glyphs(faces_per_family=1 if quick else 3),
+    load=lambda seed, quick: load_glyphs(
+        faces_per_family=1 if quick else 2, test_variants=1 if quick else 2
+    ),
     prepare=_images,
     feed=_pixels,
 )
 
 _WORDS = Study(
     name="words",
-    title=f"{len(WORDS)} words by espeak-ng, held-out voices, GRU 2x128",
+    title=f"{len(WORDS)} words by espeak-ng, held-out voices, GRU 2x96",
     unit="word",
     networks=(
         Network(
             "GRU",
-            lambda: networks.WordGRU(len(WORDS), 40 * STACK),
+            lambda: networks.WordGRU(len(WORDS), 40 * STACK, 96),
             _gates,
-            _curves(((4, 16), (8, 32), (16, 64)), (2, 4, 8, 10, 16, 32), patterns=False),
-            Plan(16, 5, 7, 64, "adam", 4e-3, 2e-3, options=_ADMM, shift=3, decay=1e-3),
+            _curves(((4, 16), (8, 32)), (2, 4, 8, 10, 16, 32), patterns=False),
+            Plan(16, 3, 5, 64, "adam", 4e-3, 2e-3, options=_ADMM, shift=3, decay=1e-3),
             (32, 40 * STACK),
         ),
     ),
