@@ -175,6 +175,10 @@ static void buildLLVM(OpPassManager &manager, const Configuration &config) {
   if (config.threads > 1) {
     BCRLowerParallelPassOptions parallel;
     parallel.threads = config.threads;
+    StringRef triple = config.target.triple;
+    parallel.hint = triple.starts_with("x86_64")    ? SpinHint::Pause
+                    : triple.starts_with("aarch64") ? SpinHint::Yield
+                                                    : SpinHint::None;
     manager.addPass(createBCRLowerParallelPass(parallel));
   }
   OpPassManager &blocks = manager.nest<func::FuncOp>();

@@ -558,7 +558,11 @@ LogicalResult loops::emitPixelKernel(Conv2DOp op, ConstantOp weights,
   // offsets but keeps their order.
   std::vector<int32_t> offsets = layout.getOffsets();
   options.offsets = offsets;
-  int64_t bandRows = chooseBandRows(op, schedule, layout, structure);
+  MachineModel machine =
+      getMachine(op->getParentOfType<ModuleOp>(), schedule.getLanes(),
+                 MachineModel().registers);
+  int64_t bandRows = chooseBandRows(op, schedule, layout, structure, machine,
+                                    emitter.getThreads());
   int64_t height = cast<MemRefType>(op.getInit().getType()).getDimSize(2);
   options.chunks = chooseChunks(height / bandRows, emitter.getThreads());
   if (op.getChunksAttr())
