@@ -319,6 +319,9 @@ LogicalResult MatmulOp::verify() {
     return emitOpError("BCR-10: input has ")
            << input.getDimSize(0) << " samples, the result "
            << init.getDimSize(0);
+  ScheduleAttr schedule = getScheduleAttr();
+  if (schedule && schedule.getKernel() == KernelKind::Winograd)
+    return emitOpError("BCR-25: the kernel winograd is for convolutions");
   return success();
 }
 
@@ -425,13 +428,26 @@ LogicalResult Conv2DOp::verify() {
            << expected;
   if (failed(verifyImageSizes(*this)))
     return failure();
-  if (ScheduleAttr schedule = getScheduleAttr())
-    if (int64_t band = schedule.getBand())
-      if (init.getDimSize(2) % band != 0)
-        return emitOpError("BCR-17: a band of ")
-               << band << " rows does not divide the " << init.getDimSize(2)
-               << " rows of the result";
+  if (ScheduleAttr schedule = getScheduleAttr()) {
+    int64_t band = schedule.getBand();
+    bool winograd = schedule.getKernel() == KernelKind::Winograd;
+    if (winograd && !isWinograd())
+      return emitOpError("BCR-25: the kernel winograd is for 3x3 taps, strides "
+                         "and dilations of one and one group");
+    if (!winograd && band > 0 && init.getDimSize(2) % band != 0)
+      return emitOpError("BCR-17: a band of ")
+             << band << " rows does not divide the " << init.getDimSize(2)
+             << " rows of the result";
+  }
   return verifyMemory(*this);
+}
+
+bool Conv2DOp::isWinograd() {
+  auto all = [](ArrayRef<int64_t> values, int64_t expected) {
+    return llvm::all_of(values, [&](int64_t v) { return v == expected; });
+  };
+  return all(getKernel(), 3) && all(getStrides(), 1) &&
+         all(getDilations(), 1) && getGroups() == 1;
 }
 
 LogicalResult Pool2DOp::verify() {

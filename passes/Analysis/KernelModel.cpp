@@ -5,6 +5,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "passes/Analysis/KernelModel.h"
+#include "passes/Analysis/WinogradModel.h"
 
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/Support/FormatVariadic.h"
@@ -37,6 +38,7 @@ static constexpr int64_t kMinStreamBytes = 8 << 20;
 /// gain nothing.
 static constexpr int64_t kMaxVectors = 8;
 static constexpr int64_t kMaxPixelHeight = 8;
+static constexpr int64_t kMaxWinogradHeight = 16;
 
 /// Fewer samples are not run along the vector.
 static constexpr int64_t kMinSamples = 4;
@@ -95,6 +97,14 @@ LayerWork mlir::bcr::getLayerWork(LayerOpInterface layer,
       4 * batch * ShapedType::getNumElements(input.getShape().drop_front());
   work.imageHeight = height;
   work.imageWidth = width;
+  if (conv.getGroups() == 1)
+    work.numChannels = input.getDimSize(1);
+  if (kernel == KernelKind::Winograd) {
+    work.kernel = KernelKind::Winograd;
+    if (conv.isWinograd() && !isa<PackedType>(conv.getWeight().getType()))
+      return work;
+    kernel.reset();
+  }
   if (!kernel && isDepthwise(conv, work.rowsPerConvGroup))
     kernel = KernelKind::Depthwise;
   if (!kernel)
@@ -328,7 +338,7 @@ static MachineModel narrowLanes(const LayerWork &work, MachineModel machine) {
 static int64_t countRegisters(const LayerWork &work,
                               const MachineModel &machine, int64_t height,
                               int64_t vectors) {
-  if (work.kernel == KernelKind::Pixels)
+  if (work.kernel != KernelKind::Rows)
     return height * vectors + vectors + 1;
   int64_t rowVectors = divideCeil(height, machine.lanes);
   return rowVectors * vectors + rowVectors + 1;
@@ -373,6 +383,11 @@ TileChoice mlir::bcr::makeTile(MLIRContext *context, const LayerWork &work,
   TileChoice choice;
   choice.schedule =
       ScheduleAttr::get(context, work.kernel, height, vectors, machine.lanes);
+  if (work.kernel == KernelKind::Winograd) {
+    choice.nextPiece = getNextPieces(work.kernel, height, groups);
+    choice.cycles = estimateWinogradCycles(work, machine, choice.schedule);
+    return choice;
+  }
   choice.nextPiece = getNextPieces(work.kernel, height, groups);
   choice.cycles = estimateCycles(work, machine, choice, groups, numRevisits);
   return choice;
@@ -403,10 +418,14 @@ std::vector<TileChoice> mlir::bcr::rankTiles(MLIRContext *context,
   int64_t tallest = 1;
   for (auto [rowCount, group] : groups)
     tallest = std::max(tallest, rowCount);
+  bool winograd = work.kernel == KernelKind::Winograd;
   int64_t maxVectors =
       pixels ? divideCeil(work.numPositions, machine.lanes) : work.numPositions;
-  maxVectors = std::clamp<int64_t>(maxVectors, 1, kMaxVectors);
-  int64_t maxHeight = pixels ? kMaxPixelHeight : 4 * machine.lanes;
+  maxVectors =
+      std::clamp<int64_t>(winograd ? kMaxVectors : maxVectors, 1, kMaxVectors);
+  int64_t maxHeight = pixels     ? kMaxPixelHeight
+                      : winograd ? kMaxWinogradHeight
+                                 : 4 * machine.lanes;
 
   for (int64_t height = maxHeight; height >= 1; height /= 2) {
     // A tile higher than every group is a tile of the next power of two.
@@ -434,4 +453,25 @@ TileChoice mlir::bcr::chooseTile(MLIRContext *context, const LayerWork &work,
   TileChoice other =
       rankTiles(context, samples, machine, groups, numRevisits).front();
   return other.cycles < best.cycles ? other : best;
+}
+
+TileChoice mlir::bcr::chooseDenseTile(LayerOpInterface layer,
+                                      const MachineModel &machine,
+                                      LayerWork &work) {
+  auto choose = [&](const LayerWork &kernelWork) {
+    return chooseTile(layer->getContext(), kernelWork, machine,
+                      getDenseGroups(layer.getNumRows(), layer.getNumColumns(),
+                                     kernelWork.rowsPerConvGroup),
+                      /*numRevisits=*/0);
+  };
+  work = getLayerWork(layer, machine);
+  TileChoice best = choose(work);
+  LayerWork winograd = getLayerWork(layer, machine, KernelKind::Winograd);
+  if (winograd.kernel != KernelKind::Winograd)
+    return best;
+  TileChoice other = choose(winograd);
+  if (other.cycles >= best.cycles)
+    return best;
+  work = winograd;
+  return other;
 }

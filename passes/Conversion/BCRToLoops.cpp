@@ -8,6 +8,7 @@
 #include "passes/Conversion/Loops/Kernel.h"
 #include "passes/Conversion/Loops/PoolKernel.h"
 #include "passes/Conversion/Loops/RecurrentKernel.h"
+#include "passes/Conversion/Loops/WinogradKernel.h"
 #include "passes/Passes.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -62,8 +63,10 @@ struct ConvertBCRToLoopsPass
       } else {
         auto conv = dyn_cast<Conv2DOp>(op);
         bool depthwise = schedule.getKernel() == KernelKind::Depthwise;
-        if (depthwise && (!conv || !canRunDepthwise(conv, weights))) {
-          depthwise = false;
+        bool winograd = schedule.getKernel() == KernelKind::Winograd;
+        if ((depthwise && (!conv || !canRunDepthwise(conv, weights))) ||
+            (winograd && (!conv || !canEmitWinograd(conv)))) {
+          depthwise = winograd = false;
           schedule = getDefaultSchedule(op, schedule.getLanes());
         }
         if (!conv &&
@@ -71,12 +74,15 @@ struct ConvertBCRToLoopsPass
           return op->emitOpError("has an unknown number of samples to run "
                                  "along the vector; its schedule has to be "
                                  "'rows'");
-        ++(depthwise ? numDepthwiseKernels : numPixelKernels);
+        ++(depthwise  ? numDepthwiseKernels
+           : winograd ? numWinogradKernels
+                      : numPixelKernels);
         LogicalResult emitted =
-            depthwise ? emitDepthwiseKernel(conv, weights, schedule, emitter)
-            : conv    ? emitPixelKernel(conv, weights, schedule, emitter)
-                      : emitSampleKernel(cast<MatmulOp>(op), weights, schedule,
-                                         emitter);
+            depthwise  ? emitDepthwiseKernel(conv, weights, schedule, emitter)
+            : winograd ? emitWinogradKernel(conv, weights, schedule, emitter)
+            : conv     ? emitPixelKernel(conv, weights, schedule, emitter)
+                       : emitSampleKernel(cast<MatmulOp>(op), weights, schedule,
+                                          emitter);
         if (failed(emitted))
           return failure();
       }

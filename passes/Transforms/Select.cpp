@@ -170,13 +170,8 @@ void SelectPass::measure(LayerOpInterface layer, const NonZeroMap &map,
 /// Decides for `auto`: by the predicted times of both forms.
 void SelectPass::decideByTime(LayerOpInterface layer, Verdict &verdict) {
   MachineModel machine = getMachine(getOperation(), lanes, registers);
-  LayerWork work = getLayerWork(layer, machine);
-  double dense =
-      chooseTile(&getContext(), work, machine,
-                 getDenseGroups(layer.getNumRows(), layer.getNumColumns(),
-                                work.rowsPerConvGroup),
-                 /*numRevisits=*/0)
-          .cycles;
+  LayerWork work;
+  double dense = chooseDenseTile(layer, machine, work).cycles;
   double sparse = estimateCycles(layer, *verdict.blocks);
   verdict.sparse = sparse < kMaxTime * dense;
   double speedup = dense / std::max(sparse, 1.0);

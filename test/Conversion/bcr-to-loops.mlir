@@ -328,3 +328,50 @@ func.func @pool(%x: memref<1x2x8x8xf32>, %o: memref<1x2x4x4xf32>) {
     {kind = #bcr.pool<max>, kernel = array<i64: 3, 3>, strides = array<i64: 2, 2>, padding = array<i64: 1, 1, 0, 0>}
   return
 }
+
+// -----
+
+// Winograd's kernel: 9 x 5 outputs are three rows of two tiles. Five output
+// channels are three blocks of two, the last one half empty, of which 36
+// transformed positions of three input channels are stored. The input is read
+// where it is, six rows at a time; at the edges, rows outside it become zeros.
+// The products of a channel go to one accumulator for each row of the block.
+
+// CHECK: module attributes {bcr.layers = {tiles = {index_bytes = 0 : i64, input_copy_bytes = 0 : i64, output_copy_bytes = 0 : i64, value_bytes = 2592 : i64}}}
+// CHECK: memref.global "private" constant @tiles.values : memref<648xf32> = dense_resource<tiles.values> {alignment = 64 : i64}
+// CHECK-LABEL: func.func @winograd
+// CHECK: scf.if
+// CHECK-COUNT-6: vector.load {{.*}} : memref<1x3x9x5xf32>, vector<4xf32>
+// CHECK: else
+// CHECK: arith.select {{.*}} : vector<4xf32>
+// CHECK: vector.shuffle {{.*}} : vector<2xf32>, vector<2xf32>
+// CHECK-COUNT-6: vector.store {{.*}}, vector<2xf32>
+// CHECK: scf.for {{.*}} iter_args({{.*}}) -> (vector<4xf32>, vector<4xf32>)
+// CHECK: vector.load
+// CHECK-COUNT-2: vector.fma
+// CHECK: scf.yield
+// A row of 5 is two vectors. Of the last row of tiles, one row of outputs is in
+// the image; the others are not written.
+// CHECK: scf.if
+// CHECK-COUNT-8: vector.store {{.*}} : memref<1x5x9x5xf32>, vector<4xf32>
+// CHECK: else
+// CHECK-COUNT-2: vector.store {{.*}} : memref<1x5x9x5xf32>, vector<4xf32>
+// CHECK-NOT: memref<1x5x9x5xf32>, vector<4xf32>
+// Threads share one band by input channels, then by output channels.
+// THREADS-LABEL: func.func @winograd
+// THREADS-COUNT-2: scf.parallel
+// THREADS-NOT: scf.parallel
+func.func @winograd(%x: memref<1x3x9x5xf32>, %o: memref<1x5x9x5xf32>) {
+  %w = bcr.constant {
+    block = array<i64: 5, 27>,
+    groups = dense<[[0, 5, 0, 3]]> : tensor<1x4xi32>,
+    rows = dense<[0, 1, 2, 3, 4]> : tensor<5xi16>,
+    columns = dense<[0, 13, 26]> : tensor<3xi16>,
+    values = dense<[1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 9.0, 10.0, 11.0, 12.0, 13.0, 14.0, 15.0]> : tensor<15xf32>
+  } : !bcr.packed<5x27xf32>
+  bcr.conv2d ins(%x : memref<1x3x9x5xf32>) weights(%w : !bcr.packed<5x27xf32>)
+    outs(%o : memref<1x5x9x5xf32>)
+    {kernel = array<i64: 3, 3>, padding = array<i64: 1, 1, 1, 1>, layer = "tiles",
+     schedule = #bcr.schedule<winograd, height = 2, vectors = 1, lanes = 4>}
+  return
+}

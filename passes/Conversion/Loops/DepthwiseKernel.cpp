@@ -119,21 +119,14 @@ bool loops::canRunDepthwise(Conv2DOp op, ConstantOp weights) {
 LogicalResult loops::emitDepthwiseKernel(Conv2DOp op, ConstantOp weights,
                                          ScheduleAttr schedule,
                                          Emitter &emitter) {
-  FailureOr<FloatElements> elements = FloatElements::get(weights.getValues());
-  if (failed(elements))
+  FailureOr<std::vector<float>> dense = readDense(weights);
+  if (failed(dense))
     return op.emitOpError(
         "the values of its weights are a resource without data");
-  PackedStructure structure = readStructure(weights);
-  std::vector<float> dense(structure.getNumValues());
-  for (const PackedGroup &group : structure.groups) {
-    const float *value = elements->get().data() + group.valueBegin;
-    for (int64_t column : structure.getColumns(group))
-      for (int64_t row : structure.getRows(group))
-        dense[row * structure.numColumns + column] = *value++;
-  }
-  ElementsAttr values = makeFloatElements(
-      {structure.getNumValues()}, (emitter.getLayerName() + ".values").str(),
-      std::move(dense), op.getContext());
+  ElementsAttr values =
+      makeFloatElements({static_cast<int64_t>(dense->size())},
+                        (emitter.getLayerName() + ".values").str(),
+                        std::move(*dense), op.getContext());
   DepthwiseKernel(op, schedule, emitter).emit(values);
   return success();
 }
