@@ -98,7 +98,7 @@ def BCR_ScheduleAttr : AttrDef<BCR_Dialect, "Schedule"> {
     run along the vector; one tile holds `vectors` samples by `height` rows, and
     `height` is a multiple of `lanes` or less than it. `depthwise`: output
     positions of one channel run along the vector; one tile holds `height` image
-    rows by one vector of up to `lanes` positions.
+    rows by `vectors` vectors of up to `lanes` positions.
 
     `band` is for `pixels`: output rows of a band, a divisor of those of the
     image (BCR-17). Without it, the lowering chooses.
