@@ -111,7 +111,7 @@ def BCR_ScheduleAttr : AttrDef<BCR_Dialect, "Schedule"> {
     run along the vector; one tile holds `vectors` samples by `height` rows, and
     `height` is a multiple of `lanes` or less than it. `depthwise`: output
     positions of one channel run along the vector; one tile holds `height` image
-    rows by one vector of up to `lanes` positions. `winograd`: tiles of 4x4
+    rows by `vectors` vectors of up to `lanes` positions. `winograd`: tiles of 4x4
     output positions run along the vector; one register tile holds `height`
     weight rows by `vectors` vectors of `lanes` tiles. It is for convolutions
     with 3x3 taps, strides and dilations of one and one group (BCR-25).

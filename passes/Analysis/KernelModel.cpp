@@ -53,8 +53,9 @@ static constexpr double kFarBroadcastCycles = 0.8;
 static constexpr int64_t kMaxDepthwiseTaps = 49;
 /// With more outputs to an input channel, the pixels kernel shares its loads.
 static constexpr int64_t kMaxDepthwiseRows = 2;
-/// Output rows of a tile of the depthwise kernel, at most.
+/// Output rows and vectors of a tile of the depthwise kernel, at most.
 static constexpr int64_t kMaxDepthwiseHeight = 8;
+static constexpr int64_t kMaxDepthwiseVectors = 2;
 
 /// Whether a convolution is one for the depthwise kernel.
 static bool isDepthwise(Conv2DOp conv, int64_t rowsPerConvGroup) {
@@ -111,15 +112,10 @@ LayerWork mlir::bcr::getLayerWork(LayerOpInterface layer,
     kernel = height * width * 4 <= machine.lanes ? KernelKind::Rows
                                                  : KernelKind::Pixels;
   work.kernel = *kernel;
-  if (work.kernel == KernelKind::Depthwise) {
+  if (work.kernel != KernelKind::Pixels) {
     work.numPositions = height * width;
     return work;
   }
-  if (work.kernel == KernelKind::Rows) {
-    work.numPositions = height * width;
-    return work;
-  }
-  work.kernel = KernelKind::Pixels;
   int64_t halo = (conv.getKernel()[1] - 1) * conv.getDilations()[1];
   int64_t pitch = width + divideCeil(halo, conv.getStrides()[1]);
   work.numPositions = std::max<int64_t>((height - 1) * pitch + width, 1);
@@ -286,6 +282,14 @@ static double estimateCycles(const LayerWork &work, const MachineModel &machine,
   return estimateRowCycles(work, machine, choice, groups, pieces, numRevisits);
 }
 
+/// Vectors of the tile of the depthwise kernel: two narrow ones side by side
+/// share addresses, and with a stride of two a load.
+static int64_t chooseDepthwiseVectors(const LayerWork &work,
+                                      const MachineModel &machine) {
+  bool narrow = machine.lanes <= 4 && machine.registers >= 32;
+  return narrow && work.imageWidth > machine.lanes ? kMaxDepthwiseVectors : 1;
+}
+
 /// Rows of the tile of the depthwise kernel: as many output rows as there are
 /// registers for, beside the weights of the channel where these fit too, and
 /// the image cut evenly.
@@ -293,10 +297,13 @@ static int64_t chooseDepthwiseHeight(const LayerWork &work,
                                      const MachineModel &machine,
                                      int64_t numColumns) {
   int64_t taps = divideCeil(numColumns, std::max<int64_t>(work.numRows, 1));
+  int64_t vectors = chooseDepthwiseVectors(work, machine);
+  // Machines with many narrow registers multiply by one element of them.
+  int64_t weights = vectors > 1 ? divideCeil(taps, machine.lanes) : taps;
   // Two registers are for inputs; many taps make long code of many rows.
-  int64_t free = machine.registers - 2 - taps;
-  int64_t most = free >= 4   ? std::min(free, kMaxDepthwiseHeight)
-                 : taps > 25 ? 4
+  int64_t free = (machine.registers - 2 - weights) / vectors;
+  int64_t most = taps > 25   ? 4
+                 : free >= 4 ? std::min(free, kMaxDepthwiseHeight)
                              : kMaxDepthwiseHeight;
   int64_t imageHeight = std::max<int64_t>(work.imageHeight, 1);
   return divideCeil(imageHeight, divideCeil(imageHeight, most));
@@ -307,13 +314,13 @@ static int64_t chooseDepthwiseHeight(const LayerWork &work,
 static TileChoice makeDepthwiseTile(MLIRContext *context, const LayerWork &work,
                                     const MachineModel &machine,
                                     const GroupWorkByHeight &groups,
-                                    int64_t height) {
+                                    int64_t height, int64_t tileVectors) {
   int64_t numColumns = 0;
   for (auto [rowCount, group] : groups)
     numColumns += rowCount * group.numColumns;
   TileChoice choice;
   choice.schedule = ScheduleAttr::get(context, KernelKind::Depthwise, height,
-                                      /*vectors=*/1, machine.lanes);
+                                      tileVectors, machine.lanes);
   choice.nextPiece.assign(height, 1);
   int64_t distance =
       std::abs(height - chooseDepthwiseHeight(work, machine, numColumns));
@@ -349,11 +356,11 @@ std::string mlir::bcr::checkTile(const LayerWork &work,
                                  int64_t vectors) {
   MachineModel machine = narrowLanes(work, given);
   if (work.kernel == KernelKind::Depthwise) {
-    if (vectors == 1 && height <= kMaxDepthwiseHeight)
+    if (vectors <= kMaxDepthwiseVectors && height <= kMaxDepthwiseHeight)
       return "";
-    return llvm::formatv("a tile of the kernel depthwise has 1 vector and at "
-                         "most {0} rows",
-                         kMaxDepthwiseHeight);
+    return llvm::formatv("a tile of the kernel depthwise has at most {0} rows "
+                         "and {1} vectors",
+                         kMaxDepthwiseHeight, kMaxDepthwiseVectors);
   }
   // What is counted below cannot overflow: a tile fits the register file.
   int64_t limit = machine.registers * machine.lanes;
@@ -379,7 +386,7 @@ TileChoice mlir::bcr::makeTile(MLIRContext *context, const LayerWork &work,
                                int64_t vectors) {
   MachineModel machine = narrowLanes(work, given);
   if (work.kernel == KernelKind::Depthwise)
-    return makeDepthwiseTile(context, work, machine, groups, height);
+    return makeDepthwiseTile(context, work, machine, groups, height, vectors);
   TileChoice choice;
   choice.schedule =
       ScheduleAttr::get(context, work.kernel, height, vectors, machine.lanes);
@@ -410,8 +417,8 @@ std::vector<TileChoice> mlir::bcr::rankTiles(MLIRContext *context,
     int64_t most =
         std::clamp<int64_t>(work.imageHeight, 1, kMaxDepthwiseHeight);
     for (int64_t height = most; height >= 1; --height)
-      tiles.push_back(
-          makeDepthwiseTile(context, work, machine, groups, height));
+      tiles.push_back(makeDepthwiseTile(context, work, machine, groups, height,
+                                        chooseDepthwiseVectors(work, machine)));
     sort();
     return tiles;
   }

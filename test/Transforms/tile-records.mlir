@@ -164,7 +164,7 @@ func.func @depthwise(%x: tensor<1x3x4x4xf32>, %o: tensor<1x3x4x3xf32>) -> tensor
 // CHECK: schedule = #bcr.schedule<depthwise, height = 4, vectors = 1, lanes = 16>
 func.func @tall_depthwise(%x: tensor<1x3x4x4xf32>, %o: tensor<1x3x4x3xf32>) -> tensor<1x3x4x3xf32> {
   %w = arith.constant dense<[[[[1.0, 2.0]]], [[[3.0, 4.0]]], [[[5.0, 6.0]]]]> : tensor<3x1x1x2xf32>
-  // expected-warning @below {{is not used: a tile of the kernel depthwise has 1 vector and at most 8 rows}}
+  // expected-warning @below {{is not used: a tile of the kernel depthwise has at most 8 rows and 2 vectors}}
   %y = bcr.conv2d ins(%x : tensor<1x3x4x4xf32>) weights(%w : tensor<3x1x1x2xf32>) outs(%o : tensor<1x3x4x3xf32>)
          {groups = 3 : i64, kernel = array<i64: 1, 2>,
           bcr.record = {kernel = "depthwise", height = 9 : i64, vectors = 1 : i64}} -> tensor<1x3x4x3xf32>

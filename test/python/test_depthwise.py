@@ -7,7 +7,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
+from torch import nn
 
+import bcr
+from bcr.compiler import relative_error
+from bcr.emulate import Emulator
 from loops_harness import Layer, check, compile_layers, pack_blocks, pack_whole, pitched
 
 # Masked loads at the edges of an image, and loads with shuffles.
@@ -17,6 +22,8 @@ SCHEDULES = {
     "m5": "depthwise, height = 5, vectors = 1, lanes = 8",
     "n8": "depthwise, height = 8, vectors = 1, lanes = 4",
     "n3": "depthwise, height = 3, vectors = 1, lanes = 4",
+    "n5x2": "depthwise, height = 5, vectors = 2, lanes = 4",
+    "w3x2": "depthwise, height = 3, vectors = 2, lanes = 16",
     "s2": "depthwise, height = 2, vectors = 1, lanes = 1",
 }
 
@@ -110,3 +117,45 @@ def test_infinities_stay_where_they_are(libraries: list[ctypes.CDLL], layer: Lay
     x[..., 0] = np.inf
     x[..., -1, -1] = np.nan
     check(libraries, layer, x)
+
+
+class Depthwise(nn.Module):
+    """What AArch64 has code of its own for: each on images with and without a loop over columns."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        shapes = [
+            (3, 1, 1, 1),
+            (3, 2, 1, 1),
+            (3, 2, 0, 1),
+            (5, 2, 2, 1),
+            (3, 2, 2, 2),
+            (2, 2, 0, 1),
+        ]
+        self.convs = nn.ModuleList(
+            nn.Conv2d(3, 3, kernel, stride, padding, dilation, groups=3)
+            for kernel, stride, padding, dilation in shapes
+        )
+
+    def forward(self, *images: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        return tuple(
+            nn.functional.relu6(conv(x)) if number % 2 else conv(x)
+            for x in images
+            for number, conv in enumerate(self.convs)
+        )
+
+
+def test_aarch64() -> None:
+    """Loads by rows of hidden addresses and weights by element, run under QEMU."""
+    torch.manual_seed(5)
+    model = Depthwise().eval()
+    images = tuple(torch.randn(1, 3, *size) for size in ((23, 57), (9, 7)))
+    target = bcr.Target("aarch64-linux-gnu", "cortex-a76")
+    exe = bcr.compile(model, images, target=target, sparsity="off")
+    kernels = {str(layer["kernel"]) for layer in exe.program.layers.values()}
+    assert {"depthwise 8x2x4", "depthwise 4x1x4"} <= kernels
+    with Emulator(exe) as run, torch.no_grad():
+        for expected, output in zip(
+            model(*images), run(*[image.numpy() for image in images]), strict=True
+        ):
+            assert relative_error(output, expected.numpy()) < 1e-6

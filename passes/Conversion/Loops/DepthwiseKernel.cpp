@@ -10,7 +10,6 @@
 //===----------------------------------------------------------------------===//
 
 #include "passes/Conversion/Loops/DepthwiseKernel.h"
-#include "passes/Conversion/Loops/Epilogue.h"
 #include "passes/Conversion/Loops/ImageRows.h"
 #include "passes/Conversion/Loops/Kernel.h"
 #include "passes/Conversion/Loops/PlaneKernel.h"
@@ -22,7 +21,8 @@ using namespace mlir;
 using namespace mlir::bcr;
 using namespace mlir::bcr::loops;
 
-/// Taps whose weights stay in registers, on machines with 16 and 32 of them.
+/// Taps whose weights stay in registers, on machines with 16 and 32 of them;
+/// four of them share one on machines that multiply by an element.
 static constexpr int64_t kTapsInRegisters = 9;
 static constexpr int64_t kTapsInManyRegisters = 25;
 
@@ -35,13 +35,15 @@ class DepthwiseKernel : public PlaneKernel {
 public:
   DepthwiseKernel(Conv2DOp op, ScheduleAttr schedule, Emitter &emitter)
       : PlaneKernel(emitter, op.getInput(), op.getInit(), getWindow(op),
-                    schedule.getHeight(), schedule.getLanes(), /*outside=*/0),
+                    schedule.getHeight(), schedule.getVectors(),
+                    schedule.getLanes(), /*outside=*/0),
         op(op) {
     // Without registers for all weights, those of one window column are alive
     // at a time.
-    tapsTogether =
-        y.kernel * x.kernel <=
-        (schedule.getLanes() >= 16 ? kTapsInManyRegisters : kTapsInRegisters);
+    tapsTogether = y.kernel * x.kernel <=
+                   (schedule.getLanes() >= 16 || emitter.multipliesByElement()
+                        ? kTapsInManyRegisters
+                        : kTapsInRegisters);
   }
 
   void emit(ElementsAttr values);
@@ -62,7 +64,7 @@ private:
     if (residual.flat)
       sum = arith::AddFOp::create(
           emitter, sum, loadOutput(residual, getPosition(residual, at)));
-    return applyActivation(emitter, op.getActivationAttr(), sum);
+    return emitter.activate(op.getActivationAttr(), sum);
   }
   void endRows(Value firstRow, int64_t rows) override {
     if (op.getGaps() == Gaps::Zero)
@@ -97,9 +99,11 @@ void DepthwiseKernel::emit(ElementsAttr values) {
                ? emitter.broadcast(emitter.load(op.getBias(), channel), width)
                : emitter.constant(0, width);
     weightBase = emitter.mul(channel, taps);
-    if (tapsTogether)
+    if (tapsTogether) {
+      Factors factors(emitter, weightTable, weightBase, taps, width);
       for (int64_t tap = 0; tap < taps; ++tap)
-        weights.push_back(loadWeight(tap));
+        weights.push_back(factors.get(tap));
+    }
     Value source = emitter.div(channel, channels / op.getGroups());
     emitPlane(getPlane(op.getInput(), sample, source),
               getPlane(op.getInit(), sample, channel));

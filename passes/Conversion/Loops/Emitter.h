@@ -50,6 +50,9 @@ public:
   Value mul(Value a, int64_t b);
   Value div(Value a, int64_t b);
   Value rem(Value a, int64_t b);
+  /// The same index or vector, of which LLVM knows nothing: its optimisations
+  /// sometimes cost more than they save. For AArch64 only.
+  Value hide(Value value);
 
   // Loops.
   using Body = llvm::function_ref<void(Value)>;
@@ -79,6 +82,8 @@ public:
   /// An index out of an array of unsigned integers.
   Value loadIndex(Value memref, Value position);
   Value multiplyAdd(Value a, Value b, Value sum);
+  /// Applies an activation, if there is one, to a scalar or a vector.
+  Value activate(ActivationAttr activation, Value value);
   /// A buffer of f32, aligned to a cache line.
   Value allocate(ArrayRef<int64_t> shape);
   void deallocate(Value buffer);

@@ -19,7 +19,6 @@
 //===----------------------------------------------------------------------===//
 
 #include "passes/Conversion/Loops/Bands.h"
-#include "passes/Conversion/Loops/Epilogue.h"
 #include "passes/Conversion/Loops/ImageRows.h"
 #include "passes/Conversion/Loops/InputLayout.h"
 #include "passes/Conversion/Loops/Kernel.h"
@@ -204,7 +203,7 @@ Value PixelKernel::finish(Value value, ValueRange indices) {
     value = arith::AddFOp::create(emitter, value,
                                   emitter.load(residual, indices, count));
   }
-  return applyActivation(emitter, op.getActivationAttr(), value);
+  return emitter.activate(op.getActivationAttr(), value);
 }
 
 Value PixelKernel::clearGaps(Value value, Value position) {

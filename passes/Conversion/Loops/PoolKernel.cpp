@@ -57,7 +57,7 @@ class PoolKernel : public PlaneKernel {
 public:
   PoolKernel(Pool2DOp op, int64_t tileRows, int64_t lanes, Emitter &emitter)
       : PlaneKernel(emitter, op.getInput(), op.getInit(), getWindow(op),
-                    tileRows, lanes, getNeutral(op)),
+                    tileRows, /*tileVectors=*/1, lanes, getNeutral(op)),
         op(op) {}
 
   void emit() {

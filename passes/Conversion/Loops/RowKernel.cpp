@@ -11,7 +11,6 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "passes/Conversion/Loops/Epilogue.h"
 #include "passes/Conversion/Loops/ImageRows.h"
 #include "passes/Conversion/Loops/InputLayout.h"
 #include "passes/Conversion/Loops/Kernel.h"
@@ -165,8 +164,8 @@ void RowKernel::finish(const Batch &batch, Value sample, Value row,
     value = arith::AddFOp::create(emitter, value,
                                   emitter.load(residual, indices, vectorWidth));
   }
-  emitter.store(applyActivation(emitter, op.getActivationAttr(), value),
-                op.getInit(), indices);
+  emitter.store(emitter.activate(op.getActivationAttr(), value), op.getInit(),
+                indices);
 }
 
 void RowKernel::forEachTile(llvm::function_ref<void(Value, int64_t)> body) {

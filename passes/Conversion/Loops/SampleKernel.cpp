@@ -15,7 +15,6 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "passes/Conversion/Loops/Epilogue.h"
 #include "passes/Conversion/Loops/Kernel.h"
 #include "passes/Conversion/Loops/Transpose.h"
 
@@ -244,7 +243,7 @@ void SampleKernel::finishRows(const Block &block, Value sample, Value row,
     if (op.getResidual())
       result = arith::AddFOp::create(
           emitter, result, emitter.load(op.getResidual(), indices, width));
-    emitter.store(applyActivation(emitter, op.getActivationAttr(), result),
+    emitter.store(emitter.activate(op.getActivationAttr(), result),
                   op.getInit(), indices);
   }
 }
