@@ -1,11 +1,15 @@
 """Recurrent layers: import without unrolling, and results against eager PyTorch."""
 
+import numpy as np
 import pytest
 import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from torch import nn
 from torch.utils import _pytree as pytree
 
 import bcr
+from bcr import reference
 
 STEPS, SAMPLES, FEATURES = 9, 3, 5
 ONE_STEP, SEQUENCE = 1e-5, 1e-4
@@ -122,3 +126,119 @@ def test_a_thousand_steps_stay_close():
     model = seeded(nn.GRU(FEATURES, 40))
     exe = bcr.compile(model, (X,), dynamic_shapes=({0: torch.export.Dim("T")},))
     assert difference(exe, model, (make_input(1000, SAMPLES, FEATURES),)) <= SEQUENCE
+
+
+def prune_blocks(weight, block, seed):
+    """Zero whole rows and columns of blocks, others in each block; some blocks lose everything."""
+    rng = np.random.default_rng(seed)
+    matrix = weight.detach()
+    for r in range(0, matrix.shape[0], block[0]):
+        for c in range(0, matrix.shape[1], block[1]):
+            part = matrix[r : r + block[0], c : c + block[1]]
+            rows, columns = rng.choice([0.0, 0.3, 0.6, 1.0], 2, p=[0.2, 0.4, 0.3, 0.1])
+            part[torch.tensor(rng.random(part.shape[0]) < rows)] = 0
+            part[:, torch.tensor(rng.random(part.shape[1]) < columns)] = 0
+
+
+def prune_bsp(weight, seed):
+    """RTMobile's two steps: columns inside blocks, the same for all their rows; then whole rows."""
+    rng = np.random.default_rng(seed)
+    matrix = weight.detach()
+    for part in matrix.split(13, dim=1):
+        part[:, torch.tensor(rng.random(part.shape[1]) < 0.7)] = 0
+    matrix[torch.tensor(rng.random(matrix.shape[0]) < 0.4)] = 0
+
+
+PRUNINGS = {
+    "rows and columns of ragged blocks": lambda w: prune_blocks(w, (16, 10), 1),
+    "blocks across gates": lambda w: prune_blocks(w, (7, 999), 2),
+    "two steps": lambda w: prune_bsp(w, 3),
+    "a gate without weights": lambda w: w.detach()[: w.shape[1]].zero_(),
+    "no weights at all": lambda w: w.detach().zero_(),
+}
+
+
+@pytest.mark.parametrize("kind", [nn.GRU, nn.LSTM])
+@pytest.mark.parametrize("name", PRUNINGS)
+def test_pruned_layers_are_those_of_torch_and_of_the_reference(kind, name):
+    model = seeded(kind(21, 37))
+    for weight in (model.weight_ih_l0, model.weight_hh_l0):
+        PRUNINGS[name](weight)
+    h, c = make_input(1, SAMPLES, 37, seed=2), make_input(1, SAMPLES, 37, seed=3)
+    lstm = kind is nn.LSTM
+    args = (make_input(STEPS, SAMPLES, 21), (h, c) if lstm else h)
+    exe = bcr.compile(model, args, sparsity="force")
+    assert difference(exe, model, args) <= ONE_STEP
+    assert {layer.verdict for layer in exe.report().layers} == {"picked"}
+    weights = [p.detach().numpy() for p in model.parameters()]
+    want = reference.recurrent(
+        kind.__name__.lower(), args[0].numpy(), *weights, h[0].numpy(), c[0].numpy()
+    )
+    got = pytree.tree_leaves(exe(*args))
+    for a, b in zip(got, want, strict=True):
+        np.testing.assert_allclose(a.numpy().reshape(b.shape), b, rtol=0, atol=ONE_STEP)
+
+
+@settings(
+    max_examples=8,
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+@given(
+    kind=st.sampled_from(["gru", "lstm", "projected", "rnn_tanh", "rnn_relu"]),
+    units=st.integers(1, 70),
+    features=st.integers(1, 40),
+    steps=st.integers(1, 7),
+    samples=st.sampled_from([1, 1, 2, 5, 17]),
+    block=st.tuples(st.sampled_from([1, 3, 8, 16, 999]), st.sampled_from([1, 7, 16, 999])),
+    bias=st.booleans(),
+    bidirectional=st.booleans(),
+    seed=st.integers(0, 999),
+)
+def test_any_layer(kind, units, features, steps, samples, block, bias, bidirectional, seed):
+    options = {"bias": bias, "bidirectional": bidirectional}
+    if kind.startswith("rnn"):
+        model = nn.RNN(features, units, nonlinearity=kind.removeprefix("rnn_"), **options)
+    elif kind == "projected" and units > 1:
+        model = nn.LSTM(features, units, proj_size=units // 2, **options)
+    else:
+        model = {"gru": nn.GRU}.get(kind, nn.LSTM)(features, units, **options)
+    seeded(model, seed)
+    for name, parameter in model.named_parameters():
+        if name.startswith(("weight_ih", "weight_hh")):
+            prune_blocks(parameter, block, seed)
+    args = (make_input(steps, samples, features, seed=seed),)
+    for sparsity in ("force", "off"):
+        exe = bcr.compile(model, args, sparsity=sparsity)
+        assert difference(exe, model, args) <= ONE_STEP, sparsity
+
+
+def test_pruned_weights_do_not_see_an_infinite_state():
+    model = seeded(nn.RNN(3, 20, nonlinearity="relu"))
+    model.weight_hh_l0.detach()[:, 5] = 0
+    h = torch.ones(1, 1, 20)
+    h[0, 0, 5] = float("inf")
+    exe = bcr.compile(model, (make_input(1, 1, 3), h), sparsity="force")
+    assert exe(make_input(1, 1, 3), h)[0].isfinite().all()
+
+
+def test_a_thousand_steps_of_a_pruned_layer_stay_close():
+    model = seeded(nn.LSTM(FEATURES, 40))
+    prune_blocks(model.weight_hh_l0, (8, 8), 5)
+    exe = bcr.compile(model, (make_input(1000, 1, FEATURES),), sparsity="force")
+    assert difference(exe, model, (make_input(1000, 1, FEATURES, seed=8),)) <= SEQUENCE
+
+
+def test_packed_sequences_are_refused_by_name():
+    class Packed(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.rnn = nn.GRU(FEATURES, 7)
+
+        def forward(self, x):
+            packed = nn.utils.rnn.pack_padded_sequence(x, [9, 4, 2])
+            return nn.utils.rnn.pad_packed_sequence(self.rnn(packed)[0])[0]
+
+    with pytest.raises(bcr.UnsupportedError):
+        bcr.compile(Packed().eval(), (X,))
