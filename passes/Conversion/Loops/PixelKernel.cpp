@@ -373,7 +373,9 @@ void PixelKernel::emitSums(const Task &task, Value chunk) {
                          emitter.store(bias, task.sums, {slot, position});
                        });
   });
-  for (auto [index, entry] : llvm::enumerate(plan.classes)) {
+  for (size_t index = 0; index < plan.classes.size(); ++index) {
+    // C++17 lambdas do not capture structured bindings.
+    const KernelClass &entry = plan.classes[index];
     if (!entry.accumulate)
       continue;
     constants->forEachGroup(

@@ -12,7 +12,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "passes/Conversion/Loops/RecurrentKernel.h"
-#include "passes/Conversion/Loops/Epilogue.h"
+#include "passes/Conversion/ActivationToArith.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
@@ -46,8 +46,9 @@ private:
   Value add(Value a, Value b) { return arith::AddFOp::create(emitter, a, b); }
   Value mul(Value a, Value b) { return arith::MulFOp::create(emitter, a, b); }
   Value apply(ActivationKind kind, Value value) {
-    return applyActivation(
-        emitter, ActivationAttr::get(emitter.getContext(), kind), value);
+    return buildActivation(emitter, emitter.getLoc(),
+                           ActivationAttr::get(emitter.getContext(), kind),
+                           value);
   }
 
   RecurrentOp op;

@@ -20,7 +20,7 @@
 
 #include "passes/Conversion/Loops/WinogradKernel.h"
 #include "passes/Analysis/LayerReport.h"
-#include "passes/Conversion/Loops/Epilogue.h"
+#include "passes/Conversion/ActivationToArith.h"
 #include "passes/Conversion/Loops/ImageRows.h"
 #include "passes/Conversion/Loops/WinogradTransforms.h"
 
@@ -294,7 +294,8 @@ void WinogradKernel::emitOutputRows(const Band &band, Value row, Value first,
       if (op.getResidual())
         value = arith::AddFOp::create(
             emitter, value, emitter.load(op.getResidual(), indices, lanes));
-      emitter.store(applyActivation(emitter, op.getActivationAttr(), value),
+      emitter.store(buildActivation(emitter, emitter.getLoc(),
+                                    op.getActivationAttr(), value),
                     op.getInit(), indices);
     }
   });
