@@ -9,6 +9,7 @@
 #include "passes/Conversion/Loops/PoolKernel.h"
 #include "passes/Conversion/Loops/WinogradKernel.h"
 #include "passes/Passes.h"
+#include "passes/Transforms/PackedWeights.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Math/IR/Math.h"
@@ -116,6 +117,9 @@ struct ConvertBCRToLoopsPass
     SmallVector<LayerOpInterface> layers;
     getOperation().walk(
         [&](LayerOpInterface layer) { layers.push_back(layer); });
+    SmallVector<Attribute> packedValues;
+    getOperation().walk(
+        [&](ConstantOp op) { packedValues.push_back(op.getValues()); });
     for (LayerOpInterface layer : layers)
       if (failed(convert(layer, symbols)))
         return signalPassFailure();
@@ -131,6 +135,8 @@ struct ConvertBCRToLoopsPass
     });
     for (ConstantOp op : unused)
       op->erase();
+    // Kernels with an order of their own have copied the weights.
+    freeUnusedData(getOperation(), packedValues);
   }
 };
 } // namespace
