@@ -388,13 +388,14 @@ TileChoice mlir::bcr::makeTile(MLIRContext *context, const LayerWork &work,
   if (work.kernel == KernelKind::Depthwise)
     return makeDepthwiseTile(context, work, machine, groups, height, vectors);
   TileChoice choice;
-  choice.schedule =
-      ScheduleAttr::get(context, work.kernel, height, vectors, machine.lanes);
   if (work.kernel == KernelKind::Winograd) {
     choice.nextPiece = getNextPieces(work.kernel, height, groups);
-    choice.cycles = estimateWinogradCycles(work, machine, choice.schedule);
+    std::tie(choice.schedule, choice.cycles) =
+        chooseWinogradBand(context, work, machine, height, vectors);
     return choice;
   }
+  choice.schedule =
+      ScheduleAttr::get(context, work.kernel, height, vectors, machine.lanes);
   choice.nextPiece = getNextPieces(work.kernel, height, groups);
   choice.cycles = estimateCycles(work, machine, choice, groups, numRevisits);
   return choice;

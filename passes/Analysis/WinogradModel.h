@@ -11,11 +11,13 @@
 
 namespace mlir::bcr {
 
-/// Cycles of a convolution with dense weights under a schedule of the kernel
-/// `winograd`.
-double estimateWinogradCycles(const LayerWork &work,
-                              const MachineModel &machine,
-                              ScheduleAttr schedule);
+/// The schedule of the kernel `winograd` for a convolution with dense weights
+/// and a register tile, with the band that is fastest, and its cycles.
+std::pair<ScheduleAttr, double> chooseWinogradBand(MLIRContext *context,
+                                                   const LayerWork &work,
+                                                   const MachineModel &machine,
+                                                   int64_t height,
+                                                   int64_t vectors);
 
 } // namespace mlir::bcr
 

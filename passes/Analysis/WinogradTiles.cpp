@@ -18,8 +18,11 @@ using llvm::divideCeil;
 
 /// Bytes of transformed inputs and of products that are thought to stay in a
 /// cache of the second level.
-static constexpr int64_t kInputBytes = 1 << 19;
+static constexpr int64_t kInputBytes = 3 << 18;
 static constexpr int64_t kProductBytes = 1 << 17;
+
+/// Each takes a register, and another one for the weights of a block.
+static constexpr int64_t kMaxRestTiles = 2;
 
 /// Elements of a cache line.
 static constexpr int64_t kCacheLine = 16;
@@ -40,22 +43,22 @@ WinogradTiles::WinogradTiles(const Shape &shape, ScheduleAttr schedule)
       lanes(schedule.getLanes()) {
   bandRows = std::min(bandRows, tileRows);
   if (bandRows == 0) {
-    // As many rows of tiles as stay in the cache, and not less than a tile of
-    // the products takes.
     bandRows = tileRows;
-    while (bandRows > 1 && getInputBytes() > kInputBytes &&
-           getBandVectors() > vectors)
+    while (bandRows > 1 && getInputBytes() > kInputBytes)
       --bandRows;
-    bandRows = divideCeil(tileRows, divideCeil(tileRows, bandRows));
   }
-  for (int64_t blocks = getNumBlocks(); blocks > 1; --blocks) {
-    if (getNumBlocks() % blocks != 0)
-      continue;
-    blocksPerPass = blocks;
+  // Each pass reads all transformed inputs: where they do not stay in the
+  // second cache, one pass writes its products there too.
+  blocksPerPass = getNumBlocks();
+  if (getInputBytes() > kInputBytes)
+    return;
+  do {
     if (getProductBytes() <= kProductBytes)
       return;
-  }
-  blocksPerPass = 1;
+    do
+      --blocksPerPass;
+    while (blocksPerPass > 1 && getNumBlocks() % blocksPerPass != 0);
+  } while (blocksPerPass > 1);
 }
 
 void WinogradTiles::sharePasses(int64_t threads) {
@@ -77,8 +80,15 @@ int64_t WinogradTiles::getNumBands() const {
 
 int64_t WinogradTiles::getNumBlocks() const { return divideCeil(rows, height); }
 
+int64_t WinogradTiles::getRestTiles() const {
+  int64_t rest = getBandTiles() % lanes;
+  bool few = rest <= kMaxRestTiles && 2 * rest <= height;
+  return few && getBandTiles() > lanes && llvm::isPowerOf2_64(height) ? rest
+                                                                      : 0;
+}
+
 int64_t WinogradTiles::getBandVectors() const {
-  return divideCeil(bandRows * tileColumns, lanes);
+  return divideCeil(getBandTiles() - getRestTiles(), lanes);
 }
 
 int64_t WinogradTiles::getTransformWidth() const {
@@ -94,7 +104,7 @@ int64_t WinogradTiles::getTileStride() const {
   // transformed after it, or past the last one.
   int64_t used =
       (bandRows - 1) * tileColumns + getTransforms() * getTransformWidth();
-  return alignTo(std::max(used, bandRows * tileColumns), lanes);
+  return alignTo(std::max(used, getBandTiles()), lanes);
 }
 
 /// Elements with an odd number of cache lines: as many positions as a cache has

@@ -52,8 +52,14 @@ struct WinogradTiles {
   int64_t getNumBands() const;
   int64_t getNumBlocks() const;
   int64_t getNumPasses() const { return getNumBlocks() / blocksPerPass; }
-  /// Vectors of the tiles of a band.
+  /// Tiles of a band, and the vectors of them that are multiplied; a few tiles
+  /// more than vectors hold are left out.
+  int64_t getBandTiles() const { return bandRows * tileColumns; }
   int64_t getBandVectors() const;
+  /// Tiles that are not in these vectors. They go with the last register tile,
+  /// each as a vector of output channels, one product a channel instead of
+  /// `height`.
+  int64_t getRestTiles() const;
   /// Neighbouring tiles of a row that are transformed together, and how often
   /// that takes to cover a row.
   int64_t getTransformWidth() const;

@@ -10,6 +10,7 @@
 #include "passes/Conversion/Loops/RecurrentKernel.h"
 #include "passes/Conversion/Loops/WinogradKernel.h"
 #include "passes/Passes.h"
+#include "passes/Transforms/PackedWeights.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
@@ -131,6 +132,9 @@ struct ConvertBCRToLoopsPass
     SmallVector<LayerOpInterface> layers;
     getOperation().walk(
         [&](LayerOpInterface layer) { layers.push_back(layer); });
+    SmallVector<Attribute> packedValues;
+    getOperation().walk(
+        [&](ConstantOp op) { packedValues.push_back(op.getValues()); });
     for (LayerOpInterface layer : layers) {
       auto recurrent = dyn_cast<RecurrentOp>(layer.getOperation());
       if (failed(recurrent ? convert(recurrent, symbols)
@@ -149,6 +153,8 @@ struct ConvertBCRToLoopsPass
     });
     for (ConstantOp op : unused)
       op->erase();
+    // Kernels with an order of their own have copied the weights.
+    freeUnusedData(getOperation(), packedValues);
   }
 };
 } // namespace

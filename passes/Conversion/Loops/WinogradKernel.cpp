@@ -27,12 +27,18 @@
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
+#include "mlir/Dialect/Vector/IR/VectorOps.h"
 
 #include <optional>
 
 using namespace mlir;
 using namespace mlir::bcr;
 using namespace mlir::bcr::loops;
+
+/// Weights of more bytes are asked for ahead, by as many of them as in the
+/// kernel of rows (Kernel.cpp).
+static constexpr int64_t kStreamBytes = 1 << 22;
+static constexpr int64_t kPrefetchDistance = 2048;
 
 namespace {
 class WinogradKernel {
@@ -71,6 +77,8 @@ private:
   }
   void select(Value condition, llvm::function_ref<void()> yes,
               llvm::function_ref<void()> no);
+  /// Whether the weights come from beyond the caches of a core.
+  bool prefetches() const { return 4 * tiles.getNumWeights() >= kStreamBytes; }
   Value allocateProducts();
   Value allocateOutputRows();
 
@@ -136,7 +144,7 @@ Value WinogradKernel::allocateOutputRows() {
 
 void WinogradKernel::emitInputRows(const Band &band, Value channel, Value first,
                                    Value pixels) {
-  int64_t left = op.getPadding()[1];
+  int64_t left = op.getPadding()[1], lanes = tiles.lanes;
   auto emitColumns = [&](bool atEdge) {
     SmallVector<Value> rows, isInside;
     Value none = emitter.index(0), last = emitter.index(inputHeight - 1);
@@ -151,23 +159,33 @@ void WinogradKernel::emitInputRows(const Band &band, Value channel, Value first,
       }
       rows.push_back(row);
     }
-    emitter.coverRange(
-        inputWidth, tiles.lanes, [&](Value column, int64_t count) {
-          SmallVector<Value> loaded;
-          for (auto [i, row] : llvm::enumerate(rows)) {
-            Value value = emitter.load(
-                op.getInput(), {band.sample, channel, row, column}, count);
-            if (atEdge)
-              value = arith::SelectOp::create(emitter, isInside[i], value,
-                                              emitter.constant(0, count));
-            loaded.push_back(value);
-          }
-          for (auto [i, value] :
-               llvm::enumerate(transformInput(emitter, loaded)))
-            emitter.store(
-                value, pixels,
-                emitter.add(column, i * tiles.getInputPitch() + left));
-        });
+    auto emitPiece = [&](Value column, int64_t count, int64_t zeros) {
+      SmallVector<Value> loaded;
+      for (auto [i, row] : llvm::enumerate(rows)) {
+        Value value = emitter.load(op.getInput(),
+                                   {band.sample, channel, row, column}, count);
+        Value none = emitter.constant(0, count);
+        if (atEdge)
+          value = arith::SelectOp::create(emitter, isInside[i], value, none);
+        loaded.push_back(shiftLanes(emitter, none, value, zeros));
+      }
+      Value at = emitter.add(column, left - zeros);
+      for (auto [i, value] : llvm::enumerate(transformInput(emitter, loaded)))
+        emitter.store(
+            value, pixels,
+            emitter.add(at, static_cast<int64_t>(i) * tiles.getInputPitch()));
+    };
+    // The first vector has the padding too: then the others, which are loaded
+    // again at once, are stored to whole cache lines.
+    int64_t begin = 0;
+    if (left > 0 && left < lanes && inputWidth >= lanes) {
+      emitPiece(emitter.index(0), lanes, left);
+      begin = lanes - left;
+    }
+    emitter.coverRange(inputWidth - begin, lanes,
+                       [&](Value column, int64_t count) {
+                         emitPiece(emitter.add(column, begin), count, 0);
+                       });
   };
   int64_t top = op.getPadding()[0];
   int64_t end = (tiles.tileRows - 1) * kWinogradTile - top + kWinogradReach;
@@ -216,7 +234,7 @@ void WinogradKernel::emitProducts(const Band &band, Value pass,
   int64_t lanes = tiles.lanes, blockSize = tiles.channels * tiles.height;
   int64_t total = tiles.getBandVectors();
   auto emitTile = [&](Value position, Value block, Value firstVector,
-                      int64_t vectors) {
+                      int64_t vectors, int64_t rest) {
     Value tile = emitter.mul(firstVector, lanes);
     Value input =
         emitter.add(emitter.mul(position, tiles.getInputStride()), tile);
@@ -228,6 +246,7 @@ void WinogradKernel::emitProducts(const Band &band, Value pass,
             block),
         blockSize);
     SmallVector<Value> sums(tiles.height * vectors, emitter.constant(0, lanes));
+    sums.append(rest, emitter.constant(0, tiles.height));
     sums = emitter.reduce(
         emitter.index(0), emitter.index(tiles.channels), 1, sums,
         [&](Value channel, ValueRange before) {
@@ -238,16 +257,27 @@ void WinogradKernel::emitProducts(const Band &band, Value pass,
           for (int64_t v = 0; v < vectors; ++v)
             loaded.push_back(
                 emitter.load(band.inputs, emitter.add(at, v * lanes), lanes));
-          Factors factors(
-              emitter, weights,
-              emitter.add(weight, emitter.mul(channel, tiles.height)),
-              tiles.height, lanes);
+          Value factorsAt =
+              emitter.add(weight, emitter.mul(channel, tiles.height));
+          if (prefetches())
+            memref::PrefetchOp::create(
+                emitter, weights, emitter.add(factorsAt, kPrefetchDistance),
+                /*isWrite=*/false, /*localityHint=*/3, /*isDataCache=*/true);
+          Factors factors(emitter, weights, factorsAt, tiles.height, lanes);
           for (int64_t r = 0; r < tiles.height; ++r) {
             Value factor = factors.get(r);
             for (int64_t v = 0; v < vectors; ++v) {
               Value &sum = next[r * vectors + v];
               sum = emitter.multiplyAdd(factor, loaded[v], sum);
             }
+          }
+          for (int64_t i = 0; i < rest; ++i) {
+            Value &sum = next[tiles.height * vectors + i];
+            Value factor = emitter.load(weights, factorsAt, tiles.height);
+            Value scalar =
+                emitter.load(band.inputs, emitter.add(at, vectors * lanes + i));
+            sum = emitter.multiplyAdd(emitter.broadcast(scalar, tiles.height),
+                                      factor, sum);
           }
           return next;
         });
@@ -259,16 +289,26 @@ void WinogradKernel::emitProducts(const Band &band, Value pass,
       for (int64_t v = 0; v < vectors; ++v)
         emitter.store(sums[r * vectors + v], products,
                       emitter.add(out, r * tiles.getTileStride() + v * lanes));
+    for (int64_t i = 0; i < rest; ++i) {
+      Value rows = sums[tiles.height * vectors + i];
+      for (int64_t r = 0; r < tiles.height; ++r)
+        emitter.store(
+            vector::ExtractOp::create(emitter, rows, r), products,
+            emitter.add(out, r * tiles.getTileStride() + vectors * lanes + i));
+    }
   };
   emitter.loop(kWinogradPositions, [&](Value position) {
     emitter.loop(tiles.blocksPerPass, [&](Value block) {
-      int64_t full = total / tiles.vectors, rest = total % tiles.vectors;
-      emitter.loop(full, [&](Value group) {
+      // The last register tile has the vectors that are left, and takes the
+      // rest of the tiles with it.
+      int64_t left = total % tiles.vectors, rest = tiles.getRestTiles();
+      int64_t last = left == 0 && rest > 0 ? tiles.vectors : left;
+      emitter.loop((total - last) / tiles.vectors, [&](Value group) {
         emitTile(position, block, emitter.mul(group, tiles.vectors),
-                 tiles.vectors);
+                 tiles.vectors, /*rest=*/0);
       });
-      if (rest > 0)
-        emitTile(position, block, emitter.index(total - rest), rest);
+      if (last > 0)
+        emitTile(position, block, emitter.index(total - last), last, rest);
     });
   });
 }

@@ -121,6 +121,15 @@ static Value shuffle(Emitter &emitter, Value a, Value b,
   return vector::ShuffleOp::create(emitter, a, b, lanes);
 }
 
+Value loops::shiftLanes(Emitter &emitter, Value before, Value after,
+                        int64_t count) {
+  if (count == 0)
+    return after;
+  int64_t width = cast<VectorType>(after.getType()).getNumElements();
+  return shuffle(emitter, before, after,
+                 [&](int64_t lane) { return width - count + lane; });
+}
+
 /// Every second element of two vectors, from `first` on.
 static Value takeSecond(Emitter &emitter, Value a, Value b, int64_t first) {
   return shuffle(emitter, a, b, [&](int64_t i) { return 2 * i + first; });

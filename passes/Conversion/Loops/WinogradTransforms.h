@@ -38,6 +38,9 @@ SmallVector<Value> transformInput(Emitter &emitter, ArrayRef<Value> inputs);
 /// A^T m of six products: four outputs.
 SmallVector<Value> transformOutput(Emitter &emitter, ArrayRef<Value> products);
 
+/// The last `count` elements of `before`, then those of `after`.
+Value shiftLanes(Emitter &emitter, Value before, Value after, int64_t count);
+
 /// Loads columns 4 t to 4 t + 5 of `width` neighbouring tiles t, beginning with
 /// the tile whose first column is at `position` of `row`: six vectors. Up to 5
 /// `width` columns are read.
