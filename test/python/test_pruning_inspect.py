@@ -260,6 +260,31 @@ def test_page_of_a_network(tmp_path):
         report.to_html(tmp_path / "none" / "a.html")
 
 
+def test_progress_of_long_work(monkeypatch):
+    """A bar on a terminal, nothing elsewhere; what is done stays the same."""
+    shown = []
+
+    class Terminal(io.StringIO):
+        def isatty(self):
+            return True
+
+        def write(self, text):
+            shown.append(text)
+            return len(text)
+
+    model = nn.Sequential(nn.Linear(16, 8), nn.Linear(8, 8))
+    quiet = inspect(model)
+    assert not shown
+    monkeypatch.setattr(sys, "stderr", Terminal())
+    monkeypatch.setenv("TERM", "xterm")
+    assert inspect(model) == quiet
+    assert "look at zeros" in "".join(shown)
+    shown.clear()
+    monkeypatch.setattr("bcr.pruning.schemes.choose._LARGE", 100)
+    assert len(Pruner(model, PruneConfig(2, (4, 4))).finalize().pruned) == 2
+    assert "choose weights" in "".join(shown)
+
+
 def test_latency_before_and_after():
     model = nn.Sequential(nn.Linear(64, 40), nn.Linear(40, 40))
     report = Pruner(model, PruneConfig(8, (8, 32))).finalize()
