@@ -54,6 +54,7 @@ def test_a_scheme_is_recognised_by_its_zeros(scheme, fits, block):
     assert row.rate_stored == pytest.approx(row.rate)  # the best block stores no zero
     assert ("prune in blocks" in row.note) == (block == (1, 1))
     assert len(set(row.blocks)) == len(row.blocks) <= 3
+    assert (1, 1) not in [b.block for b in row.blocks[1:]]  # single weights fit anything
 
 
 def test_other_patterns():
