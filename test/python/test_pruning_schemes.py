@@ -299,6 +299,17 @@ def test_pattern_library_is_what_most_kernels_have():
     assert kept.tolist() == [False] * 5 + [True] * 5
 
 
+def test_pattern_library_is_of_the_kernels_that_stay():
+    """Six small kernels of one shape are dropped and have no say in the only pattern."""
+    shapes = [[0, 1, 3, 4]] * 6 + [[4, 5, 7, 8]] * 2 + [[1, 4, 5, 7]]
+    weight = torch.zeros(9, 9)
+    for row, shape in enumerate(shapes):
+        weight[row, shape] = torch.tensor([1.0, 1.25, 1.5, 1.75]) * (1 if row < 6 else 4)
+    layer = layer_of((9, 1, 3, 3), "pattern", 81 / 12, weight=weight, patterns=1)
+    kernels = mask_of(layer).view(9, 9)
+    assert [k.nonzero().flatten().tolist() for k in kernels] == [[]] * 6 + [[4, 5, 7, 8]] * 3
+
+
 def test_ties_go_to_the_lower_index():
     ones = torch.ones(8, 8, 3, 3)
     by_scheme = {
