@@ -299,6 +299,17 @@ def test_pattern_library_is_what_most_kernels_have():
     assert kept.tolist() == [False] * 5 + [True] * 5
 
 
+def test_pattern_library_is_of_the_kernels_that_stay():
+    """Six small kernels of one shape are dropped and have no say in the only pattern."""
+    shapes = [[0, 1, 3, 4]] * 6 + [[4, 5, 7, 8]] * 2 + [[1, 4, 5, 7]]
+    weight = torch.zeros(9, 9)
+    for row, shape in enumerate(shapes):
+        weight[row, shape] = torch.tensor([1.0, 1.25, 1.5, 1.75]) * (1 if row < 6 else 4)
+    layer = layer_of((9, 1, 3, 3), "pattern", 81 / 12, weight=weight, patterns=1)
+    kernels = mask_of(layer).view(9, 9)
+    assert [k.nonzero().flatten().tolist() for k in kernels] == [[]] * 6 + [[4, 5, 7, 8]] * 3
+
+
 def test_ties_go_to_the_lower_index():
     ones = torch.ones(8, 8, 3, 3)
     by_scheme = {
@@ -389,11 +400,16 @@ def test_network_ranking_is_magnitude_pruning_for_single_weights():
 
 
 def test_network_ranking_cuts_no_layer_off():
-    layers = network("columns", 8)
+    shapes = {"a": (8, 6, 3, 3), "b": (12, 20), "c": (8, 8, 1, 1)}
+    layers = [
+        layer_of(s, "columns", 8, name=n, ranking="network", block=(4, 5))
+        for n, s in shapes.items()
+    ]
     small = {x.name: x.matrix() * (1e-4 if x.name == "c" else 1) for x in layers}
     masks = choose_masks(layers, small)
-    assert masks["c"].sum() == 2  # one column of a ragged block
-    assert sum(int(m.sum()) for m in masks.values()) <= (432 + 240 + 48) / 8
+    assert masks["c"].sum() == 4  # its best column, and not one more
+    assert lines(masks["c"][:4], 0).sum() + lines(masks["c"][4:], 0).sum() == 1
+    assert sum(int(m.sum()) for m in masks.values()) == (432 + 240 + 64) / 8
     # A float64 layer is compared with the others, not scaled for itself.
     double = {n: m.double() * 2.0**600 for n, m in small.items()}
     assert all(torch.equal(m, masks[n]) for n, m in choose_masks(layers, double).items())
