@@ -94,6 +94,56 @@ def test_shared_weights_are_one_layer():
     assert (model.b.weight == 0).double().mean() == 0.75
 
 
+class Speech(nn.Module):
+    """Two recurrent layers, a cell in a loop and a linear layer."""
+
+    def __init__(self, kind=nn.GRU):
+        super().__init__()
+        self.rnn = kind(6, 16, 2, batch_first=True)
+        self.cell = nn.GRUCell(16, 8)
+        self.head = nn.Linear(8, 5)
+
+    def forward(self, x):
+        y = self.rnn(x)[0]
+        return self.head(self.cell(y[:, 1], self.cell(y[:, 0])))
+
+
+@pytest.mark.parametrize("kind", [nn.GRU, nn.LSTM])
+def test_weights_of_recurrent_layers_are_layers(kind):
+    torch.manual_seed(0)
+    model, x = Speech(kind).eval(), (torch.randn(3, 7, 6),)
+    network = describe(model, x)
+    gates = 16 * {nn.GRU: 3, nn.LSTM: 4}[kind]
+    assert {layer.name: [str(spec) for spec in layer.specs] for layer in network.layers} == {
+        "rnn.weight_ih_l0": [f"linear 21x6 to {gates}"],
+        "rnn.weight_hh_l0": [f"{kind.__name__} steps 7 batch 3 state 16 to {gates}"],
+        "rnn.weight_ih_l1": [f"linear 21x16 to {gates}"],
+        "rnn.weight_hh_l1": [f"{kind.__name__} steps 7 batch 3 state 16 to {gates}"],
+        "head": ["linear 3x8 to 5"],
+    }
+    assert network.layers[1].macs == 21 * gates * 16
+    assert network.fixed_weights == 24 * (16 + 8)
+    found = allocate(model, x, Budget(rate=3), blocks=[(4, 4)], source=Formula(), **QUIET)
+    report = bcr.Pruner.from_yaml(model, recipe(found.config)).finalize()
+    chosen = {layer.name for layer in found.layers if layer.choice != DENSE}
+    assert {row.name for row in report.pruned} == chosen
+    assert any(name.startswith("rnn.weight_hh") for name in chosen)
+    assert not (model.cell.weight_hh == 0).any()
+
+
+def test_a_sequence_of_unknown_lengths_is_an_error():
+    class Packed(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.rnn = nn.GRU(6, 16)
+
+        def forward(self, x):
+            return self.rnn(nn.utils.rnn.pack_padded_sequence(x, [4, 2]))[1]
+
+    with pytest.raises(bcr.ConfigError, match="GRU is called with a PackedSequence.*exclude="):
+        describe(Packed(), (torch.randn(4, 2, 6),))
+
+
 # --- sensitivity ---------------------------------------------------------------------------------
 
 

@@ -114,12 +114,12 @@ def test_the_prediction_is_near_what_the_compiled_network_takes(tmp_path):
     source = MeasuredLatency(path=tmp_path / "t.json", progress=False)
     dense = source.network(model, x).seconds
     found = allocate(
-        model, x, Budget(latency=dense / 3), source=source, schemes=["columns"],
-        blocks=[(8, 64)], rates=[2, 8], exclude=["stem", "head"], progress=False,
+        model, x, Budget(latency=dense / 2), source=source, schemes=["columns"],
+        blocks=[(8, 64)], rates=[6], exclude=["stem", "head"], progress=False,
     )  # fmt: skip
-    assert found.after <= dense / 3
+    assert found.after <= dense / 2
     bcr.Pruner(model, found.config).finalize()
     measured = source.network(model, x).seconds
     # Within a few per cent on a quiet machine; other work here makes both of them larger.
     assert 0.5 < found.after / measured < 1.5
-    assert measured < 0.6 * dense
+    assert measured < 0.75 * dense
