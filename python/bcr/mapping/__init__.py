@@ -14,6 +14,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from bcr.mapping.accuracy import accuracy_on
     from bcr.mapping.allocation import Allocation, allocate
     from bcr.mapping.block_search import choose_blocks
     from bcr.mapping.blocks import smallest_block
@@ -46,6 +47,7 @@ _LAZY = {
     "NetworkLayer": "network",
     "ProjectionError": "sensitivity",
     "SearchResult": "optuna_search",
+    "accuracy_on": "accuracy",
     "allocate": "allocation",
     "choose_blocks": "block_search",
     "describe": "network",
@@ -74,6 +76,7 @@ __all__ = [
     "NetworkTime",
     "ProjectionError",
     "SearchResult",
+    "accuracy_on",
     "allocate",
     "choose_blocks",
     "describe",
