@@ -1,6 +1,6 @@
 """Handwritten digits: which scheme, block and rate for each layer, at one latency?
 
-    python python/examples/mapping.py [--speedup 8] [--trials 30] [--repeats 3]
+    python python/examples/mapping.py [--speedup 5] [--trials 20] [--repeats 3]
 
 compares ways to prune a network to one latency. The functions are also what `bcr map` takes:
 
@@ -112,7 +112,7 @@ def uniform(source: MeasuredLatency, bound: float, scheme: str, tolerance: float
 def main() -> None:
     """Compare the ways."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--speedup", type=float, default=8.0, help="over the compiled dense one")
+    parser.add_argument("--speedup", type=float, default=5.0, help="over the compiled dense one")
     parser.add_argument("--trials", type=int, default=20, help="of the search, for each bound")
     parser.add_argument("--repeats", type=int, default=3, help="of the last fine-tuning")
     parser.add_argument("--plot", default="front.png", help="the picture to write")
