@@ -27,6 +27,7 @@ import bcr
 from bcr.mapping import (
     Allocation,
     Budget,
+    FisherLoss,
     LossIncrease,
     MeasuredLatency,
     allocate,
@@ -125,14 +126,16 @@ def main() -> None:
     bound = dense / options.speedup
     budget = Budget(latency=bound)
     rates = (2, 3, 4, 6, 8, 12, 16, 24, 32)
-    sensitivity = LossIncrease(loss)
+    images, labels = data()[2:4]
+    sensitivity = FisherLoss([(images, labels)])
     common = {"source": source, "rates": rates}
     ways = {
         "one rate, scheme both": uniform(source, bound, "both", 0.05),
         "one rate, scheme columns": uniform(source, bound, "columns", 0.05),
         "allocate, projection error": allocate(model, x, budget, **common),
-        "allocate, loss": allocate(model, x, budget, sensitivity=sensitivity, **common),
-        "rules, loss": map_by_rules(model, x, budget, sensitivity=sensitivity, **common),
+        "allocate, loss": allocate(model, x, budget, sensitivity=LossIncrease(loss), **common),
+        "allocate, Fisher": allocate(model, x, budget, sensitivity=sensitivity, **common),
+        "rules, Fisher": map_by_rules(model, x, budget, sensitivity=sensitivity, **common),
     }
     # A second bound beside the one that is compared shows where more time would lead.
     result = search(
@@ -140,7 +143,7 @@ def main() -> None:
         **common,
     )  # fmt: skip
     plot_front(result, options.plot)
-    ways["search, loss"] = result.allocation(result.best_within(bound))
+    ways["search, Fisher"] = result.allocation(result.best_within(bound))
     print(result)
     console = Console(highlight=False)
     test = accuracy(model, data()[4], data()[5])

@@ -15,6 +15,7 @@ from bcr.mapping import (
     DENSE,
     Budget,
     Choice,
+    FisherLoss,
     Form,
     LossIncrease,
     ProjectionError,
@@ -183,6 +184,28 @@ def test_loss_increase_prunes_one_layer_at_a_time():
             layer.weight.data.copy_(pruned)
             worst = max(worst, float(cross_entropy(other) - base))
             assert harms[name][choice].loss == pytest.approx(worst, abs=1e-6)
+
+
+def test_fisher_loss_is_that_of_a_quadratic():
+    # One linear layer with the loss |Wx - y|^2 / 2: its gradient is (Wx - y) x^T.
+    torch.manual_seed(2)
+    model = nn.Sequential(nn.Linear(8, 4, bias=False))
+    model[0].weight.requires_grad_(False)
+    x, y = torch.randn(5, 8), torch.randn(5, 4)
+    sensitivity = FisherLoss(
+        [(x[:3], y[:3]), (x[3:], y[3:])], lambda a, b: ((a - b) ** 2).sum() / 2
+    )
+    choice = Choice(Form("columns", (2, 4)), 2.0)
+    harm = sensitivity.measure(model, {"0": [choice]}, False)["0"][choice]
+    weight = model[0].weight
+    gradients = torch.stack([torch.outer(weight @ a - b, a) for a, b in zip(x, y)])
+    pruned = bcr.pruning.project(weight, rate=2, block=(2, 4), scheme="columns")
+    expected = (gradients.square().mean(0) * (weight - pruned).square()).sum() / 2
+    assert harm.loss == pytest.approx(float(expected), rel=1e-5)
+    assert harm.kept == 16
+    assert not model[0].weight.requires_grad
+    with pytest.raises(bcr.ConfigError, match="needs a sample"):
+        FisherLoss([]).measure(model, {"0": [choice]}, False)
 
 
 def test_a_loss_that_is_no_number_is_an_error():

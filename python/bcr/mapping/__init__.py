@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from bcr.mapping.plot import plot_front
     from bcr.mapping.recipes import recipe, save_recipe
     from bcr.mapping.rules import map_by_rules
-    from bcr.mapping.sensitivity import LossIncrease, ProjectionError
+    from bcr.mapping.sensitivity import FisherLoss, LossIncrease, ProjectionError
     from bcr.mapping.table import LatencyTable
 
 _LAZY = {
@@ -35,6 +35,7 @@ _LAZY = {
     "Budget": "budget",
     "Choice": "choice",
     "DENSE": "choice",
+    "FisherLoss": "sensitivity",
     "Form": "choice",
     "LatencySource": "latency",
     "LatencyTable": "table",
@@ -64,6 +65,7 @@ __all__ = [
     "Allocation",
     "Budget",
     "Choice",
+    "FisherLoss",
     "Form",
     "LatencySource",
     "LatencyTable",
