@@ -5,8 +5,8 @@
 compares ways to prune a network to one latency. The functions are also what `bcr map` takes:
 
     cd python/examples
-    bcr map mapping:make --latency 0.03 --loss mapping:loss --check -o recipe.yaml
-    bcr map mapping:make --latency 0.03 --by search --evaluate mapping:evaluate --plot front.png
+    bcr map mapping:make --latency 0.04 --batches mapping:batches --check -o recipe.yaml
+    bcr map mapping:make --latency 0.04 --by search --evaluate mapping:evaluate --plot front.png
 """
 
 from __future__ import annotations
@@ -70,6 +70,11 @@ def loss(model: nn.Module) -> float:
         return float(nn.functional.cross_entropy(model(data()[2]), data()[3]))
 
 
+def batches() -> list[tuple[torch.Tensor, torch.Tensor]]:
+    """Return the images to choose by."""
+    return [(data()[2], data()[3])]
+
+
 def accuracy(model: nn.Module, images: torch.Tensor, labels: torch.Tensor) -> float:
     """Return the fraction of the images that the model gets right."""
     with torch.no_grad():
@@ -126,8 +131,7 @@ def main() -> None:
     bound = dense / options.speedup
     budget = Budget(latency=bound)
     rates = (2, 3, 4, 6, 8, 12, 16, 24, 32)
-    images, labels = data()[2:4]
-    sensitivity = FisherLoss([(images, labels)])
+    sensitivity = FisherLoss(batches())
     common = {"source": source, "rates": rates}
     ways = {
         "one rate, scheme both": uniform(source, bound, "both", 0.05),

@@ -29,6 +29,10 @@ def accuracy(model):
     return 1 - loss(model)
 
 
+def batches():
+    return [(torch.randn(4, 3, 16, 16), torch.tensor([3, 1, 4, 1]))]
+
+
 broken = 5
 """
 
@@ -74,6 +78,7 @@ def test_a_search_from_the_command_line(bcr_map, tmp_path):
         "training:make", "--by", "search", "--evaluate", "training:accuracy", "--block", "8x32",
         "--scheme", "columns", "--table", "t.json", "--storage", "s.db", "--latency", "1000",
         "--trials", 2, "--plot", "front.png", "--exclude", "0", "--check",
+        "--batches", "training:batches",
     )  # fmt: skip
     assert code == 0
     assert "Pareto front" in text
@@ -88,6 +93,10 @@ def test_a_search_from_the_command_line(bcr_map, tmp_path):
     ("arguments", "message"),
     [
         (["training:make"], "a budget bounds one of rate, flops, bytes, latency, got none"),
+        (
+            ["training:make", "--rate", "2", "--loss", "training:loss", "--batches", "training:b"],
+            "--loss and --batches are two ways",
+        ),
         (["training:make", "--by", "magic"], "--by magic: choose one of budget, rules, search"),
         (["training:make", "--by", "search"], "needs --latency and --evaluate"),
         (["training:make", "--latency", "1", "--latency", "2"], "several bounds need --by search"),

@@ -71,8 +71,8 @@ class LossIncrease:
     ICLR 2017); for a network the layers are added up. Noise is taken out: an increase is at least
     0, and in one form a higher rate does at least as much harm as a lower one.
 
-    What is measured is the harm before any training; for networks that are trained after strong
-    pruning `FisherLoss` ranks choices better.
+    What is measured is the harm before any training: it says little of layers that strong pruning
+    breaks and training repairs. `FisherLoss` is for these.
 
     Args:
         loss: maps a model in eval mode to its loss, a finite number; lower is better. It must say
