@@ -54,6 +54,7 @@ def test_a_scheme_is_recognised_by_its_zeros(scheme, fits, block):
     assert row.rate_stored == pytest.approx(row.rate)  # the best block stores no zero
     assert ("prune in blocks" in row.note) == (block == (1, 1))
     assert len(set(row.blocks)) == len(row.blocks) <= 3
+    assert (1, 1) not in [b.block for b in row.blocks[1:]]  # single weights fit anything
 
 
 def test_other_patterns():
@@ -258,6 +259,31 @@ def test_page_of_a_network(tmp_path):
     assert "&lt;&amp;&gt;" in (tmp_path / "escaped.html").read_text()
     with pytest.raises(ConfigError, match="the page cannot be written"):
         report.to_html(tmp_path / "none" / "a.html")
+
+
+def test_progress_of_long_work(monkeypatch):
+    """A bar on a terminal, nothing elsewhere; what is done stays the same."""
+    shown = []
+
+    class Terminal(io.StringIO):
+        def isatty(self):
+            return True
+
+        def write(self, text):
+            shown.append(text)
+            return len(text)
+
+    model = nn.Sequential(nn.Linear(16, 8), nn.Linear(8, 8))
+    quiet = inspect(model)
+    assert not shown
+    monkeypatch.setattr(sys, "stderr", Terminal())
+    monkeypatch.setenv("TERM", "xterm")
+    assert inspect(model) == quiet
+    assert "look at zeros" in "".join(shown)
+    shown.clear()
+    monkeypatch.setattr("bcr.pruning.schemes.choose._LARGE", 100)
+    assert len(Pruner(model, PruneConfig(2, (4, 4))).finalize().pruned) == 2
+    assert "choose weights" in "".join(shown)
 
 
 def test_latency_before_and_after():

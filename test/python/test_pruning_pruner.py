@@ -14,6 +14,7 @@ from torch.nn.utils import prune as torch_prune
 
 import bcr
 from bcr import ConfigError, PruneConfig, Pruner, reference
+from bcr.pruning import LayerRow, PruneReport
 
 
 class Net(nn.Module):
@@ -109,16 +110,25 @@ def test_report_as_table_and_as_plain_values(net):
     assert type(report).from_dict(json.loads(json.dumps(report.to_dict()))) == report
 
 
+def test_a_rate_that_leaves_nothing(net):
+    with pytest.raises(ConfigError) as caught:
+        Pruner(net, PruneConfig(rate=271, block="matrix", modules={"fc": {"rate": 1000}}))
+    text = str(caught.value)
+    assert "module 'features.0' has 270 weights, its rate is 271" in text
+    assert "module 'fc' has 336 weights, its rate is 1000. Give these layers a lower rate" in text
+    assert "features.4" not in text
+    rows = Pruner(net, PruneConfig(rate=270, block="matrix")).finalize().rows
+    assert rows[0].kept == 1
+
+
 def test_infinite_rate_in_the_report():
-    net = nn.Linear(3, 2)
-    report = Pruner(net, PruneConfig(rate=100, block="matrix")).finalize()
-    assert report.rate == report.rows[0].rate_reached == math.inf
-    assert report.rows[0].relative_error == 1
-    assert report.rows[0].empty_blocks == report.rows[0].blocks == 1
+    """A method that finds the rates itself may leave nothing of a layer."""
+    row = LayerRow("a", "Linear", (2, 3), 6, 0, True, "both", (2, 3), 2, math.inf, 1, 1)
+    report = PruneReport((row,))
+    assert report.rate == math.inf
     assert report.to_dict()["rows"][0]["rate_reached"] is None
-    assert type(report).from_dict(report.to_dict()) == report
+    assert PruneReport.from_dict(report.to_dict()) == report
     assert "infx" in str(report)
-    assert not net.weight.any()
 
 
 def test_overrides_reach_their_layers(net):

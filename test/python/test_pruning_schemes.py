@@ -235,26 +235,27 @@ def test_bsp_counts(layer):
 def test_bsp_by_hand():
     weight = torch.tensor(
         [
-            [5.0, 1, 0, 0, 1, 1, 6],
+            [8.9, 1, 0, 0, 1, 1, 6],
             [1.0, 1, 9, 0, 1, 1, 1],
             [1.0, 2, 0, 0, 9, 1, 1],
             [1.0, 3, 0, 0, 8, 1, 1],
         ]
     )  # blocks of 2 x 3 and 2 x 1: floor(7 / 3) = 2 columns of every two rows
     layer = layer_of((4, 7), "bsp", 6, block=(2, 3), weight=weight, column_rate=3)
-    # One column of each whole block, none of the ragged one; then rows of energy 1, 82, 85, 73.
+    # One column of each whole block, none of the ragged one; then rows of energy 1, 82, 85, 73;
+    # the 8.9 of the first row, whose whole energy is the largest, is dropped by then.
     assert mask_of(layer).int().tolist() == [
         [0] * 7,
         [0, 0, 1, 0, 1, 0, 0],
         [0, 1, 0, 0, 1, 0, 0],
         [0] * 7,
     ]
-    # At 2 x 2 there are three columns: the third is the best next one of a row of blocks, column 6
-    # with 37 and column 0 with 2; rows of 37, 83, 86 and 74.
+    # At 2 x 2 there are three columns: the third is the best next one of a row of blocks, column 0
+    # with 80.21 or 2; rows of 80.21, 83, 86 and 74.
     layer = layer_of((4, 7), "bsp", 4, block=(2, 3), weight=weight, column_rate=2)
     assert mask_of(layer).int().tolist() == [
         [0] * 7,
-        [0, 0, 1, 0, 1, 0, 1],
+        [1, 0, 1, 0, 1, 0, 0],
         [1, 1, 0, 0, 1, 0, 0],
         [0] * 7,
     ]
@@ -296,6 +297,17 @@ def test_pattern_library_is_what_most_kernels_have():
     # Connectivity: the kernels of largest energy within their natural pattern.
     kept = mask_of(layer, rates={"layer": 4.5}).view(10, 9).any(dim=1)
     assert kept.tolist() == [False] * 5 + [True] * 5
+
+
+def test_pattern_library_is_of_the_kernels_that_stay():
+    """Six small kernels of one shape are dropped and have no say in the only pattern."""
+    shapes = [[0, 1, 3, 4]] * 6 + [[4, 5, 7, 8]] * 2 + [[1, 4, 5, 7]]
+    weight = torch.zeros(9, 9)
+    for row, shape in enumerate(shapes):
+        weight[row, shape] = torch.tensor([1.0, 1.25, 1.5, 1.75]) * (1 if row < 6 else 4)
+    layer = layer_of((9, 1, 3, 3), "pattern", 81 / 12, weight=weight, patterns=1)
+    kernels = mask_of(layer).view(9, 9)
+    assert [k.nonzero().flatten().tolist() for k in kernels] == [[]] * 6 + [[4, 5, 7, 8]] * 3
 
 
 def test_ties_go_to_the_lower_index():
@@ -458,7 +470,8 @@ def test_threshold_by_hand():
     weight = torch.tensor([[3.0, 0, 0, 0], [4, 0, 1, 0]])
     layer = layer_of((2, 4), "both", block=(2, 2), weight=weight)
     # Root mean squares. Columns: 3.54, 0 | 0.71, 0. Rows: 2.12, 2.83 | 0, 0.71.
-    masks = [threshold_masks([layer], t)["layer"].int().tolist() for t in (0.5, 1, 2.5)]
+    masks = [threshold_masks([layer], t)["layer"].int().tolist() for t in (0.7, 0.71, 2.82)]
+    assert masks == [threshold_masks([layer], t)["layer"].int().tolist() for t in (0.1, 2.1, 2.2)]
     assert masks == [
         [[1, 0, 0, 0], [1, 0, 1, 0]],
         [[1, 0, 0, 0], [1, 0, 0, 0]],

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from bcr.errors import ConfigError
+from bcr.pruning.methods.options import MethodOptions, method_options
 from bcr.pruning.registry import METHODS
 from bcr.pruning.scheme_names import check_scheme, n_of_m
 from bcr.pruning.validate import (
@@ -64,6 +65,9 @@ class PruneConfig:
         block: rows and columns of a block of the weight matrix W[M, K], or ``"matrix"`` for one
             block that is the whole matrix.
         method: name of the pruning method; ``"oneshot"`` prunes by magnitude in `finalize`.
+        method_options: settings of the method, such as ``{"interval": 50}``; which there are, is
+            said by the classes in `bcr.pruning.methods.options`. Settings left out have their
+            defaults.
         scheme: what is pruned. Of every block whole ``"columns"``, whole ``"rows"`` or
             ``"both"``, which tries several splits between rows and columns, the plain column one
             among them, and takes for each layer the one that loses the least energy. ``"bsp"``:
@@ -109,6 +113,7 @@ class PruneConfig:
     row_rate: float | None = None
     module_types: Mapping[str, Override] = field(default_factory=dict)
     modules: Mapping[str, Override] = field(default_factory=dict)
+    method_options: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         checked: dict[str, Any] = _checked_settings(
@@ -116,10 +121,18 @@ class PruneConfig:
         )
         _check_together(checked, "")
         checked["method"] = check_choice(self.method, "method", METHODS)
+        given = check_mapping(self.method_options, "method_options")
+        options = method_options(self.method, METHODS[self.method].options, given)
+        checked["method_options"] = options.to_dict()
         checked["module_types"] = _checked_overrides(self.module_types, "module_types")
         checked["modules"] = _checked_overrides(self.modules, "modules")
         for name, value in checked.items():
             object.__setattr__(self, name, value)
+
+    @property
+    def options(self) -> MethodOptions:
+        """`method_options` in the form that the method takes."""
+        return METHODS[self.method].options(**self.method_options)
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> PruneConfig:

@@ -52,10 +52,10 @@ def survey(model: nn.Module, config: PruneConfig) -> Survey:
     neither list.
 
     Raises:
-        ConfigError: a name or a type in `config` is not in the model or cannot be pruned, a scheme
-            or a block does not fit its layer, a weight is frozen or used by a module of another
-            kind without an entry of its own, or modules that share weights ask for different
-            things. The message lists every offending layer.
+        ConfigError: a name or a type in `config` is not in the model or cannot be pruned; a scheme,
+            a block or a rate does not fit its layer; a weight is frozen or used by a module of
+            another kind without an entry of its own; or modules that share weights ask for
+            different things. The message lists every offending layer.
     """
     names = dict(model.named_modules(remove_duplicate=False))
     _check_types(config, names)
@@ -103,6 +103,7 @@ class _Wrong:
 
     frozen: list[str] = field(default_factory=list)
     shared: list[str] = field(default_factory=list)
+    empty: list[str] = field(default_factory=list)
     refused: list[str] = field(default_factory=list)
     too_small: list[str] = field(default_factory=list)
 
@@ -122,6 +123,12 @@ class _Wrong:
                 f"a weight to prune is used by other modules too: {'; '.join(self.shared)}. "
                 f"Pruning it changes them. {remedy}; parameters that are views of one memory "
                 "cannot be pruned before they are made one parameter or clones"
+            )
+        if self.empty:
+            raise ConfigError(
+                f"a rate leaves nothing of its layer: {'; '.join(self.empty)}. Give these layers "
+                "a lower rate in modules={name: {'rate': ...}}, or leave them dense with "
+                "modules={name: None}"
             )
         if self.refused:
             raise ConfigError(
@@ -231,6 +238,10 @@ def _fitted(
     if refusal:
         notes.append(f"{settings.fallback} because {refusal}")
         settings = settings.with_fallback()
+    if settings.rate > weight.numel():
+        wrong.empty.append(
+            f"{shown(name)} has {weight.numel()} weights, its rate is {settings.rate:g}"
+        )
     block = settings.block
     if settings.scheme not in BLOCKED:
         block = "matrix"

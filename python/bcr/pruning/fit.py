@@ -54,7 +54,8 @@ def fit_blocks(nonzero: torch.Tensor, positions: int = 1, most: int = 3) -> list
     best: list[tuple[int, int]] = []
     for h, w in close + [s for s in ordered if s not in close]:
         stored = sizes[h, w][0]
-        if not any(h <= a and w <= b and stored == sizes[a, b][0] for a, b in best):
+        single = h == 1  # its width means nothing
+        if not any(h <= a and (w <= b or single) and stored == sizes[a, b][0] for a, b in best):
             best.append((h, w))
         if len(best) == most:
             break

@@ -12,6 +12,7 @@ from bcr.errors import ConfigError
 from bcr.pruning.config import LayerConfig
 from bcr.pruning.form import Form
 from bcr.pruning.recurrent import RECURRENT, RecurrentWeight
+from bcr.pruning.sharding import trained_parameter, whole
 
 PRUNABLE = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d, RecurrentWeight, *RECURRENT)
 
@@ -47,12 +48,13 @@ class Layer:
         """Return the effective weights as [M, K], without gradient.
 
         A convolution's row is an output channel and its columns are (cin, kh, kw), row-major. A
-        mask of `torch.nn.utils.prune` is applied.
+        mask of `torch.nn.utils.prune` is applied. Of a weight that is sharded over processes all
+        of them must ask together, and all get the whole.
 
         Raises:
             ConfigError: a weight is NaN or infinite.
         """
-        weight = self.parameter.detach()
+        weight = whole(self.parameter.detach())
         mask = outer_mask(self.module)
         if mask is not None:
             weight = weight.masked_fill(mask == 0, 0)
@@ -105,4 +107,4 @@ def weight_parameter(module: nn.Module, name: str) -> nn.Parameter:
             f"{shown(name)} has {parameter.dtype} weights: pruning ranks real floating-point "
             f"numbers, convert it, {leave}"
         )
-    return parameter
+    return trained_parameter(module, parameter)

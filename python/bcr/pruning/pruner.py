@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -10,9 +11,11 @@ from typing import Any
 
 import torch
 from torch import nn
+from torch.optim import Optimizer
 
 from bcr.errors import ConfigError
-from bcr.pruning import guard
+from bcr.pruning import guard, sharding
+from bcr.pruning.agreement import Group, check_agreement
 from bcr.pruning.blocks import block_counts, block_size
 from bcr.pruning.config import PruneConfig
 from bcr.pruning.discover import Skipped, survey
@@ -47,15 +50,23 @@ class Pruner:
     of the model is not watched: load `state_dict` into a Pruner of the copy. Nothing is added to
     the model.
 
+    Where several processes train the model, each has a Pruner and makes the same calls. With
+    DistributedDataParallel the Pruner gets the model inside it or around it, with FSDP2 the model
+    that `fully_shard` was applied to.
+
     Args:
         model: on any device, in any mode.
         config: what to prune.
+        process_group: the processes of `torch.distributed` that train this model together, and
+            must find the same masks; by default all. None where this process trains on its own.
 
     Raises:
         ConfigError: the configuration does not fit the model; the message names the module.
     """
 
-    def __init__(self, model: nn.Module, config: PruneConfig) -> None:
+    def __init__(
+        self, model: nn.Module, config: PruneConfig, *, process_group: Group = "world"
+    ) -> None:
         if not isinstance(model, nn.Module):
             raise ConfigError(f"model is a {type(model).__name__}: pass a torch.nn.Module")
         if not isinstance(config, PruneConfig):
@@ -65,14 +76,17 @@ class Pruner:
             )
         self.model = model
         self.config = config
+        self._group = process_group
+        sharding.reshard(model)
         found = survey(model, config)
         for layer in found.layers:
             layer.matrix()  # reports NaN and Inf now rather than after hours of training
         self._layers = found.layers
         self._skipped = found.skipped
-        self._method = method_class(config.method)(found.layers)
+        self._method = method_class(config.method)(found.layers, config.options)
         self._masks: dict[str, torch.Tensor] = {}
         self._report: PruneReport | None = None
+        self._asked = False  # for the penalty, since the last step
 
     @classmethod
     def from_dict(cls, model: nn.Module, values: Mapping[str, Any]) -> Pruner:
@@ -86,22 +100,75 @@ class Pruner:
 
     @property
     def masks(self) -> dict[str, torch.Tensor]:
-        """Bool masks in the shape of the weights, True where kept; empty unless finalized."""
+        """Bool masks in the shape of the weights, True where kept: those held at present.
+
+        Empty before the first pruning, which most methods do in `finalize`.
+        """
         return dict(self._masks)
 
+    @property
+    def report(self) -> PruneReport | None:
+        """What `finalize` returned; None before it."""
+        return self._report
+
     def penalty(self) -> torch.Tensor:
-        """Return the scalar tensor to add to the loss; zero for one-shot pruning."""
+        """Return the scalar tensor to add to the loss.
+
+        It is zero for methods that need none, and for all after `finalize`. Where the loss of a
+        batch is summed from several parts (gradient accumulation), add it to each part before
+        dividing by their number.
+        """
+        if self._report is not None:
+            return torch.zeros((), device=next(self.model.parameters(), torch.empty(0)).device)
+        self._asked = True
         return self._method.penalty()
+
+    def add_penalty_gradients(self, optimizer: Optimizer | None = None) -> None:
+        """Add the gradient of `penalty` to the gradients of the parameters.
+
+        For training loops whose loss cannot be changed: call it between the last backward pass
+        and the step of the optimiser, once the gradients are unscaled, in place of adding
+        `penalty` to the loss.
+
+        Args:
+            optimizer: only the parameters that it trains get a gradient; by default all do.
+        """
+        penalty = self.penalty()
+        if not penalty.requires_grad:
+            return
+        parameters = [p for p in (layer.parameter for layer in self._layers) if p.requires_grad]
+        if optimizer is not None:
+            trained = {id(p) for group in optimizer.param_groups for p in group["params"]}
+            parameters = [p for p in parameters if id(p) in trained]
+        if not parameters:
+            return
+        for parameter, found in zip(
+            parameters, torch.autograd.grad(penalty, parameters), strict=True
+        ):
+            parameter.grad = found if parameter.grad is None else parameter.grad.add_(found)
 
     def step(self) -> None:
         """Call once after every optimiser step: before `finalize` the method's own work, after
         it every pruned weight is set to zero again.
         """
         if self._report is None:
-            self._method.step()
-            return
-        for layer in self._layers:
-            guard.zero(layer.module)
+            if self._method.penalises and not self._asked:
+                warnings.warn(
+                    f"Pruner.penalty() was not called before this step: the method "
+                    f"{self.config.method!r} needs it in the loss, or shapes no weights",
+                    stacklevel=2,
+                )
+            self._asked = False
+            masks = self._method.step()
+            if masks is not None:
+                check_agreement(masks, self._group)
+                self._release()
+                self._hold(masks)
+                return
+        if self._masks:
+            sharding.reshard(self.model)
+            for layer in self._layers:
+                guard.zero(layer.module)
 
     def finalize(self) -> PruneReport:
         """Set the pruned weights to zero and keep them there until `release`.
@@ -110,11 +177,22 @@ class Pruner:
         and return the same report.
 
         Raises:
-            ConfigError: a weight is NaN or infinite, or another pruner holds a layer.
+            ConfigError: a weight is NaN or infinite, another pruner holds a layer, or the
+                processes that train the model do not agree.
         """
         if self._report is None:
+            missing = self._method.unfinished()
+            if missing:
+                warnings.warn(
+                    f"the model is pruned in the middle of the method {self.config.method!r}: "
+                    f"{missing}. Train on with Pruner.step() before finalize, or give the method a "
+                    "shorter schedule in method_options",
+                    stacklevel=2,
+                )
             masks = self._method.masks()
+            check_agreement(masks, self._group)
             report = self._describe(masks)
+            self._release()
             self._hold(masks)
             self._report = report
         self.step()
@@ -125,11 +203,14 @@ class Pruner:
 
         Afterwards `finalize` prunes anew.
         """
+        self._release()
+        self._report = None
+
+    def _release(self) -> None:
         for layer in self._layers:
             if layer.name in self._masks:
                 guard.release(layer.module)
         self._masks = {}
-        self._report = None
 
     def state_dict(self) -> dict[str, Any]:
         """Return all that a resumed run needs besides the model's own weights.
@@ -170,6 +251,7 @@ class Pruner:
         self._method.load_state_dict(state["method"])
         if masks:
             self._hold(masks)
+        if state["report"] is not None:
             report = PruneReport.from_dict(state["report"])
             rows = (
                 replace(row, mask=masks[row.name].flatten(1)) if row.name in masks else row
@@ -191,6 +273,7 @@ class Pruner:
         )
 
     def _hold(self, masks: Mapping[str, torch.Tensor]) -> None:
+        sharding.reshard(self.model)
         for layer in self._layers:
             guard.check_free(layer)
         for layer in self._layers:

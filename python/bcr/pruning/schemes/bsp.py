@@ -85,11 +85,9 @@ def _columns(energy: torch.Tensor, width: int, rate: float) -> torch.Tensor:
     place = torch.arange(width, device=energy.device)
     chosen = (place < counts[:, None]).expand(strips, blocks, width).clone()
     left = max(1, columns.budget_of(k, rate)) - int(counts.sum())
-    if left > 0:
-        # Where a block keeps all of its columns there is no next one, and padding never counts.
-        following = counts.clamp(max=width - 1).expand(strips, blocks).unsqueeze(2)
+    if left > 0:  # so the rate is above 1 and every block drops a column
+        following = counts.expand(strips, blocks).unsqueeze(2)
         energy_next = ranked.gather(2, following).squeeze(2)
-        energy_next = energy_next.masked_fill(counts == width, -1)
         lucky = energy_next.argsort(dim=1, descending=True, stable=True)[:, :left]
         strip = torch.arange(strips, device=energy.device)[:, None]
         chosen[strip, lucky, counts[lucky]] = True
