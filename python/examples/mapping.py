@@ -1,12 +1,12 @@
 """Handwritten digits: which scheme, block and rate for each layer, at one latency?
 
-    python python/examples/mapping.py [--speedup 8] [--trials 30] [--repeats 3]
+    python python/examples/mapping.py [--speedup 5] [--trials 20] [--repeats 3]
 
 compares ways to prune a network to one latency. The functions are also what `bcr map` takes:
 
     cd python/examples
-    bcr map mapping:make --latency 0.03 --loss mapping:loss --check -o recipe.yaml
-    bcr map mapping:make --latency 0.03 --by search --evaluate mapping:evaluate --plot front.png
+    bcr map mapping:make --latency 0.04 --batches mapping:batches --check -o recipe.yaml
+    bcr map mapping:make --latency 0.04 --by search --evaluate mapping:evaluate --plot front.png
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ import bcr
 from bcr.mapping import (
     Allocation,
     Budget,
+    FisherLoss,
     LossIncrease,
     MeasuredLatency,
     allocate,
@@ -67,6 +68,11 @@ def loss(model: nn.Module) -> float:
     """Return the cross entropy on the images to choose by."""
     with torch.no_grad():
         return float(nn.functional.cross_entropy(model(data()[2]), data()[3]))
+
+
+def batches() -> list[tuple[torch.Tensor, torch.Tensor]]:
+    """Return the images to choose by."""
+    return [(data()[2], data()[3])]
 
 
 def accuracy(model: nn.Module, images: torch.Tensor, labels: torch.Tensor) -> float:
@@ -112,7 +118,7 @@ def uniform(source: MeasuredLatency, bound: float, scheme: str, tolerance: float
 def main() -> None:
     """Compare the ways."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--speedup", type=float, default=8.0, help="over the compiled dense one")
+    parser.add_argument("--speedup", type=float, default=5.0, help="over the compiled dense one")
     parser.add_argument("--trials", type=int, default=20, help="of the search, for each bound")
     parser.add_argument("--repeats", type=int, default=3, help="of the last fine-tuning")
     parser.add_argument("--plot", default="front.png", help="the picture to write")
@@ -125,14 +131,15 @@ def main() -> None:
     bound = dense / options.speedup
     budget = Budget(latency=bound)
     rates = (2, 3, 4, 6, 8, 12, 16, 24, 32)
-    sensitivity = LossIncrease(loss)
+    sensitivity = FisherLoss(batches())
     common = {"source": source, "rates": rates}
     ways = {
         "one rate, scheme both": uniform(source, bound, "both", 0.05),
         "one rate, scheme columns": uniform(source, bound, "columns", 0.05),
         "allocate, projection error": allocate(model, x, budget, **common),
-        "allocate, loss": allocate(model, x, budget, sensitivity=sensitivity, **common),
-        "rules, loss": map_by_rules(model, x, budget, sensitivity=sensitivity, **common),
+        "allocate, loss": allocate(model, x, budget, sensitivity=LossIncrease(loss), **common),
+        "allocate, Fisher": allocate(model, x, budget, sensitivity=sensitivity, **common),
+        "rules, Fisher": map_by_rules(model, x, budget, sensitivity=sensitivity, **common),
     }
     # A second bound beside the one that is compared shows where more time would lead.
     result = search(
@@ -140,7 +147,7 @@ def main() -> None:
         **common,
     )  # fmt: skip
     plot_front(result, options.plot)
-    ways["search, loss"] = result.allocation(result.best_within(bound))
+    ways["search, Fisher"] = result.allocation(result.best_within(bound))
     print(result)
     console = Console(highlight=False)
     test = accuracy(model, data()[4], data()[5])

@@ -15,6 +15,7 @@ from bcr.mapping import (
     DENSE,
     Budget,
     Choice,
+    FisherLoss,
     Form,
     LossIncrease,
     ProjectionError,
@@ -94,6 +95,56 @@ def test_shared_weights_are_one_layer():
     assert (model.b.weight == 0).double().mean() == 0.75
 
 
+class Speech(nn.Module):
+    """Two recurrent layers, a cell in a loop and a linear layer."""
+
+    def __init__(self, kind=nn.GRU):
+        super().__init__()
+        self.rnn = kind(6, 16, 2, batch_first=True)
+        self.cell = nn.GRUCell(16, 8)
+        self.head = nn.Linear(8, 5)
+
+    def forward(self, x):
+        y = self.rnn(x)[0]
+        return self.head(self.cell(y[:, 1], self.cell(y[:, 0])))
+
+
+@pytest.mark.parametrize("kind", [nn.GRU, nn.LSTM])
+def test_weights_of_recurrent_layers_are_layers(kind):
+    torch.manual_seed(0)
+    model, x = Speech(kind).eval(), (torch.randn(3, 7, 6),)
+    network = describe(model, x)
+    gates = 16 * {nn.GRU: 3, nn.LSTM: 4}[kind]
+    assert {layer.name: [str(spec) for spec in layer.specs] for layer in network.layers} == {
+        "rnn.weight_ih_l0": [f"linear 21x6 to {gates}"],
+        "rnn.weight_hh_l0": [f"{kind.__name__} steps 7 batch 3 state 16 to {gates}"],
+        "rnn.weight_ih_l1": [f"linear 21x16 to {gates}"],
+        "rnn.weight_hh_l1": [f"{kind.__name__} steps 7 batch 3 state 16 to {gates}"],
+        "head": ["linear 3x8 to 5"],
+    }
+    assert network.layers[1].macs == 21 * gates * 16
+    assert network.fixed_weights == 24 * (16 + 8)
+    found = allocate(model, x, Budget(rate=3), blocks=[(4, 4)], source=Formula(), **QUIET)
+    report = bcr.Pruner.from_yaml(model, recipe(found.config)).finalize()
+    chosen = {layer.name for layer in found.layers if layer.choice != DENSE}
+    assert {row.name for row in report.pruned} == chosen
+    assert any(name.startswith("rnn.weight_hh") for name in chosen)
+    assert not (model.cell.weight_hh == 0).any()
+
+
+def test_a_sequence_of_unknown_lengths_is_an_error():
+    class Packed(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.rnn = nn.GRU(6, 16)
+
+        def forward(self, x):
+            return self.rnn(nn.utils.rnn.pack_padded_sequence(x, [4, 2]))[1]
+
+    with pytest.raises(bcr.ConfigError, match="GRU is called with a PackedSequence.*exclude="):
+        describe(Packed(), (torch.randn(4, 2, 6),))
+
+
 # --- sensitivity ---------------------------------------------------------------------------------
 
 
@@ -133,6 +184,28 @@ def test_loss_increase_prunes_one_layer_at_a_time():
             layer.weight.data.copy_(pruned)
             worst = max(worst, float(cross_entropy(other) - base))
             assert harms[name][choice].loss == pytest.approx(worst, abs=1e-6)
+
+
+def test_fisher_loss_is_that_of_a_quadratic():
+    # One linear layer with the loss |Wx - y|^2 / 2: its gradient is (Wx - y) x^T.
+    torch.manual_seed(2)
+    model = nn.Sequential(nn.Linear(8, 4, bias=False))
+    model[0].weight.requires_grad_(False)
+    x, y = torch.randn(5, 8), torch.randn(5, 4)
+    sensitivity = FisherLoss(
+        [(x[:3], y[:3]), (x[3:], y[3:])], lambda a, b: ((a - b) ** 2).sum() / 2
+    )
+    choice = Choice(Form("columns", (2, 4)), 2.0)
+    harm = sensitivity.measure(model, {"0": [choice]}, False)["0"][choice]
+    weight = model[0].weight
+    gradients = torch.stack([torch.outer(weight @ a - b, a) for a, b in zip(x, y)])
+    pruned = bcr.pruning.project(weight, rate=2, block=(2, 4), scheme="columns")
+    expected = (gradients.square().mean(0) * (weight - pruned).square()).sum() / 2
+    assert harm.loss == pytest.approx(float(expected), rel=1e-5)
+    assert harm.kept == 16
+    assert not model[0].weight.requires_grad
+    with pytest.raises(bcr.ConfigError, match="needs a sample"):
+        FisherLoss([]).measure(model, {"0": [choice]}, False)
 
 
 def test_a_loss_that_is_no_number_is_an_error():

@@ -29,6 +29,10 @@ def accuracy(model):
     return 1 - loss(model)
 
 
+def batches():
+    return [(torch.randn(4, 3, 16, 16), torch.tensor([3, 1, 4, 1]))]
+
+
 broken = 5
 """
 
@@ -74,6 +78,7 @@ def test_a_search_from_the_command_line(bcr_map, tmp_path):
         "training:make", "--by", "search", "--evaluate", "training:accuracy", "--block", "8x32",
         "--scheme", "columns", "--table", "t.json", "--storage", "s.db", "--latency", "1000",
         "--trials", 2, "--plot", "front.png", "--exclude", "0", "--check",
+        "--batches", "training:batches",
     )  # fmt: skip
     assert code == 0
     assert "Pareto front" in text
@@ -88,6 +93,10 @@ def test_a_search_from_the_command_line(bcr_map, tmp_path):
     ("arguments", "message"),
     [
         (["training:make"], "a budget bounds one of rate, flops, bytes, latency, got none"),
+        (
+            ["training:make", "--rate", "2", "--loss", "training:loss", "--batches", "training:b"],
+            "--loss and --batches are two ways",
+        ),
         (["training:make", "--by", "magic"], "--by magic: choose one of budget, rules, search"),
         (["training:make", "--by", "search"], "needs --latency and --evaluate"),
         (["training:make", "--latency", "1", "--latency", "2"], "several bounds need --by search"),
@@ -114,12 +123,12 @@ def test_the_prediction_is_near_what_the_compiled_network_takes(tmp_path):
     source = MeasuredLatency(path=tmp_path / "t.json", progress=False)
     dense = source.network(model, x).seconds
     found = allocate(
-        model, x, Budget(latency=dense / 3), source=source, schemes=["columns"],
-        blocks=[(8, 64)], rates=[2, 8], exclude=["stem", "head"], progress=False,
+        model, x, Budget(latency=dense / 2), source=source, schemes=["columns"],
+        blocks=[(8, 64)], rates=[6], exclude=["stem", "head"], progress=False,
     )  # fmt: skip
-    assert found.after <= dense / 3
+    assert found.after <= dense / 2
     bcr.Pruner(model, found.config).finalize()
     measured = source.network(model, x).seconds
     # Within a few per cent on a quiet machine; other work here makes both of them larger.
     assert 0.5 < found.after / measured < 1.5
-    assert measured < 0.6 * dense
+    assert measured < 0.75 * dense

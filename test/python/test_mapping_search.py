@@ -9,7 +9,7 @@ import pytest
 import torch
 
 import bcr
-from bcr.mapping import Budget, allocate, plot_front, recipe, search
+from bcr.mapping import Budget, accuracy_on, allocate, plot_front, recipe, search
 from bcr.mapping.optuna_search import SearchResult, Trial
 from mapping_harness import Formula, make_net
 
@@ -149,6 +149,15 @@ def test_a_bound_that_cannot_be_met_is_an_error_before_any_trial():
 def test_an_evaluation_without_a_number_is_an_error():
     with pytest.raises(bcr.ConfigError, match="evaluate returned an empty iterable"):
         run(lambda model: iter(()), trials=1)
+
+
+def test_accuracy_is_that_of_all_batches_so_far():
+    model = torch.nn.Identity()
+    scores = torch.eye(4)[torch.tensor([0, 1, 2, 3, 0])]
+    batches = [(scores[:3], torch.tensor([0, 1, 0])), (scores[3:], torch.tensor([3, 1]))]
+    assert list(accuracy_on(batches)(model)) == [2 / 3, 3 / 5]
+    with pytest.raises(bcr.ConfigError, match="needs a batch"):
+        accuracy_on([])
 
 
 WORKER = """

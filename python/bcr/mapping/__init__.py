@@ -14,6 +14,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from bcr.mapping.accuracy import accuracy_on
     from bcr.mapping.allocation import Allocation, allocate
     from bcr.mapping.block_search import choose_blocks
     from bcr.mapping.blocks import smallest_block
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from bcr.mapping.plot import plot_front
     from bcr.mapping.recipes import recipe, save_recipe
     from bcr.mapping.rules import map_by_rules
-    from bcr.mapping.sensitivity import LossIncrease, ProjectionError
+    from bcr.mapping.sensitivity import FisherLoss, LossIncrease, ProjectionError
     from bcr.mapping.table import LatencyTable
 
 _LAZY = {
@@ -34,6 +35,7 @@ _LAZY = {
     "Budget": "budget",
     "Choice": "choice",
     "DENSE": "choice",
+    "FisherLoss": "sensitivity",
     "Form": "choice",
     "LatencySource": "latency",
     "LatencyTable": "table",
@@ -46,6 +48,7 @@ _LAZY = {
     "NetworkLayer": "network",
     "ProjectionError": "sensitivity",
     "SearchResult": "optuna_search",
+    "accuracy_on": "accuracy",
     "allocate": "allocation",
     "choose_blocks": "block_search",
     "describe": "network",
@@ -62,6 +65,7 @@ __all__ = [
     "Allocation",
     "Budget",
     "Choice",
+    "FisherLoss",
     "Form",
     "LatencySource",
     "LatencyTable",
@@ -74,6 +78,7 @@ __all__ = [
     "NetworkTime",
     "ProjectionError",
     "SearchResult",
+    "accuracy_on",
     "allocate",
     "choose_blocks",
     "describe",

@@ -67,7 +67,10 @@ class LayerBench:
             UnsupportedError: the compiler has no kernel for the layer.
             CompileError: the compiler failed.
         """
-        weights = {**self._weights, "layer.weight": self._pruned(choice).numpy()}
+        weights = {
+            **self._weights,
+            f"layer.{self._spec.weight_name}": self._pruned(choice).numpy(),
+        }
         program = compile_imported(
             dataclasses.replace(self._imported, weights=weights),
             self._target,
@@ -75,13 +78,14 @@ class LayerBench:
             num_threads=self._threads,
             stages=Stages(False),
         )
-        info = program.layers.get("layer", {})
+        name = f"layer.{self._spec.weight_name}" if self._spec.cell else "layer"
+        info = program.layers.get(name, {})
         if "profile_slot" not in info:
             raise UnsupportedError(f"{self._spec}: the compiler has no kernel for such a layer")
-        report = LayerReport.of("layer", info)
+        report = LayerReport.of(name, info)
         size = report.value_bytes + report.index_bytes
         runs = run_stamped(Executable(program), self._inputs, seconds, self._empty_caches)
-        times = runs.layers["layer"]
+        times = runs.layers[name]
         quartile, upper = lower_quartile(times), times[3 * len(times) // 4]
         return Measurement(quartile, size, (upper - quartile) / quartile, len(times))
 
@@ -91,7 +95,7 @@ class LayerBench:
 
     def _pruned(self, choice: Choice) -> torch.Tensor:
         """Return the weights with the zeros of a choice."""
-        weight = self._layer.weight
+        weight = getattr(self._layer, self._spec.weight_name)
         assert isinstance(weight, nn.Parameter)
         if choice.form is None:
             return weight.detach()
@@ -99,7 +103,8 @@ class LayerBench:
         if choice.rows is not None:
             return weight.detach() * _mask(weight.detach(), choice)
         # Named, so that a depthwise layer is pruned as well where somebody asks for it.
-        config = PruneConfig(rate=1, oversize="clip", modules={"": None, "0": choice.override})
+        name = f"0.{self._spec.weight_name}" if self._spec.cell else "0"
+        config = PruneConfig(rate=1, oversize="clip", modules={"": None, name: choice.override})
         pruner = Pruner(nn.Sequential(self._layer), config)
         try:
             pruner.finalize()
@@ -126,8 +131,10 @@ def _mask(weight: torch.Tensor, choice: Choice) -> torch.Tensor:
     return (rows & columns).reshape(weight.shape)
 
 
-def _between_neighbours(layer: nn.Module, spec: LayerSpec) -> tuple[nn.Sequential, tuple[int, ...]]:
+def _between_neighbours(layer: nn.Module, spec: LayerSpec) -> tuple[nn.Module, tuple[int, ...]]:
     """Return a network with the layer in it under the name "layer", and the shape of its input."""
+    if spec.cell:
+        return _Sequences(layer), spec.input_shape
     network = nn.Sequential()
     if not spec.image:
         network.add_module("before", nn.ReLU())
@@ -151,6 +158,19 @@ def _between_neighbours(layer: nn.Module, spec: LayerSpec) -> tuple[nn.Sequentia
     network.add_module("activation_after", nn.ReLU())
     network.add_module("after", after)
     return network, (spec.batch, _NEIGHBOUR, *spec.image)
+
+
+class _Sequences(nn.Module):
+    """A recurrent layer without its last state; its input weights are the layer before."""
+
+    def __init__(self, layer: nn.Module) -> None:
+        super().__init__()
+        self.layer = layer
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Map [steps, samples, features] to [steps, samples, state]."""
+        y: torch.Tensor = self.layer(x)[0]
+        return y
 
 
 def _near_cache_bytes(target: Target) -> int:

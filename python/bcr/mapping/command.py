@@ -42,6 +42,13 @@ def map_command(
             "default: the projection error, which needs no data"
         ),
     ] = None,
+    batches: Annotated[
+        str | None,
+        typer.Option(
+            help="module:function that returns batches of inputs and classes, for the sensitivity "
+            "of layers by curvature, in place of --loss"
+        ),
+    ] = None,
     evaluate: Annotated[
         str | None,
         typer.Option(help="module:function from a pruned model to its accuracy, for --by search"),
@@ -95,6 +102,8 @@ def map_command(
         raise ConfigError("--by search needs --latency and --evaluate module:function")
     if by != "search" and len(latency or ()) > 1:
         raise ConfigError("several bounds need --by search")
+    if loss is not None and batches is not None:
+        raise ConfigError("--loss and --batches are two ways to judge a layer: give one")
     for path in (output, plot):
         if path is not None and not path.absolute().parent.is_dir():
             raise BCRError(f"cannot write {path}: the folder {path.parent} does not exist")
@@ -106,16 +115,18 @@ def map_command(
     from bcr.mapping.measured import MeasuredLatency
     from bcr.mapping.recipes import save_recipe
     from bcr.mapping.rules import map_by_rules
-    from bcr.mapping.sensitivity import LossIncrease
+    from bcr.mapping.sensitivity import FisherLoss, LossIncrease
 
     source = MeasuredLatency(target, num_threads, path=table, seconds=seconds)
     options: dict[str, Any] = {
         "source": source,
         "blocks": [_block(text) for text in block] if block else BLOCKS,
-        "sensitivity": None if loss is None else LossIncrease(_function(loss)),
+        "sensitivity": LossIncrease(_function(loss)) if loss else None,
         "exclude": exclude or (),
         "method": method,
     }
+    if batches is not None:
+        options["sensitivity"] = FisherLoss(_function(batches)())
     schemes = scheme or SCHEMES
     if by == "search":
         from bcr.mapping.optuna_search import search

@@ -135,7 +135,7 @@ class MeasuredLatency:
             name, mark, number = full.rpartition("#")
             name = name if mark and number.isdigit() else full
             layers[name] = layers.get(name, 0.0) + lower_quartile(times)
-        return NetworkTime(lower_quartile(runs.calls), layers)
+        return NetworkTime(sum(layers.values()) + lower_quartile(runs.rest), layers)
 
     def _lacks(self, spec: LayerSpec, choice: Choice) -> bool:
         return spec not in self._unsupported and self.table.between(spec, choice) is None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,8 +15,12 @@ from bcr.errors import ConfigError
 from bcr.pruning.config import PruneConfig
 from bcr.pruning.discover import survey
 from bcr.pruning.layer import PRUNABLE, shown
+from bcr.pruning.recurrent import RecurrentWeight, expand, kinds, weights_of
 from bcr.pruning.sharing import raw_weight, users_of
 
+_CELLS: dict[str, Callable[[int, int], nn.Module]] = {"GRU": nn.GRU, "LSTM": nn.LSTM, "RNN": nn.RNN}
+_FEATURES = 4
+"""Inputs of a recurrent layer whose state weights are measured: few, so that they cost little."""
 _CONVOLUTIONS: dict[int, type[nn.Module]] = {1: nn.Conv1d, 2: nn.Conv2d, 3: nn.Conv3d}
 
 
@@ -27,11 +31,14 @@ class LayerSpec:
 
     Attributes:
         weight: shape of the weight tensor, PyTorch's order.
-        batch: samples of a call; of a linear layer: all positions of its input.
+        batch: samples of a call; of a linear layer: all positions of its input, which are all
+            steps for the input weights of a recurrent layer.
         image: spatial extents of the input; empty for a linear layer.
         stride, padding, dilation: of a convolution, one number per spatial dimension; padding may
             be a word, as PyTorch takes it.
         groups: of a convolution.
+        cell: "GRU", "LSTM" or "RNN" for the state weights of one; then `weight` is their shape.
+        steps: of its sequence.
     """
 
     weight: tuple[int, ...]
@@ -41,6 +48,8 @@ class LayerSpec:
     padding: tuple[int, ...] | str = ()
     dilation: tuple[int, ...] = ()
     groups: int = 1
+    cell: str = ""
+    steps: int = 0
 
     @classmethod
     def of(cls, module: nn.Module, shape: Sequence[int]) -> LayerSpec:
@@ -69,6 +78,9 @@ class LayerSpec:
         def times(extents: Iterable[int]) -> str:
             return "x".join(map(str, extents))
 
+        if self.cell:
+            sizes = f"{self.weight[1]} to {self.weight[0]}"
+            return f"{self.cell} steps {self.steps} batch {self.batch} state {sizes}"
         if not self.image:
             return f"linear {times((self.batch, self.weight[1]))} to {self.weight[0]}"
         channels = self.weight[1] * self.groups
@@ -87,15 +99,24 @@ class LayerSpec:
     @property
     def input_shape(self) -> tuple[int, ...]:
         """Shape of the input of a call."""
+        if self.cell:
+            return self.steps, self.batch, _FEATURES
         if not self.image:
             return self.batch, self.weight[1]
         return (self.batch, self.weight[1] * self.groups, *self.image)
+
+    @property
+    def weight_name(self) -> str:
+        """Name of the measured weights in what `make` returns."""
+        return "weight_hh_l0" if self.cell else "weight"
 
     def make(self) -> nn.Module:
         """Return a layer of this shape with normally distributed weights, the same each time."""
         module: nn.Module
         with torch.device("meta"):
-            if not self.image:
+            if self.cell:
+                module = _CELLS[self.cell](_FEATURES, self.weight[1])
+            elif not self.image:
                 module = nn.Linear(self.weight[1], self.weight[0])
             else:
                 module = _CONVOLUTIONS[len(self.image)](
@@ -182,14 +203,18 @@ def describe(model: nn.Module, inputs: Sequence[Any], exclude: Iterable[str] = (
     macs: dict[int, int] = {}
     names = weight_names(model)
 
-    def note(module: nn.Module, args: Any, kwargs: Any, output: torch.Tensor) -> None:
-        weight = module.weight
-        assert isinstance(weight, torch.Tensor)
-        parameter = id(raw_weight(module))
+    def count(weight: nn.Parameter | None, spec: LayerSpec, multiplications: int) -> None:
+        calls.setdefault(id(weight), []).append(spec)
+        macs[id(weight)] = macs.get(id(weight), 0) + multiplications
+
+    def note(module: nn.Module, args: Any, kwargs: Any, output: Any) -> None:
         value = args[0] if args else kwargs["input"]
-        calls.setdefault(parameter, []).append(LayerSpec.of(module, value.shape))
-        per_output = weight.numel() // weight.shape[0]
-        macs[parameter] = macs.get(parameter, 0) + output.numel() * per_output
+        if isinstance(module, nn.RNNBase):
+            for weight, spec in _recurrent(module, value):
+                count(weight, spec, spec.batch * max(spec.steps, 1) * math.prod(spec.weight))
+        elif not isinstance(module, nn.RNNCellBase):
+            spec = LayerSpec.of(module, value.shape)
+            count(raw_weight(module), spec, output.numel() * spec.matrix[1])
 
     for module in model.modules():
         if isinstance(module, PRUNABLE):
@@ -197,14 +222,18 @@ def describe(model: nn.Module, inputs: Sequence[Any], exclude: Iterable[str] = (
     with torch.no_grad():
         model(*inputs)
     layers = []
+    others: dict[int, int] = {}
     for layer in found.layers:
         key = id(layer.parameter)
+        if _is_unmeasured(layer.module):
+            others[key] = layer.parameter.numel()
+            continue
         if key not in calls:
             raise ConfigError(
                 f"{shown(layer.name)} is not called with these inputs: its time is unknown; leave "
                 f"it dense with exclude=[{layer.name!r}]"
             )
-        kind = type(layer.module).__name__
+        kind = kinds(layer.module)[0]
         layers.append(
             NetworkLayer(layer.name, kind, tuple(calls[key]), macs[key], names[layer.name])
         )
@@ -213,8 +242,8 @@ def describe(model: nn.Module, inputs: Sequence[Any], exclude: Iterable[str] = (
             "the model has no layer to prune: linear and convolution layers that are not depthwise "
             "and not named in exclude="
         )
-    fixed = {id(p): p.numel() for skipped in found.skipped for p in skipped.weights}
-    pruned = {id(layer.parameter) for layer in found.layers}
+    fixed = {id(p): p.numel() for skipped in found.skipped for p in skipped.weights} | others
+    pruned = {id(layer.parameter) for layer in found.layers} - others.keys()
     return Network(
         tuple(layers),
         sum(size for key, size in fixed.items() if key not in pruned),
@@ -222,9 +251,40 @@ def describe(model: nn.Module, inputs: Sequence[Any], exclude: Iterable[str] = (
     )
 
 
+def _recurrent(module: nn.RNNBase, value: Any) -> list[tuple[nn.Parameter | None, LayerSpec]]:
+    """Return the weights of a recurrent module and what is done with them for an input."""
+    if not isinstance(value, torch.Tensor):
+        raise ConfigError(
+            f"a {type(module).__name__} is called with a {type(value).__name__}: its time depends "
+            "on the lengths; describe the model with a padded tensor, or leave it dense (exclude=)"
+        )
+    shape = value.shape if value.dim() == 3 else (value.shape[0], 1, value.shape[1])
+    steps, batch = (shape[1], shape[0]) if module.batch_first and value.dim() == 3 else shape[:2]
+    found: list[tuple[nn.Parameter | None, LayerSpec]] = []
+    for name, view in weights_of(module).items():
+        weight = raw_weight(view)
+        assert weight is not None
+        size = tuple(weight.shape)
+        if name.startswith("weight_ih"):
+            found.append((weight, LayerSpec(size, steps * batch)))
+        elif name.startswith("weight_hh"):
+            cell = type(module).__name__
+            found.append((weight, LayerSpec(size, batch, cell=cell, steps=steps)))
+    return found
+
+
+def _is_unmeasured(module: nn.Module) -> bool:
+    """Whether a layer can be pruned but there is no way to time it alone: single cells, whose calls
+    are the model's own loop, and layers with projections."""
+    if not isinstance(module, RecurrentWeight):
+        return False
+    owner = module.owner
+    return type(owner) not in _CELLS.values() or bool(getattr(owner, "proj_size", 0))
+
+
 def weight_names(model: nn.Module) -> dict[str, tuple[str, ...]]:
     """Return, for each linear or convolution layer, the names of all that share its weights."""
-    modules = dict(model.named_modules(remove_duplicate=False))
+    modules = expand(dict(model.named_modules(remove_duplicate=False)))
     users = users_of(modules)
     names: dict[str, tuple[str, ...]] = {}
     for name, module in modules.items():

@@ -69,4 +69,6 @@ class OneShot:
         """Return copies of the tensors of the named modules alone: of a large model, little."""
         state = self.model.state_dict()
         prefixes = tuple(f"{name}." if name else "" for name in choices)
-        return {n: v.detach().clone() for n, v in state.items() if n.startswith(prefixes)}
+        # The weights of a recurrent module are layers by themselves.
+        mine = [n for n in state if n.startswith(prefixes) or n in choices]
+        return {n: state[n].detach().clone() for n in mine}

@@ -14,6 +14,9 @@ from bcr.errors import ConfigError
 from bcr.mapping.choice import Choice
 from bcr.mapping.oneshot import OneShot
 from bcr.mapping.progress import Bar
+from bcr.pruning import LayerRow
+from bcr.pruning.recurrent import expand
+from bcr.pruning.sharing import raw_weight
 
 Loss = Callable[[nn.Module], float]
 """Maps a model in eval mode to its loss on calibration data; lower is better."""
@@ -33,7 +36,7 @@ class Harm:
 
 
 class Sensitivity(Protocol):
-    """Estimates harm, layer by layer. `ProjectionError` and `LossIncrease` are there."""
+    """Estimates harm, layer by layer: `ProjectionError`, `LossIncrease` or `FisherLoss`."""
 
     def measure(
         self, model: nn.Module, choices: Mapping[str, Sequence[Choice]], progress: bool
@@ -58,7 +61,7 @@ class ProjectionError:
         self, model: nn.Module, choices: Mapping[str, Sequence[Choice]], progress: bool
     ) -> dict[str, dict[Choice, Harm]]:
         """See `Sensitivity.measure`."""
-        return _measure(model, choices, progress, loss=None)
+        return _measure(OneShot(model), choices, progress, lambda row: row.relative_error**2)
 
 
 class LossIncrease:
@@ -67,6 +70,9 @@ class LossIncrease:
     Sensitivity of single layers is that of "Pruning Filters for Efficient ConvNets" (Li et al.,
     ICLR 2017); for a network the layers are added up. Noise is taken out: an increase is at least
     0, and in one form a higher rate does at least as much harm as a lower one.
+
+    What is measured is the harm before any training: it says little of layers that strong pruning
+    breaks and training repairs. `FisherLoss` is for these.
 
     Args:
         loss: maps a model in eval mode to its loss, a finite number; lower is better. It must say
@@ -105,17 +111,96 @@ class LossIncrease:
         Raises:
             ConfigError: the loss is not a finite number.
         """
-        return _measure(model, choices, progress, self.loss)
+        trial = OneShot(model)
+        base = _finite(self.loss(trial.model), "the dense model")
+        return _measure(
+            trial,
+            choices,
+            progress,
+            lambda row: _finite(self.loss(trial.model), f"the model without {row.name}") - base,
+        )
+
+
+class FisherLoss:
+    """The increase of the loss that its curvature predicts: sum of F (W - PW)^2 / 2 over a layer.
+
+    F is the mean square of each weight's gradient over single samples, the diagonal of the
+    empirical Fisher matrix, in place of the second derivative of "Optimal Brain Damage" (LeCun et
+    al., NeurIPS 1989, equation 4). Where `LossIncrease` says the same of all rates at which a layer
+    is broken, this goes on rising, which is right for networks that are trained after pruning.
+
+    Args:
+        batches: inputs and targets; samples are taken one by one.
+        criterion: maps outputs and targets to a scalar; default: cross entropy.
+        samples: how many at most.
+    """
+
+    def __init__(
+        self,
+        batches: Sequence[tuple[torch.Tensor, torch.Tensor]],
+        criterion: Callable[[torch.Tensor, torch.Tensor], torch.Tensor] | None = None,
+        samples: int = 256,
+    ) -> None:
+        self._batches, self._samples = batches, samples
+        self._criterion = nn.functional.cross_entropy if criterion is None else criterion
+
+    def measure(
+        self, model: nn.Module, choices: Mapping[str, Sequence[Choice]], progress: bool
+    ) -> dict[str, dict[Choice, Harm]]:
+        """See `Sensitivity.measure`.
+
+        Raises:
+            ConfigError: there is no sample, or a gradient is not finite.
+        """
+        trial = OneShot(model)
+        modules = expand(dict(trial.model.named_modules()))
+        weights: dict[str, nn.Parameter] = {}
+        for name in choices:
+            weight = raw_weight(modules[name])
+            assert weight is not None
+            weights[name] = weight
+        fisher = self._fisher(trial.model, weights, progress)
+        dense = {name: weight.detach().clone() for name, weight in weights.items()}
+
+        def judge(row: LayerRow) -> float:
+            lost = dense[row.name] - weights[row.name].detach()
+            return float((fisher[row.name] * lost.square()).sum() / 2)
+
+        return _measure(trial, choices, progress, judge)
+
+    def _fisher(
+        self, model: nn.Module, weights: Mapping[str, nn.Parameter], progress: bool
+    ) -> dict[str, torch.Tensor]:
+        """Return the mean square of the gradients of some weights."""
+        pairs = [(x[i : i + 1], y[i : i + 1]) for x, y in self._batches for i in range(len(y))]
+        pairs = pairs[: self._samples]
+        if not pairs:
+            raise ConfigError("FisherLoss needs a sample to calibrate on")
+        before = [(weight, weight.requires_grad) for weight in weights.values()]
+        sums = {name: torch.zeros_like(weight) for name, weight in weights.items()}
+        for weight in weights.values():
+            weight.requires_grad_(True)
+        with Bar("gradients", len(pairs), progress) as bar:
+            for x, y in pairs:
+                bar.advance("")
+                loss = self._criterion(model(x), y)
+                _finite(float(loss.detach()), "the dense model")
+                gradients = torch.autograd.grad(loss, list(weights.values()), allow_unused=True)
+                for total, gradient in zip(sums.values(), gradients):
+                    if gradient is not None:
+                        total += gradient.square()
+        for weight, required in before:
+            weight.requires_grad_(required)
+        return {name: total / len(pairs) for name, total in sums.items()}
 
 
 def _measure(
-    model: nn.Module,
+    trial: OneShot,
     choices: Mapping[str, Sequence[Choice]],
     progress: bool,
-    loss: Loss | None,
+    judge: Callable[[LayerRow], float],
 ) -> dict[str, dict[Choice, Harm]]:
-    trial = OneShot(model)
-    base = 0.0 if loss is None else _finite(loss(trial.model), "the dense model")
+    """Prune layer after layer and let `judge` say how bad that is, while the layer is pruned."""
     harms: dict[str, dict[Choice, Harm]] = {}
     total = sum(map(len, choices.values()))
     with Bar("sensitivity", total, progress) as bar:
@@ -126,10 +211,7 @@ def _measure(
                 bar.advance(f"{name}, {choice}")
                 with trial.pruned({name: choice}) as report:
                     (row,) = report.pruned
-                    if loss is None:
-                        harm = row.relative_error**2
-                    else:
-                        harm = _finite(loss(trial.model), f"{name} as {choice}") - base
+                    harm = judge(row)
                 harm = max(harm, worst.get(choice.form, 0.0))
                 worst[choice.form] = harm
                 found[choice] = Harm(harm, row.kept)

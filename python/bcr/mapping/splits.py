@@ -13,6 +13,7 @@ from bcr.pruning import bcr_mask, block_counts
 from bcr.pruning.blocks import block_size
 from bcr.pruning.config import LayerConfig
 from bcr.pruning.layer import Layer
+from bcr.pruning.recurrent import expand
 
 _SPLIT = "both"
 
@@ -31,11 +32,12 @@ def with_splits(
         choices: by name of the layer.
         progress: show a bar on a terminal.
     """
+    modules = expand(dict(model.named_modules()))
     found: dict[str, dict[Choice, Choice]] = {}
     total = sum(_is_split(choice) for some in choices.values() for choice in some)
     with Bar("rows or columns", total, progress) as bar:
         for name, some in choices.items():
-            module = model.get_submodule(name)
+            module = modules[name]
             matrix = Layer(name, module, LayerConfig(rate=1, block="matrix")).matrix()
             found[name] = {}
             for choice in some:

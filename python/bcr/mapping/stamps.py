@@ -20,12 +20,12 @@ class StampedRuns:
     """Times of a number of calls, each list rising, in seconds.
 
     Attributes:
-        calls: of whole calls from Python.
-        layers: of the layers inside, by the name that the compiler has for them.
+        layers: of the layers, by the name that the compiler has for them.
+        rest: of whole calls from Python, without their layers.
     """
 
-    calls: list[float]
     layers: dict[str, list[float]]
+    rest: list[float]
 
 
 def run_stamped(
@@ -69,8 +69,10 @@ def run_stamped(
     # the median, since the process may lose its processor between the two readings.
     half = len(clock) // 2
     tick = statistics.median((b[0] - a[0]) / (b[1] - a[1]) for a, b in zip(clock, clock[half:]))
-    layers = {name: sorted(tick * count for count in counts) for name, counts in ticks.items()}
-    return StampedRuns(sorted(calls), layers)
+    layers = {name: [tick * count for count in counts] for name, counts in ticks.items()}
+    # Call by call: what disturbs a whole call and its layers alike is not taken for the rest.
+    rest = [call - sum(parts) for call, *parts in zip(calls, *layers.values())]
+    return StampedRuns({name: sorted(times) for name, times in layers.items()}, sorted(rest))
 
 
 def lower_quartile(times: Sequence[float]) -> float:
