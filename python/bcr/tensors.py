@@ -25,7 +25,9 @@ def prepare(spec: InputSpec, value: Any) -> Any:
         if value.layout is not sys.modules["torch"].strided:
             raise InputError(f"{spec.name} is sparse; make it dense with .to_dense()")
         dtype = str(value.dtype).removeprefix("torch.")
-        value = value.detach().resolve_neg().resolve_conj().contiguous()
+        # Each of these calls takes as long as a small layer; they are rarely needed.
+        if value.is_neg() or value.is_conj() or not value.is_contiguous():
+            value = value.detach().resolve_neg().resolve_conj().contiguous()
     elif isinstance(value, (np.ndarray, np.generic)):
         dtype = value.dtype.name
         value = np.require(value, requirements=["C", "A"])

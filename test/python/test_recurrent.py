@@ -10,6 +10,7 @@ from torch.utils import _pytree as pytree
 
 import bcr
 from bcr import reference
+from bcr.emulate import Emulator
 
 STEPS, SAMPLES, FEATURES = 9, 3, 5
 ONE_STEP, SEQUENCE = 1e-5, 1e-4
@@ -242,3 +243,75 @@ def test_packed_sequences_are_refused_by_name():
 
     with pytest.raises(bcr.UnsupportedError):
         bcr.compile(Packed().eval(), (X,))
+
+
+def test_sigmoid_and_tanh_keep_their_bounds():
+    class Both(nn.Module):
+        def forward(self, x):
+            return torch.sigmoid(x), torch.tanh(x)
+
+    scale = torch.logspace(-38, 2.5, 60_000)
+    ends = torch.tensor([0.0, float("inf"), float("nan")])
+    x = torch.cat([torch.linspace(-30, 30, 200_001), scale, -scale, ends, -ends])
+    wide = x.double()
+    sigmoid, tanh = bcr.compile(Both().eval(), (x,))(x)
+    # The recurrent kernel's own: an RNN that sees nothing but its input.
+    line = nn.RNN(16, 16, bias=False).eval()
+    line.weight_ih_l0.detach().copy_(torch.eye(16))
+    line.weight_hh_l0.detach().zero_()
+    row = x[: x.numel() // 16 * 16].reshape(-1, 1, 16).nan_to_num()
+    steps, _ = bcr.compile(line, (row,))(row)
+    for got, want, bound in (
+        (sigmoid, torch.sigmoid(wide), 1e-7),
+        (tanh, torch.tanh(wide), 3e-7),
+        (steps, torch.tanh(row.double()), 3e-7),
+    ):
+        torch.testing.assert_close(got.double(), want, rtol=0, atol=bound, equal_nan=True)
+
+
+def prune_lightly(model):
+    prune_blocks(model.rnn.weight_hh_l0, (8, 16), 1)
+    prune_blocks(model.rnn.weight_ih_l1, (8, 16), 2)
+
+
+class Speech(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.rnn = nn.GRU(13, 40, 2)
+        self.words = nn.Linear(40, 5)
+
+    def forward(self, frame, h):
+        y, h = self.rnn(frame, h)
+        return self.words(y), h
+
+
+def test_saved_reported_profiled_and_on_two_threads(tmp_path):
+    model = seeded(Speech())
+    prune_lightly(model)
+    args = (make_input(6, 1, 13), make_input(2, 1, 40, seed=2))
+    exe = bcr.compile(model, args, sparsity="force", num_threads=2)
+    assert difference(exe, model, args) <= ONE_STEP
+    exe.save(tmp_path / "speech.bcr")
+    assert difference(bcr.load(tmp_path / "speech.bcr"), model, args) <= ONE_STEP
+    rows = {layer.name: layer for layer in exe.report().layers}
+    assert rows["rnn.weight_hh_l0"].op == "gru"
+    assert rows["rnn.weight_hh_l0"].shape == (120, 40)
+    assert rows["rnn.weight_hh_l0"].positions == 6
+    assert rows["rnn.weight_hh_l0"].verdict == "picked"
+    assert rows["rnn.weight_ih_l1"].op == "matmul"
+    assert rows["rnn.weight_hh_l1"].verdict == "dense"
+    assert "rnn.weight_hh_l1" in str(exe.profile(*args, repeats=3))
+
+
+def test_aarch64_under_emulation():
+    model = seeded(Speech())
+    prune_lightly(model)
+    args = (make_input(6, 1, 13), make_input(2, 1, 40, seed=2))
+    exe = bcr.compile(model, args, target="cortex-a76", sparsity="force")
+    with torch.no_grad():
+        want = model(*args)
+    with Emulator(exe) as run:
+        for got, expected in zip(run(*(a.numpy() for a in args)), want, strict=True):
+            np.testing.assert_allclose(
+                got.reshape(expected.shape), expected.numpy(), rtol=0, atol=ONE_STEP
+            )

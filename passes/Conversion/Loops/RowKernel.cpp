@@ -35,13 +35,18 @@ static constexpr int64_t kMaxUnroll = 4;
 /// Sums that are added to scattered outputs straight from registers at most.
 static constexpr int64_t kMaxScatter = 64;
 
+/// One row in this many is in no group: all are filled, by vectors.
+static constexpr int64_t kFillShare = 8;
+
 namespace {
 class RowKernel {
 public:
   RowKernel(LayerOpInterface op, ScheduleAttr schedule, const KernelPlan &plan,
             Emitter &emitter);
 
-  void emit(std::vector<int32_t> offsets, ElementsAttr values);
+  /// `fill` finishes all rows first as if they were in no group, for which
+  /// neighbouring rows have to be neighbours in memory.
+  void emit(std::vector<int32_t> offsets, ElementsAttr values, bool fill);
 
 private:
   /// One image of a convolution, or the whole batch of a matmul.
@@ -61,6 +66,7 @@ private:
   void forEachTile(llvm::function_ref<void(Value, int64_t)> body);
   void emitBatch(const Batch &batch);
   void emitAccumulated(const Batch &batch);
+  void emitFill();
   void addToSums(const KernelClass &entry, const GroupValues &group,
                  const Batch &batch, int64_t samples, ValueRange sums);
   SmallVector<Value> emitSums(const KernelClass &entry,
@@ -338,7 +344,16 @@ void RowKernel::emitBatch(const Batch &batch) {
   });
 }
 
-void RowKernel::emit(std::vector<int32_t> offsets, ElementsAttr values) {
+void RowKernel::emitFill() {
+  emitter.loop(emitter.index(0), samples, 1, [&](Value sample) {
+    emitter.coverRange(op.getNumRows(), lanes, [&](Value row, int64_t count) {
+      finish(Batch(), sample, row, getBias(row, count));
+    });
+  });
+}
+
+void RowKernel::emit(std::vector<int32_t> offsets, ElementsAttr values,
+                     bool fill) {
   constants.emplace(emitter, op, plan, offsets, values);
   recordCopies(op,
                layout && !layout->isInPlace() ? layout->getNumElements() : 0,
@@ -350,6 +365,8 @@ void RowKernel::emit(std::vector<int32_t> offsets, ElementsAttr values) {
       tileRows = std::max(tileRows, entry.height);
   Value batchSize = emitter.createOrFold<memref::DimOp>(op.getInit(), 0);
   samples = layout ? emitter.index(knownSamples) : batchSize;
+  if (fill)
+    emitFill();
   auto runChunks = [&](Value image, Value input) {
     emitter.parallelLoop(emitter.index(plan.getNumChunks()), [&](Value chunk) {
       Value tile, sums;
@@ -412,6 +429,16 @@ LogicalResult loops::emitRowKernel(LayerOpInterface op, ConstantOp weights,
       planLayer(op, weights, structure, options, emitter, values);
   if (failed(plan))
     return failure();
-  RowKernel(op, schedule, *plan, emitter).emit(std::move(offsets), values);
+  // Where whole rows are pruned, as in two steps (RTMobile, section 3), one by
+  // one they would take longer than the products.
+  bool fill =
+      options.separateContiguous &&
+      static_cast<int64_t>(plan->empty.size()) * kFillShare >= op.getNumRows();
+  if (fill) {
+    plan->empty.clear();
+    llvm::fill(plan->emptyBounds, 0);
+  }
+  RowKernel(op, schedule, *plan, emitter)
+      .emit(std::move(offsets), values, fill);
   return success();
 }
