@@ -415,6 +415,20 @@ def test_network_ranking_cuts_no_layer_off():
     assert all(torch.equal(m, masks[n]) for n, m in choose_masks(layers, double).items())
 
 
+@pytest.mark.parametrize("ranking", ["layer", "network"])
+def test_ranked_rows_and_columns_take_the_split_that_loses_least(ranking):
+    """All energy lies in two rows of each block: at 8x only S = 2 keeps all four columns."""
+    layers = []
+    for name in ("a", "b"):
+        weight = torch.zeros(8, 16)
+        weight[torch.tensor([1, 6])[:, None], torch.tensor([0, 3, 5, 7, 8, 9, 12, 15])] = 1.0
+        options = {"block": (8, 8), "ranking": ranking, "name": name, "weight": weight}
+        layers.append(layer_of((8, 16), "both", 8, **options))
+    masks = choose_masks(layers)
+    for layer in layers:
+        assert torch.equal(masks[layer.name], layer.matrix() != 0)
+
+
 def test_network_ranking_leaves_other_layers_alone():
     layers = network("columns", 8)
     alone = layer_of((8, 9), "columns", 2, name="d")
