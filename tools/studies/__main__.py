@@ -42,9 +42,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     goal = (10.0, 0.3) if study.name == "words" else (8.0, 0.5)
     for network in study.networks:
         if network.name in shown:
-            print(tables.accuracy_table(network, shown[network.name]))
-            print(tables.latency_table(network, shown[network.name], study.unit))
-            print(tables.bars_table(network, shown[network.name], goal))
+            print(tables.accuracy_table(network, shown[network.name]), end="\n\n")
+            print(tables.latency_table(network, shown[network.name], study.unit), end="\n\n")
+            print(tables.bars_table(network, shown[network.name], goal), end="\n\n")
     picture = plot.draw(study.title, shown, study.unit, options.output / f"{name}.png")
     console.print(f"picture: {picture}")
 

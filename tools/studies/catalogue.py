@@ -108,7 +108,7 @@ _GLYPHS = Study(
             lambda: networks.SmallResNet(62),
             _convolutions,
             _curves(((4, 16), (8, 36)), RATES, patterns=True),
-            Plan(12, 3, 4, 64, "sgd", 0.1, 0.05, options=_ADMM),
+            Plan(12, 5, 8, 64, "sgd", 0.1, 0.05, options=_ADMM, ranking="network"),
             (1, 32, 32),
         ),
         Network(
@@ -116,7 +116,7 @@ _GLYPHS = Study(
             lambda: networks.SmallMobileNet(62),
             _convolutions,
             _curves(((4, 16), (8, 16)), RATES, patterns=False),
-            Plan(12, 3, 4, 64, "sgd", 0.1, 0.05, options=_ADMM),
+            Plan(12, 5, 8, 64, "sgd", 0.1, 0.05, options=_ADMM, ranking="network"),
             (1, 32, 32),
         ),
     ),
@@ -125,6 +125,10 @@ _GLYPHS = Study(
     ),
     prepare=_images,
     feed=_pixels,
+)
+
+_WORDS_PLAN = Plan(
+    24, 8, 12, 64, "adam", 4e-3, 4e-3, options=_ADMM, ranking="network", shift=3, decay=1e-3
 )
 
 _WORDS = Study(
@@ -137,7 +141,7 @@ _WORDS = Study(
             lambda: networks.WordGRU(len(WORDS), 40 * STACK, 96),
             _gates,
             _curves(((4, 16), (8, 32)), (2, 4, 8, 10, 16, 32), patterns=False),
-            Plan(16, 3, 5, 64, "adam", 4e-3, 2e-3, options=_ADMM, shift=3, decay=1e-3),
+            _WORDS_PLAN,
             (32, 40 * STACK),
         ),
     ),

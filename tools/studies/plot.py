@@ -8,7 +8,7 @@ from pathlib import Path
 import matplotlib
 
 matplotlib.use("Agg")
-from matplotlib import pyplot
+from matplotlib import pyplot, ticker
 
 from studies.results import Summary
 
@@ -36,6 +36,8 @@ def draw(title: str, networks: Mapping[str, Sequence[Summary]], unit: str, path:
         left.set_xticks(rates, [f"{rate:g}" for rate in rates], minor=False)
         left.minorticks_off()
         right.set(xscale="log", xlabel=f"µs per {unit}, one thread", title="compiled by bcr")
+        for set_formatter in (right.xaxis.set_major_formatter, right.xaxis.set_minor_formatter):
+            set_formatter(ticker.FormatStrFormatter("%g"))
         left.legend(fontsize="x-small")
         for axis in (left, right):
             axis.grid(alpha=0.3)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, fields, is_dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -29,6 +31,7 @@ class Plan:
         method: of `bcr.PruneConfig`.
         updates: how many times in all the method looks at the weights anew.
         options: of the method, besides its interval.
+        ranking: what competes for a place, as `bcr.PruneConfig` has it.
         shift: examples are moved by up to so many pixels or frames.
         decay: of the weights.
         smoothing: of the labels.
@@ -44,6 +47,7 @@ class Plan:
     method: str = "admm"
     updates: int = 24
     options: Mapping[str, Any] | None = None
+    ranking: str = "block"
     shift: int = 2
     decay: float = 5e-4
     smoothing: float = 0.0
@@ -119,10 +123,7 @@ class Job:
 
     def key(self) -> str:
         """Return a name for the files and the entry of this job."""
-        import hashlib
-        import json
-
-        text = json.dumps(asdict(self), sort_keys=True)
+        text = json.dumps(_settings(self), sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
     @property
@@ -130,7 +131,17 @@ class Job:
         """The dense training that this one starts from."""
         # How pruning goes on later is nothing to the dense training: it is kept when that changes.
         plan = replace(self.plan, pruning=0, retraining=0, updates=0, options=None, method="")
+        plan = replace(plan, ranking="block")
         return replace(self, point=None, plan=replace(plan, retraining_rate=0.0))
+
+
+def _settings(value: Any) -> dict[str, Any]:
+    """The fields that are not as they are by default: a new field leaves old keys as they are."""
+    return {
+        field.name: _settings(entry) if is_dataclass(entry) else entry
+        for field in fields(value)
+        if (entry := getattr(value, field.name)) != field.default
+    }
 
 
 def short(plan: Plan) -> Plan:

@@ -66,7 +66,12 @@ def _prune(
         train(plan.pruning, plan.retraining_rate, constant=True)
         train(plan.retraining, plan.retraining_rate)
         return 1.0
-    settings: dict[str, Any] = {"rate": point.rate, "scheme": point.scheme, "method": plan.method}
+    settings: dict[str, Any] = {
+        "rate": point.rate,
+        "scheme": point.scheme,
+        "ranking": plan.ranking,
+        "method": plan.method,
+    }
     if point.block is not None:
         settings |= {"block": point.block, "oversize": "clip"}
     interval = max(1, steps // plan.updates)
@@ -166,4 +171,6 @@ def _save(model: nn.Module, path: Path) -> None:
 def work(job: Job, weights: Path) -> dict[str, Any]:
     """`run` in a process of its own that shares the machine with others: on one thread."""
     torch.set_num_threads(1)
+    # Momentum of pruned weights halves every few steps, and numbers that small are slow.
+    torch.set_flush_denormal(True)
     return run(job, weights)
