@@ -33,6 +33,8 @@ static constexpr int64_t kMinWeights = 1024;
 /// A sparse layer must be predicted to take no more than this part of the time
 /// of the dense one: the model is no more exact than that.
 static constexpr double kMaxTime = 0.9;
+/// The same where the dense layer runs another kernel: two models err apart.
+static constexpr double kMaxTimeOfWinograd = 0.8;
 
 namespace {
 /// What is decided for a layer, and why.
@@ -173,7 +175,9 @@ void SelectPass::decideByTime(LayerOpInterface layer, Verdict &verdict) {
   LayerWork work;
   double dense = chooseDenseTile(layer, machine, work).cycles;
   double sparse = estimateCycles(layer, *verdict.blocks);
-  verdict.sparse = sparse < kMaxTime * dense;
+  double most =
+      work.kernel == KernelKind::Winograd ? kMaxTimeOfWinograd : kMaxTime;
+  verdict.sparse = sparse < most * dense;
   double speedup = dense / std::max(sparse, 1.0);
   if (verdict.sparse)
     verdict.reason = formatv("predicted {0:F1}x faster than dense", speedup);
