@@ -59,7 +59,8 @@ static remark::RemarkOpts makeRemark(StringRef name, Operation *op) {
       .function(getFunctionName(op));
 }
 
-static void reportLayer(LayerOpInterface layer, bool batchNorm) {
+static void reportLayer(LayerReport &report, LayerOpInterface layer,
+                        bool batchNorm) {
   Operation *op = layer;
   Builder builder(op->getContext());
   NamedAttrList facts;
@@ -89,7 +90,7 @@ static void reportLayer(LayerOpInterface layer, bool batchNorm) {
     epilogue.push_back(stringifyActivationKind(activation.getKind()));
   facts.append("epilogue", builder.getStrArrayAttr(epilogue));
   facts.append("batch_norm", builder.getBoolAttr(batchNorm));
-  setLayerInfo(op, facts);
+  report.set(op, facts);
 
   std::string fused = batchNorm ? "batch norm" : "";
   for (StringRef part : epilogue)
@@ -112,12 +113,13 @@ struct Raise : public mlir::bcr::impl::RaiseBase<Raise> {
     SmallVector<linalg::LinalgOp> candidates;
     module.walk([&](linalg::LinalgOp op) { candidates.push_back(op); });
     LayerNames names;
+    LayerReport report(module);
     for (linalg::LinalgOp op : candidates) {
       RaiseResult result = raiseLayer(op, names, rewriter);
       if (result.layer)
         ++numLayers;
       else if (!result.reason.empty())
-        reportMissed(op, result);
+        reportMissed(report, op, result);
     }
     simplifyReshapes(module);
 
@@ -142,16 +144,18 @@ struct Raise : public mlir::bcr::impl::RaiseBase<Raise> {
     (void)runRegionDCE(rewriter, module->getRegions());
     module.walk([&](LayerOpInterface layer) {
       if (layer.getLayerAttr() && layer->getNumResults() == 1)
-        reportLayer(layer, withBatchNorm.contains(layer));
+        reportLayer(report, layer, withBatchNorm.contains(layer));
     });
+    report.write();
   }
 
 private:
-  void reportMissed(Operation *op, const RaiseResult &result) {
+  void reportMissed(LayerReport &report, Operation *op,
+                    const RaiseResult &result) {
     ++numMissed;
     Builder builder(op->getContext());
-    setLayerInfo(
-        getOperation(), result.name,
+    report.set(
+        builder.getStringAttr(result.name),
         {builder.getNamedAttr(
              "op", builder.getStringAttr(op->getName().getStringRef())),
          builder.getNamedAttr("reason", builder.getStringAttr(result.reason))});

@@ -441,7 +441,8 @@ void PixelKernel::emit(ElementsAttr values) {
   constants.emplace(emitter, op, plan, offsets, values);
 
   int64_t windows = layout.isWindowed() ? height / bandRows : 1;
-  recordCopies(op, layout.isInPlace() ? 0 : windows * layout.getNumElements(),
+  recordCopies(emitter, op,
+               layout.isInPlace() ? 0 : windows * layout.getNumElements(),
                direct ? 0 : op.getNumRows() * height * width);
 
   if (clearsGaps)

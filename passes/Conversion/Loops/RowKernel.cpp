@@ -341,7 +341,7 @@ void RowKernel::emitBatch(const Batch &batch) {
 
 void RowKernel::emit(std::vector<int32_t> offsets, ElementsAttr values) {
   constants.emplace(emitter, op, plan, offsets, values);
-  recordCopies(op,
+  recordCopies(emitter, op,
                layout && !layout->isInPlace() ? layout->getNumElements() : 0,
                /*outputElements=*/0);
 
