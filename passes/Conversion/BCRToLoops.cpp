@@ -42,7 +42,8 @@ struct ConvertBCRToLoopsPass
     : public mlir::bcr::impl::ConvertBCRToLoopsPassBase<ConvertBCRToLoopsPass> {
   using ConvertBCRToLoopsPassBase::ConvertBCRToLoopsPassBase;
 
-  LogicalResult convert(LayerOpInterface layer, SymbolTable &symbols) {
+  LogicalResult convert(LayerOpInterface layer, SymbolTable &symbols,
+                        LayerReport &report) {
     Operation *op = layer;
     if (!isa<MemRefType>(layer.getInit().getType()))
       return op->emitOpError("is on tensors; bufferize it before "
@@ -57,7 +58,7 @@ struct ConvertBCRToLoopsPass
 
     if (!llvm::is_contained(
             cast<ShapedType>(layer.getInit().getType()).getShape(), 0)) {
-      Emitter emitter(layer, symbols, {threads, byElement});
+      Emitter emitter(layer, symbols, report, {threads, byElement});
       if (schedule.getKernel() == KernelKind::Rows) {
         ++numRowKernels;
         if (failed(emitRowKernel(layer, weights, schedule, emitter)))
@@ -96,25 +97,28 @@ struct ConvertBCRToLoopsPass
   }
 
   /// The products of a step are a layer, which is converted then.
-  LogicalResult convert(RecurrentOp op, SymbolTable &symbols) {
+  LogicalResult convert(RecurrentOp op, SymbolTable &symbols,
+                        LayerReport &report) {
     auto type = dyn_cast<MemRefType>(op.getInit().getType());
     if (!type)
       return op.emitOpError("is on tensors; bufferize it before "
                             "convert-bcr-to-loops");
-    Emitter emitter(op, symbols, {threads, byElement});
+    Emitter emitter(op, symbols, report, {threads, byElement});
     MatmulOp products = emitRecurrentKernel(op, lanes, emitter);
     op->erase();
     ++numRecurrentKernels;
-    return convert(cast<LayerOpInterface>(products.getOperation()), symbols);
+    return convert(cast<LayerOpInterface>(products.getOperation()), symbols,
+                   report);
   }
 
-  LogicalResult convert(Pool2DOp pool, SymbolTable &symbols) {
+  LogicalResult convert(Pool2DOp pool, SymbolTable &symbols,
+                        LayerReport &report) {
     auto type = dyn_cast<MemRefType>(pool.getInit().getType());
     if (!type)
       return pool.emitOpError("is on tensors; bufferize it before "
                               "convert-bcr-to-loops");
     if (!llvm::is_contained(type.getShape(), 0)) {
-      Emitter emitter(pool, "pool", symbols, {threads, byElement});
+      Emitter emitter(pool, "pool", symbols, report, {threads, byElement});
       emitPoolKernel(pool, lanes, emitter);
       ++numPoolKernels;
     }
@@ -129,6 +133,7 @@ struct ConvertBCRToLoopsPass
       return signalPassFailure();
     }
     SymbolTable symbols(getOperation());
+    LayerReport report(getOperation());
     SmallVector<LayerOpInterface> layers;
     getOperation().walk(
         [&](LayerOpInterface layer) { layers.push_back(layer); });
@@ -137,15 +142,16 @@ struct ConvertBCRToLoopsPass
         [&](ConstantOp op) { packedValues.push_back(op.getValues()); });
     for (LayerOpInterface layer : layers) {
       auto recurrent = dyn_cast<RecurrentOp>(layer.getOperation());
-      if (failed(recurrent ? convert(recurrent, symbols)
-                           : convert(layer, symbols)))
+      if (failed(recurrent ? convert(recurrent, symbols, report)
+                           : convert(layer, symbols, report)))
         return signalPassFailure();
     }
     SmallVector<Pool2DOp> poolings;
     getOperation().walk([&](Pool2DOp pool) { poolings.push_back(pool); });
     for (Pool2DOp pool : poolings)
-      if (failed(convert(pool, symbols)))
+      if (failed(convert(pool, symbols, report)))
         return signalPassFailure();
+    report.write();
     SmallVector<ConstantOp> unused;
     getOperation().walk([&](ConstantOp op) {
       if (op->use_empty())

@@ -82,19 +82,20 @@ struct BCRInstrumentPass
     };
 
     stamp(loc, 0);
+    LayerReport report(getOperation());
     for (auto [i, layer] : llvm::enumerate(layers)) {
       int64_t slot = static_cast<int64_t>(i) + 1;
       builder.setInsertionPoint(layer);
       stamp(layer.getLoc(), 2 * slot);
       builder.setInsertionPointAfter(layer);
       stamp(layer.getLoc(), 2 * slot + 1);
-      setLayerInfo(
-          layer,
-          {builder.getNamedAttr("profile_slot",
-                                builder.getI64IntegerAttr(slot)),
-           builder.getNamedAttr(
-               "positions", builder.getI64IntegerAttr(countPositions(layer)))});
+      report.set(layer, {builder.getNamedAttr("profile_slot",
+                                              builder.getI64IntegerAttr(slot)),
+                         builder.getNamedAttr("positions",
+                                              builder.getI64IntegerAttr(
+                                                  countPositions(layer)))});
     }
+    report.write();
     builder.setInsertionPoint(main.front().getTerminator());
     stamp(loc, 1);
     numLayers += layers.size();

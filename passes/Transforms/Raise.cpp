@@ -59,7 +59,8 @@ static remark::RemarkOpts makeRemark(StringRef name, Operation *op) {
       .function(getFunctionName(op));
 }
 
-static void reportLayer(LayerOpInterface layer, bool batchNorm) {
+static void reportLayer(LayerReport &report, LayerOpInterface layer,
+                        bool batchNorm) {
   Operation *op = layer;
   Builder builder(op->getContext());
   NamedAttrList facts;
@@ -92,7 +93,7 @@ static void reportLayer(LayerOpInterface layer, bool batchNorm) {
     epilogue.push_back(stringifyActivationKind(activation.getKind()));
   facts.append("epilogue", builder.getStrArrayAttr(epilogue));
   facts.append("batch_norm", builder.getBoolAttr(batchNorm));
-  setLayerInfo(op, facts);
+  report.set(op, facts);
 
   std::string fused = batchNorm ? "batch norm" : "";
   for (StringRef part : epilogue)
@@ -119,12 +120,13 @@ struct Raise : public mlir::bcr::impl::RaiseBase<Raise> {
     if (failed(recurrent))
       return signalPassFailure();
     numLayers += *recurrent;
+    LayerReport report(module);
     for (linalg::LinalgOp op : candidates) {
       RaiseResult result = raiseLayer(op, names, rewriter);
       if (result.layer)
         ++numLayers;
       else if (!result.reason.empty())
-        reportMissed(op, result);
+        reportMissed(report, op, result);
     }
     simplifyReshapes(module);
 
@@ -149,16 +151,18 @@ struct Raise : public mlir::bcr::impl::RaiseBase<Raise> {
     (void)runRegionDCE(rewriter, module->getRegions());
     module.walk([&](LayerOpInterface layer) {
       if (layer.getLayerAttr() && layer->getNumResults() > 0)
-        reportLayer(layer, withBatchNorm.contains(layer));
+        reportLayer(report, layer, withBatchNorm.contains(layer));
     });
+    report.write();
   }
 
 private:
-  void reportMissed(Operation *op, const RaiseResult &result) {
+  void reportMissed(LayerReport &report, Operation *op,
+                    const RaiseResult &result) {
     ++numMissed;
     Builder builder(op->getContext());
-    setLayerInfo(
-        getOperation(), result.name,
+    report.set(
+        builder.getStringAttr(result.name),
         {builder.getNamedAttr(
              "op", builder.getStringAttr(op->getName().getStringRef())),
          builder.getNamedAttr("reason", builder.getStringAttr(result.reason))});

@@ -520,6 +520,7 @@ void ReorderPass::runOnOperation() {
   // groups of a convolution.
   llvm::DenseMap<std::pair<Value, int64_t>, Result> results;
   Builder builder(&getContext());
+  LayerReport report(getOperation());
   for (LayerOpInterface layer : layers) {
     int64_t rowsPerConvGroup = layer.getNumRows();
     if (auto conv = dyn_cast<Conv2DOp>(layer.getOperation()))
@@ -546,13 +547,13 @@ void ReorderPass::runOnOperation() {
     numLoadsAfter += effect.loadsAfter;
     imbalanceBefore.updateMax(effect.imbalanceBefore);
     imbalanceAfter.updateMax(effect.imbalanceAfter);
-    setLayerInfo(
+    report.set(
         layer, "loads",
         builder.getDenseI64ArrayAttr({effect.loadsBefore, effect.loadsAfter}));
     if (threads > 1)
-      setLayerInfo(layer, "imbalance",
-                   builder.getDenseI64ArrayAttr(
-                       {effect.imbalanceBefore, effect.imbalanceAfter}));
+      report.set(layer, "imbalance",
+                 builder.getDenseI64ArrayAttr(
+                     {effect.imbalanceBefore, effect.imbalanceAfter}));
     remark::passed(layer->getLoc(), remark::RemarkOpts::name("Reordered")
                                         .category("bcr-reorder")
                                         .function(getLayerName(layer)))
@@ -562,4 +563,5 @@ void ReorderPass::runOnOperation() {
                        effect.loadsBefore, effect.loadsAfter,
                        effect.imbalanceBefore, effect.imbalanceAfter);
   }
+  report.write();
 }

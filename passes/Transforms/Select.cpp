@@ -69,6 +69,9 @@ private:
   void decideByTime(LayerOpInterface layer, Verdict &verdict);
   void applyRecord(LayerOpInterface layer, Verdict &verdict);
   void record(LayerOpInterface layer, const Verdict &verdict);
+
+  /// What the pass learns of the layers.
+  std::optional<LayerReport> report;
 };
 } // namespace
 
@@ -266,10 +269,10 @@ void SelectPass::applyRecord(LayerOpInterface layer, Verdict &verdict) {
     return;
   std::string key = getTuningKey(layer, verdict.structure);
   Builder builder(&getContext());
-  setLayerInfo(layer, "tuning_key", builder.getStringAttr(key));
+  report->set(layer, "tuning_key", builder.getStringAttr(key));
   if (verdict.blocks)
-    setLayerInfo(layer, "tuning_block",
-                 builder.getDenseI64ArrayAttr(verdict.grid));
+    report->set(layer, "tuning_block",
+                builder.getDenseI64ArrayAttr(verdict.grid));
   Attribute entry = records.get(key);
   if (!entry)
     return;
@@ -319,7 +322,7 @@ void SelectPass::record(LayerOpInterface layer, const Verdict &verdict) {
     // A layer without any non-zero counts as one stored weight.
     rate = double(layer.getNumRows() * layer.getNumColumns()) /
            double(std::max<int64_t>(blocks.numStored, 1));
-    setLayerInfo(layer, "block", builder.getDenseI64ArrayAttr(verdict.grid));
+    report->set(layer, "block", builder.getDenseI64ArrayAttr(verdict.grid));
     ++numPicked;
   } else if (verdict.eligible) {
     ++numMissed;
@@ -328,7 +331,7 @@ void SelectPass::record(LayerOpInterface layer, const Verdict &verdict) {
                      : verdict.eligible ? "missed"
                                         : "dense";
   auto set = [&](StringRef key, Attribute value) {
-    setLayerInfo(layer, key, value);
+    report->set(layer, key, value);
   };
   set("form", builder.getStringAttr(verdict.sparse ? "sparse" : "dense"));
   set("eligible", builder.getBoolAttr(verdict.eligible));
@@ -362,6 +365,7 @@ void SelectPass::runOnOperation() {
                              "at least 4");
     return signalPassFailure();
   }
+  report.emplace(getOperation());
   getOperation().walk([&](LayerOpInterface layer) {
     if (auto packed = layer.getWeight().getDefiningOp<ConstantOp>()) {
       layer.setFormAttr(FormAttr::get(&getContext(), Form::Sparse));
@@ -372,4 +376,5 @@ void SelectPass::runOnOperation() {
     applyRecord(layer, verdict);
     record(layer, verdict);
   });
+  report->write();
 }

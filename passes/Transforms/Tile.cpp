@@ -81,6 +81,9 @@ private:
   void listCandidates(LayerOpInterface layer, const MachineModel &machine,
                       const PackedStructure &structure);
   void record(LayerOpInterface layer, const Tiled &tiled);
+
+  /// What the pass learns of the layers.
+  std::optional<LayerReport> report;
 };
 } // namespace
 
@@ -380,8 +383,8 @@ void TilePass::listCandidates(LayerOpInterface layer,
   for (int64_t band = 1; conv && band <= rows; ++band)
     if (checkBand(conv, band, machine.lanes).empty())
       bands.push_back(band);
-  setLayerInfo(layer, "candidates", builder.getArrayAttr(candidates));
-  setLayerInfo(layer, "bands", builder.getDenseI64ArrayAttr(bands));
+  report->set(layer, "candidates", builder.getArrayAttr(candidates));
+  report->set(layer, "bands", builder.getDenseI64ArrayAttr(bands));
 }
 
 FailureOr<Tiled> TilePass::tile(LayerOpInterface layer,
@@ -416,11 +419,11 @@ void TilePass::record(LayerOpInterface layer, const Tiled &tiled) {
       "{0} {1}x{2}x{3}", stringifyKernelKind(schedule.getKernel()),
       schedule.getHeight(), schedule.getVectors(), schedule.getLanes());
   Builder builder(&getContext());
-  setLayerInfo(layer, "kernel", builder.getStringAttr(kernel));
-  setLayerInfo(layer, "value_bytes",
-               builder.getI64IntegerAttr(structure.getValueBytes()));
-  setLayerInfo(layer, "index_bytes",
-               builder.getI64IntegerAttr(structure.getIndexBytes()));
+  report->set(layer, "kernel", builder.getStringAttr(kernel));
+  report->set(layer, "value_bytes",
+              builder.getI64IntegerAttr(structure.getValueBytes()));
+  report->set(layer, "index_bytes",
+              builder.getI64IntegerAttr(structure.getIndexBytes()));
   ++numTiled;
   numPieces += structure.groups.size();
   numHeights += tiled.numHeights;
@@ -443,6 +446,7 @@ void TilePass::runOnOperation() {
     if (!layer.getScheduleAttr())
       layers.push_back(layer);
   });
+  report.emplace(getOperation());
   // One new constant for all layers that share an old one and do like work.
   using Key =
       std::tuple<void *, void *, void *, int, int, int64_t, int64_t, int64_t>;
@@ -475,4 +479,5 @@ void TilePass::runOnOperation() {
       layer->removeAttr("chunks");
     record(layer, tiled);
   }
+  report->write();
 }

@@ -31,11 +31,20 @@
 // CHECK: memref.dealloc
 // CHECK-NOT: scf.for {{.*}} iter_args
 
-// One band for two threads: the rows are shared out.
+// One band for two threads: the rows are shared out. A thread reads the others' part of the input,
+// one element of each cache line, before it begins: from 0 to its share, and from there to the end.
+// CHECK-NOT: llvm.inline_asm
 // THREADS-DAG: memref.global "private" constant @conv.chunks : memref<9xi8> = dense<[0, 1, 2, 0, 0, 0, 0, 0, 0]>
 // THREADS-LABEL: func.func @conv
 // THREADS: scf.parallel
 // THREADS: scf.parallel
+// THREADS: scf.for %[[I:[a-z0-9_]+]] = %{{.*}} to %{{.*}} step %c16
+// THREADS-NEXT: %[[X:[a-z0-9_]+]] = memref.load %[[INPUT:[a-z0-9_]+]][%[[I]]]
+// THREADS-NEXT: %[[BITS:[a-z0-9_]+]] = arith.bitcast %[[X]] : f32 to i32
+// THREADS-NEXT: llvm.inline_asm has_side_effects {{.*}}"r" %[[BITS]]
+// THREADS: scf.for %[[I:[a-z0-9_]+]] = %{{.*}} to %{{.*}} step
+// THREADS-NEXT: memref.load %[[INPUT]][%[[I]]]
+// THREADS: vector.fma
 func.func @conv(%x: memref<1x2x8x8xf32>, %b: memref<4xf32>, %r: memref<1x4x8x8xf32>, %o: memref<1x4x8x8xf32>) {
   %w = bcr.constant {
     block = array<i64: 2, 18>,

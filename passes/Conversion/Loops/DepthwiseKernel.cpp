@@ -86,7 +86,7 @@ private:
 } // namespace
 
 void DepthwiseKernel::emit(ElementsAttr values) {
-  recordCopies(op, /*inputElements=*/0, /*outputElements=*/0);
+  recordCopies(emitter, op, /*inputElements=*/0, /*outputElements=*/0);
   weightTable = emitter.global("values", values);
   int64_t channels = op.getNumRows(), taps = y.kernel * x.kernel;
   Value samples = emitter.createOrFold<memref::DimOp>(op.getInit(), 0);

@@ -37,16 +37,16 @@ bool loops::hasUnitStride(Value memref) {
 }
 
 Emitter::Emitter(LayerOpInterface layer, SymbolTable &symbols,
-                 LoopOptions options)
+                 LayerReport &report, LoopOptions options)
     : Emitter(layer,
               layer.getLayerAttr() ? layer.getLayerAttr().getValue()
                                    : StringRef("layer"),
-              symbols, options) {}
+              symbols, report, options) {}
 
 Emitter::Emitter(Operation *op, StringRef name, SymbolTable &symbols,
-                 LoopOptions options)
-    : ImplicitLocOpBuilder(op->getLoc(), op), symbols(symbols), layerName(name),
-      options(options) {}
+                 LayerReport &report, LoopOptions options)
+    : ImplicitLocOpBuilder(op->getLoc(), op), symbols(symbols), report(report),
+      layerName(name), options(options) {}
 
 Value Emitter::index(int64_t value) {
   return arith::ConstantIndexOp::create(*this, value);

@@ -13,6 +13,7 @@
 #define BCR_PASSES_CONVERSION_LOOPS_EMITTER_H
 
 #include "dialect/BCR.h"
+#include "passes/Analysis/LayerReport.h"
 
 #include "mlir/IR/ImplicitLocOpBuilder.h"
 #include "mlir/IR/SymbolTable.h"
@@ -33,13 +34,15 @@ struct LoopOptions {
 class Emitter : public ImplicitLocOpBuilder {
 public:
   /// Builds before `layer`. Constants are put into the module of `symbols`,
-  /// under the layer's name.
-  Emitter(LayerOpInterface layer, SymbolTable &symbols, LoopOptions options);
+  /// under the layer's name; what the kernel knows of it goes to `report`.
+  Emitter(LayerOpInterface layer, SymbolTable &symbols, LayerReport &report,
+          LoopOptions options);
   /// The same for an operation that is no layer; `name` is its constants'.
   Emitter(Operation *op, StringRef name, SymbolTable &symbols,
-          LoopOptions options);
+          LayerReport &report, LoopOptions options);
 
   int64_t getThreads() const { return options.threads; }
+  LayerReport &getReport() const { return report; }
   bool multipliesByElement() const { return options.byElement; }
 
   // Index arithmetic; operands that are constants are folded.
@@ -96,6 +99,7 @@ public:
 
 private:
   SymbolTable &symbols;
+  LayerReport &report;
   std::string layerName;
   LoopOptions options;
 };

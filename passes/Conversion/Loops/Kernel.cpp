@@ -5,7 +5,6 @@
 //===----------------------------------------------------------------------===//
 
 #include "passes/Conversion/Loops/Kernel.h"
-#include "passes/Analysis/LayerReport.h"
 #include "passes/Conversion/Loops/ColumnCode.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -96,7 +95,8 @@ PlanConstants::PlanConstants(Emitter &emitter, LayerOpInterface layer,
   }
   if (plan.getNumChunks() != plan.getNumThreads() && plan.getNumThreads() > 1)
     units = makeList("threads", narrow(plan.chunkUnits));
-  setLayerInfo(layer, "index_bytes", emitter.getI64IntegerAttr(bytes));
+  emitter.getReport().set(layer, "index_bytes",
+                          emitter.getI64IntegerAttr(bytes));
 }
 
 Value PlanConstants::getRow(Emitter &emitter, const KernelClass &entry,

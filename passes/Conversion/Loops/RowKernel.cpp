@@ -355,7 +355,7 @@ void RowKernel::emitFill() {
 void RowKernel::emit(std::vector<int32_t> offsets, ElementsAttr values,
                      bool fill) {
   constants.emplace(emitter, op, plan, offsets, values);
-  recordCopies(op,
+  recordCopies(emitter, op,
                layout && !layout->isInPlace() ? layout->getNumElements() : 0,
                /*outputElements=*/0);
 

@@ -395,10 +395,11 @@ void WinogradKernel::emitOutputs(const Band &band, Value pass, Value products,
 }
 
 void WinogradKernel::emit(ElementsAttr values, bool sharesBands) {
-  recordCopies(op, /*inputElements=*/0, /*outputElements=*/0);
-  setLayerInfo(op, "value_bytes",
-               emitter.getI64IntegerAttr(4 * tiles.getNumWeights()));
-  setLayerInfo(op, "index_bytes", emitter.getI64IntegerAttr(0));
+  recordCopies(emitter, op, /*inputElements=*/0, /*outputElements=*/0);
+  LayerReport &report = emitter.getReport();
+  report.set(op, "value_bytes",
+             emitter.getI64IntegerAttr(4 * tiles.getNumWeights()));
+  report.set(op, "index_bytes", emitter.getI64IntegerAttr(0));
   weights = emitter.global("values", values);
   Value samples = emitter.createOrFold<memref::DimOp>(op.getInit(), 0);
   Value bands = emitter.mul(samples, tiles.getNumBands());
