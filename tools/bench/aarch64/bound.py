@@ -80,8 +80,12 @@ class Work:
         return limits[name], name
 
 
-def depthwise_work(multiply_adds: int, vectors: int, kernel: int, stride: int) -> Work:
+def depthwise_work(
+    multiply_adds: int, vectors: int, kernel: int, stride: int, channels: int
+) -> Work:
     """Return the work of `vectors` output vectors of a depthwise layer with bias and ReLU6.
+
+    `channels` is how many begin in a turn, with weights, bias and the addresses of two images.
 
     An output row has `stride` input rows of its own; what tiles read twice is not needed. A row is
     loaded once, and each further tap is a load or a shuffle more. With a stride of two, the columns
@@ -92,11 +96,11 @@ def depthwise_work(multiply_adds: int, vectors: int, kernel: int, stride: int) -
     return Work(
         multiply_adds,
         # Two bounds.
-        vectors=2 * vectors + shuffles,
-        loads=rows * stride,
+        vectors=2 * vectors + shuffles + channels,
+        loads=rows * stride + channels * (-(-kernel * kernel // 4) + 1),
         stores=vectors,
         # The bias, which a multiply-add overwrites; taps; a counter and a branch.
-        others=vectors + (rows * (kernel - 1) if stride == 1 else 0) + 2,
+        others=vectors + (rows * (kernel - 1) if stride == 1 else 0) + 2 * channels + 2,
     )
 
 
