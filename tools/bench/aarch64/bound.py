@@ -12,18 +12,17 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Core:
-    """Limits of a core with vectors of 128 bits, as LLVM's model of it has them; all a cycle.
+    """Limits of a core with vectors of 128 bits; all a cycle.
 
     Attributes:
         dispatched: micro-operations.
         multiply_adds: multiply-adds alone.
-        vectors: vector operations; multiply-adds are some of them unless `own_multipliers`.
+        vectors: vector operations, of which multiply-adds are some.
         loads: loads alone.
         stores: stores alone.
         store_operations: micro-operations of a store.
         store_vectors: vector operations that a store takes the place of.
         store_loads: loads that a store takes the place of.
-        own_multipliers: multiply-adds have units of their own.
     """
 
     dispatched: float
@@ -34,14 +33,15 @@ class Core:
     store_operations: int
     store_vectors: int
     store_loads: int
-    own_multipliers: bool
 
 
 CORES = {
-    "neoverse-n1": Core(3, 2, 2, 2, 1, 4, 2, 2, own_multipliers=False),
-    "cortex-a55": Core(2, 2, 1, 1, 1, 1, 0, 0, own_multipliers=True),
+    "neoverse-n1": Core(3, 2, 2, 2, 1, 4, 2, 2),
+    # Two units of 64 bits: 128 bits take both (Arm's Software Optimization Guide). LLVM's model
+    # says so of all operations but multiply-adds.
+    "cortex-a55": Core(2, 1, 1, 1, 1, 1, 0, 0),
 }
-"""By the names of llvm-mca; the first is the model for Cortex-A76 too."""
+"""By the names of llvm-mca, whose models they follow; the first is the one for Cortex-A76 too."""
 
 
 @dataclass(frozen=True)
@@ -65,9 +65,7 @@ class Work:
     def bound(self, core: Core) -> tuple[float, str]:
         """Return the cycles of the port that is busy longest, and which it is."""
         operations = self.multiply_adds + self.vectors + self.loads + self.others
-        vectors = self.vectors + self.stores * core.store_vectors
-        if not core.own_multipliers:
-            vectors += self.multiply_adds
+        vectors = self.multiply_adds + self.vectors + self.stores * core.store_vectors
         limits = {
             "fmla": self.multiply_adds / core.multiply_adds,
             "dispatch": (operations + self.stores * core.store_operations) / core.dispatched,
