@@ -26,10 +26,6 @@ using namespace mlir::bcr::loops;
 static constexpr int64_t kTapsInRegisters = 9;
 static constexpr int64_t kTapsInManyRegisters = 25;
 
-static Window getWindow(Conv2DOp op) {
-  return {op.getKernel(), op.getStrides(), op.getPadding(), op.getDilations()};
-}
-
 namespace {
 class DepthwiseKernel : public PlaneKernel {
 public:
@@ -89,10 +85,9 @@ void DepthwiseKernel::emit(ElementsAttr values) {
   recordCopies(emitter, op, /*inputElements=*/0, /*outputElements=*/0);
   weightTable = emitter.global("values", values);
   int64_t channels = op.getNumRows(), taps = y.kernel * x.kernel;
-  Value samples = emitter.createOrFold<memref::DimOp>(op.getInit(), 0);
-  emitter.parallelLoop(emitter.mul(samples, channels), [&](Value task) {
-    sample = emitter.div(task, channels);
-    channel = emitter.rem(task, channels);
+  forEachPlane([&](Value planeSample, Value planeChannel) {
+    sample = planeSample;
+    channel = planeChannel;
     if (op.getResidual())
       residual = getPlane(op.getResidual(), sample, channel);
     bias = op.getBias()

@@ -308,7 +308,7 @@ SmallVector<Value> PixelKernel::emitProducts(const KernelClass &entry,
       emitter.add(emitter.add(task.inputBegin, tile.input),
                   emitter.mul(group.convGroup, layout.getConvGroupStride()));
   return constants->reduceColumns(
-      emitter, entry, group, origin, sums, /*unroll=*/1,
+      emitter, entry, group, origin, sums, /*manyColumns=*/false,
       [&](Value at, Value first, MutableArrayRef<Value> next) {
         SmallVector<Value> inputs;
         for (int64_t i = 0; i < vectors; ++i)

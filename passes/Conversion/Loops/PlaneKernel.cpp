@@ -25,8 +25,9 @@ static constexpr int64_t kMaskedLanes = 8;
 /// AArch64 loads a vector from 256 bytes before an address to 255 after it with
 /// an instruction that takes one slot of the processor (ldur), and from
 /// multiples of 16 bytes after it with one that may take two. So the addresses
-/// of rows are this many elements too large there.
-static constexpr int64_t kNearElements = 16;
+/// of rows are this many elements too large there: an odd number, since loads
+/// with a stride of two lie multiples of 16 bytes apart.
+static constexpr int64_t kNearElements = 17;
 
 /// Inner blocks of rows, or vectors of a row, from which on there is a loop.
 static constexpr int64_t kMinTurns = 3;
@@ -34,8 +35,8 @@ static constexpr int64_t kMinTurns = 3;
 PlaneKernel::PlaneKernel(Emitter &emitter, Value input, Value output,
                          Window window, int64_t tileRows, int64_t tileVectors,
                          int64_t lanes, double outside)
-    : emitter(emitter), tileRows(tileRows), tileVectors(tileVectors),
-      outside(outside) {
+    : emitter(emitter), images(output), tileRows(tileRows),
+      tileVectors(tileVectors), outside(outside) {
   auto inputType = cast<MemRefType>(input.getType());
   auto outputType = cast<MemRefType>(output.getType());
   auto makeAxis = [&](unsigned i) {
@@ -91,42 +92,47 @@ bool PlaneKernel::sharesLoads() const {
          x.kernel > 1;
 }
 
-/// Gives each row that `rows` output rows read an address that the optimiser
-/// knows nothing of. It would address them all from one register, and AArch64
-/// has few offsets that cost nothing: see kNearElements.
-void PlaneKernel::viewRows(Value firstRow, int64_t rows) {
-  rowViews.clear();
+/// Gives each row that `rows` output rows read an address from input column
+/// `column` on that the optimiser knows nothing of. It would address them all
+/// from one register, and AArch64 has few offsets that cost nothing: see
+/// kNearElements.
+PlaneKernel::RowViews PlaneKernel::viewRows(Value firstRow, int64_t rows,
+                                            Value column) {
+  RowViews views;
   if (!emitter.multipliesByElement() || masked || width == 1)
-    return;
+    return views;
   std::optional<int64_t> known = getConstantIntValue(firstRow);
   int64_t begin = y.getInput(0, 0), end = y.getInput(rows - 1, y.kernel - 1);
   if (known) {
     begin = std::max(begin, -*known * y.stride);
     end = std::min(end, y.size - 1 - *known * y.stride);
   }
-  Value first =
-      emitter.add(input.offset, emitter.mul(firstRow, y.stride * input.pitch));
+  Value first = emitter.add(
+      emitter.add(input.offset, emitter.mul(firstRow, y.stride * input.pitch)),
+      column);
   auto type = MemRefType::get(
       {input.pitch}, emitter.getF32Type(),
       StridedLayoutAttr::get(emitter.getContext(), ShapedType::kDynamic, {1}));
   for (int64_t row = begin; row <= end; ++row) {
     Value offset =
         emitter.hide(emitter.add(first, row * input.pitch + kNearElements));
-    rowViews[row] = memref::ReinterpretCastOp::create(
+    views[row] = memref::ReinterpretCastOp::create(
         emitter, type, input.buffer, OpFoldResult(offset),
         ArrayRef<OpFoldResult>{emitter.getIndexAttr(input.pitch)},
         ArrayRef<OpFoldResult>{emitter.getIndexAttr(1)});
   }
+  return views;
 }
 
 /// `length` neighbours of row `row`, `column` elements after the first that the
 /// tile would read there without padding.
 Value PlaneKernel::loadInput(int64_t row, int64_t column, int64_t length) {
-  if (auto view = rowViews.find(row); view != rowViews.end())
+  if (auto view = rowViews.find(row); view != rowViews.end()) {
+    int64_t known = getConstantIntValue(firstColumn).value_or(0);
     return emitter.load(
-        view->second,
-        emitter.add(emitter.mul(firstColumn, x.stride), column - kNearElements),
+        view->second, emitter.index(known * x.stride + column - kNearElements),
         length);
+  }
   return emitter.load(input.flat, emitter.add(base, row * input.pitch + column),
                       length);
 }
@@ -334,7 +340,8 @@ static void cover(Emitter &emitter, int64_t count, int64_t length,
 }
 
 void PlaneKernel::emitRows(Value firstRow, int64_t rows) {
-  viewRows(firstRow, rows);
+  // Tiles whose columns are known share the addresses of their rows.
+  RowViews shared = viewRows(firstRow, rows, emitter.index(0));
   cover(
       emitter, x.outputs, width * tileVectors,
       [&](int64_t column) { return canLoop(column); },
@@ -350,6 +357,9 @@ void PlaneKernel::emitRows(Value firstRow, int64_t rows) {
             begin = std::min(begin, x.outputs - live - *known);
           vectors.push_back(begin);
         }
+        rowViews =
+            known ? shared
+                  : viewRows(firstRow, rows, emitter.mul(column, x.stride));
         emitTile(firstRow, rows, column, vectors);
       });
   endRows(firstRow, rows);
@@ -368,6 +378,15 @@ void PlaneKernel::emitPlane(const Plane &inputPlane, const Plane &outputPlane) {
           rows = std::min(rows, y.outputs - *known);
         emitRows(row, rows);
       });
+}
+
+void PlaneKernel::forEachPlane(
+    llvm::function_ref<void(Value sample, Value channel)> body) {
+  int64_t channels = cast<MemRefType>(images.getType()).getDimSize(1);
+  Value samples = emitter.createOrFold<memref::DimOp>(images, 0);
+  emitter.parallelLoop(emitter.mul(samples, channels), [&](Value task) {
+    body(emitter.div(task, channels), emitter.rem(task, channels));
+  });
 }
 
 PlaneKernel::Plane PlaneKernel::getPlane(Value memref, Value sample,

@@ -37,6 +37,11 @@ struct Window {
   ArrayRef<int64_t> kernel, strides, padding, dilations;
 };
 
+/// That of a convolution or a pooling.
+template <typename OpT> Window getWindow(OpT op) {
+  return {op.getKernel(), op.getStrides(), op.getPadding(), op.getDilations()};
+}
+
 class PlaneKernel {
 public:
   /// Images [N, C, H, W] of `input` become those of `output`. `tileRows` output
@@ -88,6 +93,8 @@ protected:
   /// After all columns of `rows` output rows.
   virtual void endRows(Value firstRow, int64_t rows) {}
 
+  /// A parallel loop over the channels of all samples of the output.
+  void forEachPlane(llvm::function_ref<void(Value sample, Value channel)> body);
   Plane getPlane(Value memref, Value sample, Value channel);
   void emitPlane(const Plane &inputPlane, const Plane &outputPlane);
   Value getPosition(const Plane &plane, const Place &at);
@@ -108,7 +115,9 @@ private:
                 ArrayRef<int64_t> columns);
   bool canLoop(int64_t column) const;
   bool sharesLoads() const;
-  void viewRows(Value firstRow, int64_t rows);
+  /// Rows by their number, counted from the first output row's.
+  using RowViews = std::map<int64_t, Value>;
+  RowViews viewRows(Value firstRow, int64_t rows, Value column);
   Value loadInput(int64_t row, int64_t column, int64_t length);
   Value loadColumns(int64_t row, int64_t column);
   Value loadPair(int64_t row, int64_t column, Value *odd);
@@ -116,13 +125,15 @@ private:
   void storeOutput(Value value, Value position);
   Value getMask(int64_t begin, int64_t end);
 
+  /// The output.
+  Value images;
   int64_t tileRows, tileVectors;
   double outside;
   bool masked;
   Plane input, output;
-  /// The rows that a block of output rows reads, where each has an address of
-  /// its own.
-  std::map<int64_t, Value> rowViews;
+  /// The rows that the current tile reads, where each has an address of its
+  /// own.
+  RowViews rowViews;
   /// The first output column of the current tile, and the input position that
   /// tap (0, 0) would read without padding.
   Value firstColumn, base;

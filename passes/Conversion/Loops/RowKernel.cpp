@@ -26,12 +26,6 @@ using namespace mlir;
 using namespace mlir::bcr;
 using namespace mlir::bcr::loops;
 
-/// Independent multiply-adds that hide the latency of one.
-static constexpr int64_t kChains = 8;
-
-/// Columns that one turn of the loop takes at most.
-static constexpr int64_t kMaxUnroll = 4;
-
 /// Sums that are added to scattered outputs straight from registers at most.
 static constexpr int64_t kMaxScatter = 64;
 
@@ -194,8 +188,6 @@ SmallVector<Value> RowKernel::emitSums(const KernelClass &entry,
                                        const Batch &batch, Value sample,
                                        int64_t count) {
   SmallVector<int64_t> widths = getWidths(entry.height);
-  int64_t chains = widths.size() * count;
-  int64_t unroll = std::clamp<int64_t>(kChains / chains, 1, kMaxUnroll);
   SmallVector<Value> bases, sums;
   Value firstRow;
   if (entry.contiguous)
@@ -212,7 +204,7 @@ SmallVector<Value> RowKernel::emitSums(const KernelClass &entry,
     }
   }
   return constants->reduceColumns(
-      emitter, entry, group, emitter.index(0), sums, unroll,
+      emitter, entry, group, emitter.index(0), sums, /*manyColumns=*/true,
       [&](Value offset, Value first, MutableArrayRef<Value> partial) {
         SmallVector<Value> weights;
         int64_t begin = 0;

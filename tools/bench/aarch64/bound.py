@@ -12,18 +12,17 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Core:
-    """Limits of a core with vectors of 128 bits, as LLVM's model of it has them; all a cycle.
+    """Limits of a core with vectors of 128 bits; all a cycle.
 
     Attributes:
         dispatched: micro-operations.
         multiply_adds: multiply-adds alone.
-        vectors: vector operations; multiply-adds are some of them unless `own_multipliers`.
+        vectors: vector operations, of which multiply-adds are some.
         loads: loads alone.
         stores: stores alone.
         store_operations: micro-operations of a store.
         store_vectors: vector operations that a store takes the place of.
         store_loads: loads that a store takes the place of.
-        own_multipliers: multiply-adds have units of their own.
     """
 
     dispatched: float
@@ -34,14 +33,15 @@ class Core:
     store_operations: int
     store_vectors: int
     store_loads: int
-    own_multipliers: bool
 
 
 CORES = {
-    "neoverse-n1": Core(3, 2, 2, 2, 1, 4, 2, 2, own_multipliers=False),
-    "cortex-a55": Core(2, 2, 1, 1, 1, 1, 0, 0, own_multipliers=True),
+    "neoverse-n1": Core(3, 2, 2, 2, 1, 4, 2, 2),
+    # Two units of 64 bits: 128 bits take both (Arm's Software Optimization Guide). LLVM's model
+    # says so of all operations but multiply-adds.
+    "cortex-a55": Core(2, 1, 1, 1, 1, 1, 0, 0),
 }
-"""By the names of llvm-mca; the first is the model for Cortex-A76 too."""
+"""By the names of llvm-mca, whose models they follow; the first is the one for Cortex-A76 too."""
 
 
 @dataclass(frozen=True)
@@ -65,9 +65,7 @@ class Work:
     def bound(self, core: Core) -> tuple[float, str]:
         """Return the cycles of the port that is busy longest, and which it is."""
         operations = self.multiply_adds + self.vectors + self.loads + self.others
-        vectors = self.vectors + self.stores * core.store_vectors
-        if not core.own_multipliers:
-            vectors += self.multiply_adds
+        vectors = self.multiply_adds + self.vectors + self.stores * core.store_vectors
         limits = {
             "fmla": self.multiply_adds / core.multiply_adds,
             "dispatch": (operations + self.stores * core.store_operations) / core.dispatched,
@@ -80,8 +78,12 @@ class Work:
         return limits[name], name
 
 
-def depthwise_work(multiply_adds: int, vectors: int, kernel: int, stride: int) -> Work:
+def depthwise_work(
+    multiply_adds: int, vectors: int, kernel: int, stride: int, channels: int
+) -> Work:
     """Return the work of `vectors` output vectors of a depthwise layer with bias and ReLU6.
+
+    `channels` is how many begin in a turn, with weights, bias and the addresses of two images.
 
     An output row has `stride` input rows of its own; what tiles read twice is not needed. A row is
     loaded once, and each further tap is a load or a shuffle more. With a stride of two, the columns
@@ -92,11 +94,11 @@ def depthwise_work(multiply_adds: int, vectors: int, kernel: int, stride: int) -
     return Work(
         multiply_adds,
         # Two bounds.
-        vectors=2 * vectors + shuffles,
-        loads=rows * stride,
+        vectors=2 * vectors + shuffles + channels,
+        loads=rows * stride + channels * (-(-kernel * kernel // 4) + 1),
         stores=vectors,
         # The bias, which a multiply-add overwrites; taps; a counter and a branch.
-        others=vectors + (rows * (kernel - 1) if stride == 1 else 0) + 2,
+        others=vectors + (rows * (kernel - 1) if stride == 1 else 0) + 2 * channels + 2,
     )
 
 

@@ -31,6 +31,7 @@ class HotLoop:
         instructions: text of each, in order, without the addresses of branches.
         multiply_adds: how many of them are `fmla` on vectors.
         stores: how many of them store a vector, other than to the stack.
+        broadcasts: how many of them load a number into all lanes: the bias of a channel.
         spills: how many of them move a vector between a register and the stack.
     """
 
@@ -43,6 +44,10 @@ class HotLoop:
     @property
     def stores(self) -> int:
         return sum(map(bool, map(_VECTOR_STORE.match, self.instructions)))
+
+    @property
+    def broadcasts(self) -> int:
+        return sum(text.startswith("ld1r ") for text in self.instructions)
 
     @property
     def spills(self) -> int:

@@ -142,7 +142,9 @@ def needed_work(layer: Layer, kernel: str, loop: HotLoop) -> Work:
     name, shape = kernel.split()
     height, vectors, lanes = map(int, shape.split("x"))
     if name == "depthwise":
-        return depthwise_work(loop.multiply_adds, loop.stores, layer.kernel, layer.stride)
+        return depthwise_work(
+            loop.multiply_adds, loop.stores, layer.kernel, layer.stride, loop.broadcasts
+        )
     if name == "rows":
         # Weights are the vectors here, and inputs the scalars.
         height, vectors = vectors, -(-height // lanes)
