@@ -78,6 +78,18 @@ def BCR_GapsAttr : EnumAttr<BCR_Dialect, BCR_GapsKind, "gaps"> {
   let assemblyFormat = "`<` $value `>`";
 }
 
+def BCR_CellKind : BCR_Enum<"CellKind", "the equations of a recurrent layer", [
+  I32EnumAttrCase<"GRU", 0, "gru">,
+  I32EnumAttrCase<"LSTM", 1, "lstm">,
+  I32EnumAttrCase<"RNNTanh", 2, "rnn_tanh">,
+  I32EnumAttrCase<"RNNReLU", 3, "rnn_relu">
+]>;
+
+def BCR_CellAttr : EnumAttr<BCR_Dialect, BCR_CellKind, "cell"> {
+  let summary = "The equations of a recurrent layer";
+  let assemblyFormat = "`<` $value `>`";
+}
+
 def BCR_FormAttr : EnumAttr<BCR_Dialect, BCR_FormKind, "form"> {
   let summary = "Whether a layer runs sparse or dense, as bcr-select decided";
   let assemblyFormat = "`<` $value `>`";
@@ -86,7 +98,8 @@ def BCR_FormAttr : EnumAttr<BCR_Dialect, BCR_FormKind, "form"> {
 def BCR_KernelKind : BCR_Enum<"KernelKind", "what runs along the vector", [
   I32EnumAttrCase<"Pixels", 0, "pixels">,
   I32EnumAttrCase<"Rows", 1, "rows">,
-  I32EnumAttrCase<"Depthwise", 2, "depthwise">
+  I32EnumAttrCase<"Depthwise", 2, "depthwise">,
+  I32EnumAttrCase<"Winograd", 3, "winograd">
 ]>;
 
 def BCR_ScheduleAttr : AttrDef<BCR_Dialect, "Schedule"> {
@@ -98,14 +111,19 @@ def BCR_ScheduleAttr : AttrDef<BCR_Dialect, "Schedule"> {
     run along the vector; one tile holds `vectors` samples by `height` rows, and
     `height` is a multiple of `lanes` or less than it. `depthwise`: output
     positions of one channel run along the vector; one tile holds `height` image
-    rows by one vector of up to `lanes` positions.
+    rows by `vectors` vectors of up to `lanes` positions. `winograd`: tiles of 4x4
+    output positions run along the vector; one register tile holds `height`
+    weight rows by `vectors` vectors of `lanes` tiles. It is for convolutions
+    with 3x3 taps, strides and dilations of one and one group (BCR-25).
 
-    `band` is for `pixels`: output rows of a band, a divisor of those of the
-    image (BCR-17). Without it, the lowering chooses.
+    `band` is output rows of a band: for `pixels` a divisor of those of the
+    image, for `winograd` a multiple of four (BCR-17). Without it, the lowering
+    chooses.
 
     ```mlir
     #bcr.schedule<pixels, height = 8, vectors = 3, lanes = 16>
     #bcr.schedule<pixels, height = 8, vectors = 3, lanes = 16, band = 7>
+    #bcr.schedule<winograd, height = 8, vectors = 3, lanes = 16, band = 12>
     ```
   }];
   let parameters = (ins EnumParameter<BCR_KernelKind>:$kernel,

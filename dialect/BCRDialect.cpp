@@ -153,9 +153,15 @@ LogicalResult ScheduleAttr::verify(function_ref<InFlightDiagnostic()> emitError,
     return emitError() << "BCR-17: height, vectors and lanes of a schedule are "
                           "positive, got "
                        << height << ", " << vectors << " and " << lanes;
-  if (band < 0 || (band > 0 && kernel != KernelKind::Pixels))
+  bool hasBands =
+      kernel == KernelKind::Pixels || kernel == KernelKind::Winograd;
+  if (band < 0 || (band > 0 && !hasBands))
     return emitError() << "BCR-17: the band of a schedule is positive and of "
-                          "the kernel pixels, got "
+                          "the kernels pixels and winograd, got "
                        << band << " for " << stringifyKernelKind(kernel);
+  if (kernel == KernelKind::Winograd && band % 4 != 0)
+    return emitError() << "BCR-17: a band of the kernel winograd is a multiple "
+                          "of four rows, got "
+                       << band;
   return success();
 }

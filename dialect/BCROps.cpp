@@ -9,6 +9,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "dialect/BCR.h"
+#include "dialect/LayerVerifier.h"
 #include "dialect/Packed.h"
 
 #include "mlir/IR/Builders.h"
@@ -155,9 +156,7 @@ LogicalResult ConstantOp::verify() {
 // Layers
 //===----------------------------------------------------------------------===//
 
-/// Reads of tensors are values, not effects; a memref operand is read, or
-/// written if it is the destination.
-static void getLayerEffects(
+void mlir::bcr::getLayerEffects(
     DestinationStyleOpInterface op,
     SmallVectorImpl<SideEffects::EffectInstance<MemoryEffects::Effect>>
         &effects) {
@@ -230,8 +229,20 @@ static LogicalResult verifyChunks(LayerOpInterface layer,
   return success();
 }
 
-/// The checks that both layers share. `rowDimension` is the dimension of the
-/// result that the rows of W index.
+LogicalResult mlir::bcr::verifyDecisions(LayerOpInterface layer) {
+  if (DenseI64ArrayAttr block = layer.getBlockAttr())
+    if (block.size() != 2 || block[0] < 1 || block[1] < 1 ||
+        block[0] > layer.getNumRows() || block[1] > layer.getNumColumns())
+      return layer->emitOpError("BCR-2: 'block' is two positive numbers no "
+                                "larger than the weights ")
+             << layer.getNumRows() << "x" << layer.getNumColumns();
+  if (DenseI64ArrayAttr chunks = layer.getChunksAttr())
+    return verifyChunks(layer, chunks);
+  return success();
+}
+
+/// The checks that matmul and convolution share. `rowDimension` is the
+/// dimension of the result that the rows of W index.
 static LogicalResult verifyLayer(LayerOpInterface layer, int64_t rank,
                                  unsigned rowDimension) {
   Operation *op = layer;
@@ -275,15 +286,7 @@ static LogicalResult verifyLayer(LayerOpInterface layer, int64_t rank,
                              "result ")
              << init << ", got " << type;
   }
-  if (DenseI64ArrayAttr block = layer.getBlockAttr())
-    if (block.size() != 2 || block[0] < 1 || block[1] < 1 ||
-        block[0] > layer.getNumRows() || block[1] > layer.getNumColumns())
-      return op->emitOpError("BCR-2: 'block' is two positive numbers no larger "
-                             "than the weights ")
-             << layer.getNumRows() << "x" << layer.getNumColumns();
-  if (DenseI64ArrayAttr chunks = layer.getChunksAttr())
-    return verifyChunks(layer, chunks);
-  return success();
+  return verifyDecisions(layer);
 }
 
 int64_t MatmulOp::getNumRows() {
@@ -316,6 +319,9 @@ LogicalResult MatmulOp::verify() {
     return emitOpError("BCR-10: input has ")
            << input.getDimSize(0) << " samples, the result "
            << init.getDimSize(0);
+  ScheduleAttr schedule = getScheduleAttr();
+  if (schedule && schedule.getKernel() == KernelKind::Winograd)
+    return emitOpError("BCR-25: the kernel winograd is for convolutions");
   return success();
 }
 
@@ -422,13 +428,26 @@ LogicalResult Conv2DOp::verify() {
            << expected;
   if (failed(verifyImageSizes(*this)))
     return failure();
-  if (ScheduleAttr schedule = getScheduleAttr())
-    if (int64_t band = schedule.getBand())
-      if (init.getDimSize(2) % band != 0)
-        return emitOpError("BCR-17: a band of ")
-               << band << " rows does not divide the " << init.getDimSize(2)
-               << " rows of the result";
+  if (ScheduleAttr schedule = getScheduleAttr()) {
+    int64_t band = schedule.getBand();
+    bool winograd = schedule.getKernel() == KernelKind::Winograd;
+    if (winograd && !isWinograd())
+      return emitOpError("BCR-25: the kernel winograd is for 3x3 taps, strides "
+                         "and dilations of one and one group");
+    if (!winograd && band > 0 && init.getDimSize(2) % band != 0)
+      return emitOpError("BCR-17: a band of ")
+             << band << " rows does not divide the " << init.getDimSize(2)
+             << " rows of the result";
+  }
   return verifyMemory(*this);
+}
+
+bool Conv2DOp::isWinograd() {
+  auto all = [](ArrayRef<int64_t> values, int64_t expected) {
+    return llvm::all_of(values, [&](int64_t v) { return v == expected; });
+  };
+  return all(getKernel(), 3) && all(getStrides(), 1) &&
+         all(getDilations(), 1) && getGroups() == 1;
 }
 
 LogicalResult Pool2DOp::verify() {

@@ -87,11 +87,12 @@ class BCR_LayerOp<string mnemonic> : BCR_Op<mnemonic, [
     attr-dict (`->` type($result)^)?
   }];
   let hasVerifier = 1;
-  let extraClassDeclaration = [{
+  code baseClassDeclaration = [{
     ::mlir::MutableOperandRange getDpsInitsMutable() {
       return ::mlir::MutableOperandRange(getInitMutable());
     }
   }];
+  let extraClassDeclaration = baseClassDeclaration;
 }
 
 def BCR_MatmulOp : BCR_LayerOp<"matmul"> {
@@ -146,6 +147,11 @@ def BCR_Conv2DOp : BCR_LayerOp<"conv2d"> {
     DefaultValuedAttr<I64Attr, "1">:$groups,
     DefaultValuedAttr<I64Attr, "0">:$overread,
     OptionalAttr<BCR_GapsAttr>:$gaps), layerArguments);
+  let extraClassDeclaration = baseClassDeclaration # [{
+    /// Whether Winograd's algorithm can compute it: 3x3 taps, strides and
+    /// dilations of one, one group.
+    bool isWinograd();
+  }];
 }
 
 //===----------------------------------------------------------------------===//
@@ -191,5 +197,7 @@ def BCR_Pool2DOp : BCR_Op<"pool2d", [
     }
   }];
 }
+
+include "dialect/BCRRecurrentOp.td"
 
 #endif // BCR_OPS_TD

@@ -16,7 +16,7 @@ using namespace mlir::bcr;
 using namespace mlir::bufferization;
 
 namespace {
-/// A layer or pooling in destination style. The destination is only written.
+/// A layer or pooling in destination style. Destinations are only written.
 template <typename OpTy>
 struct LayerModel
     : public DstBufferizableOpInterfaceExternalModel<LayerModel<OpTy>, OpTy> {
@@ -43,9 +43,8 @@ struct LayerModel
     OperationState newState(op->getLoc(), op->getName(), operands,
                             /*types=*/TypeRange{}, op->getAttrs());
     Operation *newOp = rewriter.create(newState);
-    OpOperand *init =
-        cast<DestinationStyleOpInterface>(newOp).getDpsInitOperand(0);
-    replaceOpWithBufferizedValues(rewriter, op, init->get());
+    replaceOpWithBufferizedValues(
+        rewriter, op, cast<DestinationStyleOpInterface>(newOp).getDpsInits());
     return success();
   }
 };
@@ -55,6 +54,7 @@ void mlir::bcr::registerBufferization(DialectRegistry &registry) {
   registry.addExtension(+[](MLIRContext *context, BCRDialect *) {
     MatmulOp::attachInterface<LayerModel<MatmulOp>>(*context);
     Conv2DOp::attachInterface<LayerModel<Conv2DOp>>(*context);
+    RecurrentOp::attachInterface<LayerModel<RecurrentOp>>(*context);
     Pool2DOp::attachInterface<LayerModel<Pool2DOp>>(*context);
   });
 }

@@ -102,6 +102,21 @@ FailureOr<ArrayRef<float>> mlir::bcr::readValues(ConstantOp op) {
                          data->size() / sizeof(float));
 }
 
+FailureOr<std::vector<float>> mlir::bcr::readDense(ConstantOp op) {
+  FailureOr<FloatElements> elements = FloatElements::get(op.getValues());
+  if (failed(elements))
+    return failure();
+  PackedStructure structure = readStructure(op);
+  std::vector<float> dense(structure.numRows * structure.numColumns);
+  for (const PackedGroup &group : structure.groups) {
+    const float *value = elements->get().data() + group.valueBegin;
+    for (int64_t column : structure.getColumns(group))
+      for (int64_t row : structure.getRows(group))
+        dense[row * structure.numColumns + column] = *value++;
+  }
+  return dense;
+}
+
 FailureOr<FloatElements> FloatElements::get(Attribute attribute) {
   auto elements = dyn_cast_if_present<ElementsAttr>(attribute);
   if (!elements || !elements.getElementType().isF32())

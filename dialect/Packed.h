@@ -64,6 +64,10 @@ PackedStructure readStructure(ConstantOp op);
 /// The values of `op`, or failure if they are a resource without data.
 FailureOr<ArrayRef<float>> readValues(ConstantOp op);
 
+/// The matrix of `op` row by row, zeros where nothing is stored, or failure if
+/// its values are a resource without data.
+FailureOr<std::vector<float>> readDense(ConstantOp op);
+
 /// Makes a constant; index arrays take 16 bits where they fit. Arrays of more
 /// than a few elements become resources whose keys start with `name`. The
 /// values are moved, not copied.

@@ -14,6 +14,9 @@ namespace mlir::bcr {
 /// What bcr-instrument stamps.
 enum class Counter { Cycle, Steady };
 
+/// What a thread that waits tells its processor.
+enum class SpinHint { None, Pause, Yield };
+
 /// Which layers bcr-select makes sparse.
 enum class SparsityMode { Auto, Force, Off };
 

@@ -5,6 +5,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "passes/Analysis/KernelModel.h"
+#include "passes/Analysis/WinogradModel.h"
 
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/Support/FormatVariadic.h"
@@ -37,6 +38,7 @@ static constexpr int64_t kMinStreamBytes = 8 << 20;
 /// gain nothing.
 static constexpr int64_t kMaxVectors = 8;
 static constexpr int64_t kMaxPixelHeight = 8;
+static constexpr int64_t kMaxWinogradHeight = 16;
 
 /// Fewer samples are not run along the vector.
 static constexpr int64_t kMinSamples = 4;
@@ -51,8 +53,9 @@ static constexpr double kFarBroadcastCycles = 0.8;
 static constexpr int64_t kMaxDepthwiseTaps = 49;
 /// With more outputs to an input channel, the pixels kernel shares its loads.
 static constexpr int64_t kMaxDepthwiseRows = 2;
-/// Output rows of a tile of the depthwise kernel, at most.
+/// Output rows and vectors of a tile of the depthwise kernel, at most.
 static constexpr int64_t kMaxDepthwiseHeight = 8;
+static constexpr int64_t kMaxDepthwiseVectors = 2;
 
 /// Whether a convolution is one for the depthwise kernel.
 static bool isDepthwise(Conv2DOp conv, int64_t rowsPerConvGroup) {
@@ -68,7 +71,11 @@ LayerWork mlir::bcr::getLayerWork(LayerOpInterface layer,
                                   std::optional<KernelKind> kernel) {
   LayerWork work;
   auto init = cast<ShapedType>(layer.getInit().getType());
-  int64_t batch = init.isDynamicDim(0) ? 1 : init.getDimSize(0);
+  // Of a recurrent layer, one step: the result has all of them.
+  auto samples = isa<RecurrentOp>(layer.getOperation())
+                     ? cast<ShapedType>(layer.getInput().getType())
+                     : init;
+  int64_t batch = samples.isDynamicDim(0) ? 1 : samples.getDimSize(0);
   work.numRows = layer.getNumRows();
   work.rowsPerConvGroup = work.numRows;
   auto conv = dyn_cast<Conv2DOp>(layer.getOperation());
@@ -91,21 +98,24 @@ LayerWork mlir::bcr::getLayerWork(LayerOpInterface layer,
       4 * batch * ShapedType::getNumElements(input.getShape().drop_front());
   work.imageHeight = height;
   work.imageWidth = width;
+  if (conv.getGroups() == 1)
+    work.numChannels = input.getDimSize(1);
+  if (kernel == KernelKind::Winograd) {
+    work.kernel = KernelKind::Winograd;
+    if (conv.isWinograd() && !isa<PackedType>(conv.getWeight().getType()))
+      return work;
+    kernel.reset();
+  }
   if (!kernel && isDepthwise(conv, work.rowsPerConvGroup))
     kernel = KernelKind::Depthwise;
   if (!kernel)
     kernel = height * width * 4 <= machine.lanes ? KernelKind::Rows
                                                  : KernelKind::Pixels;
   work.kernel = *kernel;
-  if (work.kernel == KernelKind::Depthwise) {
+  if (work.kernel != KernelKind::Pixels) {
     work.numPositions = height * width;
     return work;
   }
-  if (work.kernel == KernelKind::Rows) {
-    work.numPositions = height * width;
-    return work;
-  }
-  work.kernel = KernelKind::Pixels;
   int64_t halo = (conv.getKernel()[1] - 1) * conv.getDilations()[1];
   int64_t pitch = width + divideCeil(halo, conv.getStrides()[1]);
   work.numPositions = std::max<int64_t>((height - 1) * pitch + width, 1);
@@ -272,6 +282,14 @@ static double estimateCycles(const LayerWork &work, const MachineModel &machine,
   return estimateRowCycles(work, machine, choice, groups, pieces, numRevisits);
 }
 
+/// Vectors of the tile of the depthwise kernel: two narrow ones side by side
+/// share addresses, and with a stride of two a load.
+static int64_t chooseDepthwiseVectors(const LayerWork &work,
+                                      const MachineModel &machine) {
+  bool narrow = machine.lanes <= 4 && machine.registers >= 32;
+  return narrow && work.imageWidth > machine.lanes ? kMaxDepthwiseVectors : 1;
+}
+
 /// Rows of the tile of the depthwise kernel: as many output rows as there are
 /// registers for, beside the weights of the channel where these fit too, and
 /// the image cut evenly.
@@ -279,10 +297,13 @@ static int64_t chooseDepthwiseHeight(const LayerWork &work,
                                      const MachineModel &machine,
                                      int64_t numColumns) {
   int64_t taps = divideCeil(numColumns, std::max<int64_t>(work.numRows, 1));
+  int64_t vectors = chooseDepthwiseVectors(work, machine);
+  // Machines with many narrow registers multiply by one element of them.
+  int64_t weights = vectors > 1 ? divideCeil(taps, machine.lanes) : taps;
   // Two registers are for inputs; many taps make long code of many rows.
-  int64_t free = machine.registers - 2 - taps;
-  int64_t most = free >= 4   ? std::min(free, kMaxDepthwiseHeight)
-                 : taps > 25 ? 4
+  int64_t free = (machine.registers - 2 - weights) / vectors;
+  int64_t most = taps > 25   ? 4
+                 : free >= 4 ? std::min(free, kMaxDepthwiseHeight)
                              : kMaxDepthwiseHeight;
   int64_t imageHeight = std::max<int64_t>(work.imageHeight, 1);
   return divideCeil(imageHeight, divideCeil(imageHeight, most));
@@ -293,13 +314,13 @@ static int64_t chooseDepthwiseHeight(const LayerWork &work,
 static TileChoice makeDepthwiseTile(MLIRContext *context, const LayerWork &work,
                                     const MachineModel &machine,
                                     const GroupWorkByHeight &groups,
-                                    int64_t height) {
+                                    int64_t height, int64_t tileVectors) {
   int64_t numColumns = 0;
   for (auto [rowCount, group] : groups)
     numColumns += rowCount * group.numColumns;
   TileChoice choice;
   choice.schedule = ScheduleAttr::get(context, KernelKind::Depthwise, height,
-                                      /*vectors=*/1, machine.lanes);
+                                      tileVectors, machine.lanes);
   choice.nextPiece.assign(height, 1);
   int64_t distance =
       std::abs(height - chooseDepthwiseHeight(work, machine, numColumns));
@@ -324,7 +345,7 @@ static MachineModel narrowLanes(const LayerWork &work, MachineModel machine) {
 static int64_t countRegisters(const LayerWork &work,
                               const MachineModel &machine, int64_t height,
                               int64_t vectors) {
-  if (work.kernel == KernelKind::Pixels)
+  if (work.kernel != KernelKind::Rows)
     return height * vectors + vectors + 1;
   int64_t rowVectors = divideCeil(height, machine.lanes);
   return rowVectors * vectors + rowVectors + 1;
@@ -335,11 +356,11 @@ std::string mlir::bcr::checkTile(const LayerWork &work,
                                  int64_t vectors) {
   MachineModel machine = narrowLanes(work, given);
   if (work.kernel == KernelKind::Depthwise) {
-    if (vectors == 1 && height <= kMaxDepthwiseHeight)
+    if (vectors <= kMaxDepthwiseVectors && height <= kMaxDepthwiseHeight)
       return "";
-    return llvm::formatv("a tile of the kernel depthwise has 1 vector and at "
-                         "most {0} rows",
-                         kMaxDepthwiseHeight);
+    return llvm::formatv("a tile of the kernel depthwise has at most {0} rows "
+                         "and {1} vectors",
+                         kMaxDepthwiseHeight, kMaxDepthwiseVectors);
   }
   // What is counted below cannot overflow: a tile fits the register file.
   int64_t limit = machine.registers * machine.lanes;
@@ -365,8 +386,14 @@ TileChoice mlir::bcr::makeTile(MLIRContext *context, const LayerWork &work,
                                int64_t vectors) {
   MachineModel machine = narrowLanes(work, given);
   if (work.kernel == KernelKind::Depthwise)
-    return makeDepthwiseTile(context, work, machine, groups, height);
+    return makeDepthwiseTile(context, work, machine, groups, height, vectors);
   TileChoice choice;
+  if (work.kernel == KernelKind::Winograd) {
+    choice.nextPiece = getNextPieces(work.kernel, height, groups);
+    std::tie(choice.schedule, choice.cycles) =
+        chooseWinogradBand(context, work, machine, height, vectors);
+    return choice;
+  }
   choice.schedule =
       ScheduleAttr::get(context, work.kernel, height, vectors, machine.lanes);
   choice.nextPiece = getNextPieces(work.kernel, height, groups);
@@ -391,18 +418,22 @@ std::vector<TileChoice> mlir::bcr::rankTiles(MLIRContext *context,
     int64_t most =
         std::clamp<int64_t>(work.imageHeight, 1, kMaxDepthwiseHeight);
     for (int64_t height = most; height >= 1; --height)
-      tiles.push_back(
-          makeDepthwiseTile(context, work, machine, groups, height));
+      tiles.push_back(makeDepthwiseTile(context, work, machine, groups, height,
+                                        chooseDepthwiseVectors(work, machine)));
     sort();
     return tiles;
   }
   int64_t tallest = 1;
   for (auto [rowCount, group] : groups)
     tallest = std::max(tallest, rowCount);
+  bool winograd = work.kernel == KernelKind::Winograd;
   int64_t maxVectors =
       pixels ? divideCeil(work.numPositions, machine.lanes) : work.numPositions;
-  maxVectors = std::clamp<int64_t>(maxVectors, 1, kMaxVectors);
-  int64_t maxHeight = pixels ? kMaxPixelHeight : 4 * machine.lanes;
+  maxVectors =
+      std::clamp<int64_t>(winograd ? kMaxVectors : maxVectors, 1, kMaxVectors);
+  int64_t maxHeight = pixels     ? kMaxPixelHeight
+                      : winograd ? kMaxWinogradHeight
+                                 : 4 * machine.lanes;
 
   for (int64_t height = maxHeight; height >= 1; height /= 2) {
     // A tile higher than every group is a tile of the next power of two.
@@ -430,4 +461,25 @@ TileChoice mlir::bcr::chooseTile(MLIRContext *context, const LayerWork &work,
   TileChoice other =
       rankTiles(context, samples, machine, groups, numRevisits).front();
   return other.cycles < best.cycles ? other : best;
+}
+
+TileChoice mlir::bcr::chooseDenseTile(LayerOpInterface layer,
+                                      const MachineModel &machine,
+                                      LayerWork &work) {
+  auto choose = [&](const LayerWork &kernelWork) {
+    return chooseTile(layer->getContext(), kernelWork, machine,
+                      getDenseGroups(layer.getNumRows(), layer.getNumColumns(),
+                                     kernelWork.rowsPerConvGroup),
+                      /*numRevisits=*/0);
+  };
+  work = getLayerWork(layer, machine);
+  TileChoice best = choose(work);
+  LayerWork winograd = getLayerWork(layer, machine, KernelKind::Winograd);
+  if (winograd.kernel != KernelKind::Winograd)
+    return best;
+  TileChoice other = choose(winograd);
+  if (other.cycles >= best.cycles)
+    return best;
+  work = winograd;
+  return other;
 }

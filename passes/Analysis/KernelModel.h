@@ -41,6 +41,8 @@ struct LayerWork {
   /// Output channels that read the same input channels: the rows of a group of
   /// a grouped convolution.
   int64_t rowsPerConvGroup = 1;
+  /// Input channels of a convolution of one group; else 0.
+  int64_t numChannels = 0;
   /// Rows and columns of an output image; 1 for a matmul.
   int64_t imageHeight = 1;
   int64_t imageWidth = 1;
@@ -49,7 +51,8 @@ struct LayerWork {
 /// Chooses the kernel, unless `kernel` says which: output positions along the
 /// vector for images, those of one channel for depthwise convolutions with
 /// dense weights, weight rows for linear layers and for images of fewer
-/// positions than a quarter vector.
+/// positions than a quarter vector. Winograd's is never chosen here, and taken
+/// for dense weights only: see chooseDenseTile.
 LayerWork getLayerWork(LayerOpInterface layer, const MachineModel &machine,
                        std::optional<KernelKind> kernel = std::nullopt);
 
@@ -79,6 +82,12 @@ struct TileChoice {
 TileChoice chooseTile(MLIRContext *context, const LayerWork &work,
                       const MachineModel &machine,
                       const GroupWorkByHeight &groups, int64_t numRevisits);
+
+/// Chooses for a layer with dense weights: as `chooseTile`, or the kernel
+/// `winograd` where it can compute the layer and is faster. `work` becomes that
+/// of the choice.
+TileChoice chooseDenseTile(LayerOpInterface layer, const MachineModel &machine,
+                           LayerWork &work);
 
 /// All tiles that `chooseTile` compares, the best first.
 std::vector<TileChoice> rankTiles(MLIRContext *context, const LayerWork &work,

@@ -7,47 +7,35 @@
 #include "passes/Analysis/LayerReport.h"
 #include "dialect/BCR.h"
 
-#include "mlir/IR/BuiltinOps.h"
-
 using namespace mlir;
 using namespace mlir::bcr;
 
-/// The layer's name, or null.
-static StringAttr getLayerName(Operation *layerOp) {
+void LayerReport::set(StringAttr layer, ArrayRef<NamedAttribute> facts) {
+  llvm::append_range(collected[layer], facts);
+}
+
+void LayerReport::set(Operation *layerOp, ArrayRef<NamedAttribute> facts) {
   auto layer = dyn_cast<LayerOpInterface>(layerOp);
-  return layer ? layer.getLayerAttr() : StringAttr();
+  if (StringAttr name = layer ? layer.getLayerAttr() : StringAttr())
+    set(name, facts);
 }
 
-void mlir::bcr::setLayerInfo(ModuleOp module, StringRef layer,
-                             ArrayRef<NamedAttribute> facts) {
-  NamedAttrList layers(module->getAttrOfType<DictionaryAttr>(kLayersAttrName));
-  NamedAttrList info(dyn_cast_if_present<DictionaryAttr>(layers.get(layer)));
-  for (NamedAttribute fact : facts)
-    info.set(fact.getName(), fact.getValue());
-  MLIRContext *context = module.getContext();
-  layers.set(layer, info.getDictionary(context));
-  module->setAttr(kLayersAttrName, layers.getDictionary(context));
-}
-
-void mlir::bcr::setLayerInfo(Operation *layerOp,
-                             ArrayRef<NamedAttribute> facts) {
-  StringAttr name = getLayerName(layerOp);
-  auto module = layerOp->getParentOfType<ModuleOp>();
-  if (name && module)
-    setLayerInfo(module, name.getValue(), facts);
-}
-
-void mlir::bcr::setLayerInfo(Operation *layerOp, StringRef key,
-                             Attribute value) {
+void LayerReport::set(Operation *layerOp, StringRef key, Attribute value) {
   MLIRContext *context = layerOp->getContext();
-  setLayerInfo(layerOp, NamedAttribute(StringAttr::get(context, key), value));
+  set(layerOp, NamedAttribute(StringAttr::get(context, key), value));
 }
 
-DictionaryAttr mlir::bcr::getLayerInfo(Operation *layerOp) {
-  StringAttr name = getLayerName(layerOp);
-  auto module = layerOp->getParentOfType<ModuleOp>();
-  if (!name || !module)
-    return {};
-  auto layers = module->getAttrOfType<DictionaryAttr>(kLayersAttrName);
-  return layers ? layers.getAs<DictionaryAttr>(name) : DictionaryAttr();
+void LayerReport::write() {
+  if (collected.empty())
+    return;
+  MLIRContext *context = module.getContext();
+  NamedAttrList layers(module->getAttrOfType<DictionaryAttr>(kLayersAttrName));
+  for (auto &[layer, facts] : collected) {
+    NamedAttrList info(dyn_cast_if_present<DictionaryAttr>(layers.get(layer)));
+    for (NamedAttribute fact : facts)
+      info.set(fact.getName(), fact.getValue());
+    layers.set(layer, info.getDictionary(context));
+  }
+  module->setAttr(kLayersAttrName, layers.getDictionary(context));
+  collected.clear();
 }

@@ -14,32 +14,38 @@
 #define BCR_PASSES_ANALYSIS_LAYERREPORT_H
 
 #include "mlir/IR/BuiltinAttributes.h"
+#include "mlir/IR/BuiltinOps.h"
+#include "llvm/ADT/MapVector.h"
 
-namespace mlir {
-class ModuleOp;
-class Operation;
-namespace bcr {
+namespace mlir::bcr {
 
 /// Name of the module attribute that holds the report.
 inline constexpr StringRef kLayersAttrName = "bcr.layers";
 
-/// Records `key = value` for the layer that `layerOp` names with its `layer`
-/// attribute; an older value of the key is replaced. A layer without a name is
-/// not reported. Writes an attribute of the module around `layerOp`, so only
-/// passes on modules may call it.
-void setLayerInfo(Operation *layerOp, StringRef key, Attribute value);
+/// Collects what a pass on a module learns of its layers. The attribute is
+/// written once: rewriting it for each fact would take a time that grows with
+/// the square of the number of layers.
+class LayerReport {
+public:
+  explicit LayerReport(ModuleOp module) : module(module) {}
 
-/// Records several facts at once; the same rules.
-void setLayerInfo(Operation *layerOp, ArrayRef<NamedAttribute> facts);
+  /// Records `key = value` for the layer that `layerOp` names with its `layer`
+  /// attribute; an older value of the key is replaced. A layer without a name
+  /// is not reported.
+  void set(Operation *layerOp, StringRef key, Attribute value);
+  /// Records several facts at once; the same rules.
+  void set(Operation *layerOp, ArrayRef<NamedAttribute> facts);
+  /// Records facts of a layer that is no bcr operation, by its name.
+  void set(StringAttr layer, ArrayRef<NamedAttribute> facts);
 
-/// Records facts of a layer that is no bcr operation, by its name.
-void setLayerInfo(ModuleOp module, StringRef layer,
-                  ArrayRef<NamedAttribute> facts);
+  /// Adds the facts to those that the module has.
+  void write();
 
-/// What is recorded of the layer, or null.
-DictionaryAttr getLayerInfo(Operation *layerOp);
+private:
+  ModuleOp module;
+  llvm::MapVector<StringAttr, SmallVector<NamedAttribute>> collected;
+};
 
-} // namespace bcr
-} // namespace mlir
+} // namespace mlir::bcr
 
 #endif // BCR_PASSES_ANALYSIS_LAYERREPORT_H

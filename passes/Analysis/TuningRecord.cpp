@@ -103,7 +103,7 @@ std::string mlir::bcr::getTuningKey(LayerOpInterface layer,
     printSizes(os, conv.getDilations());
     os << " groups " << conv.getGroups();
   } else {
-    os << "matmul ";
+    os << (isa<RecurrentOp>(layer.getOperation()) ? "recurrent " : "matmul ");
     printSizes(os, shape);
     os << " to " << layer.getNumRows();
   }

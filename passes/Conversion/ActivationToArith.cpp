@@ -1,4 +1,4 @@
-//===- ActivationToArith.cpp - Activations as scalar arithmetic -----------===//
+//===- ActivationToArith.cpp - Activations as arithmetic ------------------===//
 //
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
@@ -19,14 +19,17 @@ using namespace mlir;
 using namespace mlir::bcr;
 
 namespace {
-/// Writes f32 formulas shortly.
+/// Writes formulas on values of one type shortly.
 struct Formula {
   OpBuilder &builder;
   Location loc;
+  Type type;
 
   Value constant(double value) {
-    return arith::ConstantOp::create(builder, loc,
-                                     builder.getF32FloatAttr(value));
+    TypedAttr number = builder.getF32FloatAttr(static_cast<float>(value));
+    if (auto vector = dyn_cast<VectorType>(type))
+      number = DenseElementsAttr::get(vector, number);
+    return arith::ConstantOp::create(builder, loc, number);
   }
   Value add(Value lhs, Value rhs) {
     return arith::AddFOp::create(builder, loc, lhs, rhs);
@@ -53,7 +56,9 @@ struct Formula {
 
 Value mlir::bcr::buildActivation(OpBuilder &builder, Location loc,
                                  ActivationAttr activation, Value x) {
-  Formula f{builder, loc};
+  if (!activation)
+    return x;
+  Formula f{builder, loc, x.getType()};
   double alpha = activation.getAlpha().convertToDouble();
   double beta = activation.getBeta().convertToDouble();
   switch (activation.getKind()) {

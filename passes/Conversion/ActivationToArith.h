@@ -1,4 +1,4 @@
-//===- ActivationToArith.h - Activations as scalar arithmetic --*- C++ -*-===//
+//===- ActivationToArith.h - Activations as arithmetic ---------*- C++ -*-===//
 //
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
@@ -13,7 +13,8 @@
 
 namespace mlir::bcr {
 
-/// Builds the definition of `activation` at `x`, an f32. NaN stays NaN.
+/// Builds the definition of `activation`, or of none if it is null, at `x`: an
+/// f32 or a vector of them. NaN stays NaN.
 Value buildActivation(OpBuilder &builder, Location loc,
                       ActivationAttr activation, Value x);
 

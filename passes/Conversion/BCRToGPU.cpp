@@ -4,6 +4,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "passes/Analysis/LayerReport.h"
 #include "passes/Conversion/GPU/Kernels.h"
 #include "passes/Passes.h"
 
@@ -47,17 +48,22 @@ struct ConvertBCRToGPUPass
     : public mlir::bcr::impl::ConvertBCRToGPUPassBase<ConvertBCRToGPUPass> {
   using ConvertBCRToGPUPassBase::ConvertBCRToGPUPassBase;
 
-  LogicalResult convert(LayerOpInterface layer, SymbolTable &symbols);
-  LogicalResult convert(Pool2DOp pool, SymbolTable &symbols);
+  LogicalResult convert(LayerOpInterface layer, SymbolTable &symbols,
+                        LayerReport &report);
+  LogicalResult convert(Pool2DOp pool, SymbolTable &symbols,
+                        LayerReport &report);
   void runOnOperation() override;
 };
 } // namespace
 
 LogicalResult ConvertBCRToGPUPass::convert(LayerOpInterface layer,
-                                           SymbolTable &symbols) {
+                                           SymbolTable &symbols,
+                                           LayerReport &report) {
   Operation *op = layer;
-  if (failed(checkLayouts(op, {layer.getInput(), layer.getInit(),
-                               layer.getResidual()})))
+  if (!isa<Conv2DOp, MatmulOp>(op))
+    return op->emitOpError("has no kernels for a GPU yet");
+  if (failed(checkLayouts(
+          op, {layer.getInput(), layer.getInit(), layer.getResidual()})))
     return failure();
   auto weights = layer.getWeight().getDefiningOp<ConstantOp>();
   if (!weights)
@@ -66,7 +72,7 @@ LogicalResult ConvertBCRToGPUPass::convert(LayerOpInterface layer,
   auto type = cast<MemRefType>(layer.getInit().getType());
   Value padded;
   if (type.getNumElements() > 0) {
-    Emitter emitter(layer, symbols, {});
+    Emitter emitter(layer, symbols, report, {});
     KernelOptions options{weightVector};
     LogicalResult emitted = success();
     if (auto conv = dyn_cast<Conv2DOp>(op)) {
@@ -95,12 +101,12 @@ LogicalResult ConvertBCRToGPUPass::convert(LayerOpInterface layer,
   return success();
 }
 
-LogicalResult ConvertBCRToGPUPass::convert(Pool2DOp pool,
-                                           SymbolTable &symbols) {
+LogicalResult ConvertBCRToGPUPass::convert(Pool2DOp pool, SymbolTable &symbols,
+                                           LayerReport &report) {
   if (failed(checkLayouts(pool, {pool.getInput(), pool.getInit()})))
     return failure();
   if (cast<MemRefType>(pool.getInit().getType()).getNumElements() > 0) {
-    Emitter emitter(pool, "pool", symbols, {});
+    Emitter emitter(pool, "pool", symbols, report, {});
     emitPool(pool, emitter);
     ++numLayers;
   }
@@ -114,16 +120,18 @@ void ConvertBCRToGPUPass::runOnOperation() {
     return signalPassFailure();
   }
   SymbolTable symbols(getOperation());
+  LayerReport report(getOperation());
   SmallVector<LayerOpInterface> layers;
   getOperation().walk([&](LayerOpInterface layer) { layers.push_back(layer); });
   for (LayerOpInterface layer : layers)
-    if (failed(convert(layer, symbols)))
+    if (failed(convert(layer, symbols, report)))
       return signalPassFailure();
   SmallVector<Pool2DOp> poolings;
   getOperation().walk([&](Pool2DOp pool) { poolings.push_back(pool); });
   for (Pool2DOp pool : poolings)
-    if (failed(convert(pool, symbols)))
+    if (failed(convert(pool, symbols, report)))
       return signalPassFailure();
+  report.write();
   SmallVector<ConstantOp> unused;
   getOperation().walk([&](ConstantOp op) {
     if (op->use_empty())

@@ -7,11 +7,13 @@
 #include "dialect/Packed.h"
 #include "passes/Conversion/ActivationToArith.h"
 #include "passes/Conversion/PoolToLinalg.h"
+#include "passes/Conversion/RecurrentToLinalg.h"
 #include "passes/Passes.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/Dialect/Math/IR/Math.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/IR/BuiltinOps.h"
 #include "mlir/IR/PatternMatch.h"
@@ -287,9 +289,20 @@ namespace {
 struct ConvertBCRToLinalg
     : public mlir::bcr::impl::ConvertBCRToLinalgBase<ConvertBCRToLinalg> {
   void runOnOperation() override {
+    IRRewriter rewriter(&getContext());
+    // Their products are layers of their own then.
+    SmallVector<RecurrentOp> recurrences;
+    getOperation().walk([&](RecurrentOp op) { recurrences.push_back(op); });
+    for (RecurrentOp op : recurrences) {
+      if (op->getNumResults() == 0) {
+        op->emitOpError("is on memrefs; its dense meaning is on tensors");
+        return signalPassFailure();
+      }
+      rewriter.setInsertionPoint(op);
+      rewriter.replaceOp(op, buildRecurrence(op, rewriter));
+    }
     SmallVector<LayerOpInterface> layers;
     getOperation().walk([&](LayerOpInterface op) { layers.push_back(op); });
-    IRRewriter rewriter(&getContext());
     for (LayerOpInterface layer : layers) {
       Operation *op = layer;
       if (op->getNumResults() != 1) {

@@ -24,6 +24,9 @@ def ConvertBCRToLinalg : Pass<"convert-bcr-to-linalg", "::mlir::ModuleOp"> {
     NaN does no harm there. A stored weight that happens to be zero is kept, and
     does multiply.
 
+    A recurrent layer becomes an `scf.for` over the steps around a matmul and the
+    equations of its cell, element by element.
+
     *Requires*: layers on tensors, and weights whose data is present.
 
     *Ensures*: no operation of the bcr dialect is left.
@@ -44,6 +47,7 @@ def ConvertBCRToLinalg : Pass<"convert-bcr-to-linalg", "::mlir::ModuleOp"> {
   let dependentDialects = ["::mlir::arith::ArithDialect",
                            "::mlir::linalg::LinalgDialect",
                            "::mlir::math::MathDialect",
+                           "::mlir::scf::SCFDialect",
                            "::mlir::tensor::TensorDialect"];
   let statistics = [Statistic<"numLayers", "num-layers-converted",
                               "Layers replaced">];

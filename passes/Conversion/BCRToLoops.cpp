@@ -7,9 +7,13 @@
 #include "passes/Conversion/Loops/DepthwiseKernel.h"
 #include "passes/Conversion/Loops/Kernel.h"
 #include "passes/Conversion/Loops/PoolKernel.h"
+#include "passes/Conversion/Loops/RecurrentKernel.h"
+#include "passes/Conversion/Loops/WinogradKernel.h"
 #include "passes/Passes.h"
+#include "passes/Transforms/PackedWeights.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
@@ -38,7 +42,8 @@ struct ConvertBCRToLoopsPass
     : public mlir::bcr::impl::ConvertBCRToLoopsPassBase<ConvertBCRToLoopsPass> {
   using ConvertBCRToLoopsPassBase::ConvertBCRToLoopsPassBase;
 
-  LogicalResult convert(LayerOpInterface layer, SymbolTable &symbols) {
+  LogicalResult convert(LayerOpInterface layer, SymbolTable &symbols,
+                        LayerReport &report) {
     Operation *op = layer;
     if (!isa<MemRefType>(layer.getInit().getType()))
       return op->emitOpError("is on tensors; bufferize it before "
@@ -53,7 +58,7 @@ struct ConvertBCRToLoopsPass
 
     if (!llvm::is_contained(
             cast<ShapedType>(layer.getInit().getType()).getShape(), 0)) {
-      Emitter emitter(layer, symbols, {threads, byElement});
+      Emitter emitter(layer, symbols, report, {threads, byElement});
       if (schedule.getKernel() == KernelKind::Rows) {
         ++numRowKernels;
         if (failed(emitRowKernel(layer, weights, schedule, emitter)))
@@ -61,8 +66,10 @@ struct ConvertBCRToLoopsPass
       } else {
         auto conv = dyn_cast<Conv2DOp>(op);
         bool depthwise = schedule.getKernel() == KernelKind::Depthwise;
-        if (depthwise && (!conv || !canRunDepthwise(conv, weights))) {
-          depthwise = false;
+        bool winograd = schedule.getKernel() == KernelKind::Winograd;
+        if ((depthwise && (!conv || !canRunDepthwise(conv, weights))) ||
+            (winograd && (!conv || !canEmitWinograd(conv)))) {
+          depthwise = winograd = false;
           schedule = getDefaultSchedule(op, schedule.getLanes());
         }
         if (!conv &&
@@ -70,12 +77,15 @@ struct ConvertBCRToLoopsPass
           return op->emitOpError("has an unknown number of samples to run "
                                  "along the vector; its schedule has to be "
                                  "'rows'");
-        ++(depthwise ? numDepthwiseKernels : numPixelKernels);
+        ++(depthwise  ? numDepthwiseKernels
+           : winograd ? numWinogradKernels
+                      : numPixelKernels);
         LogicalResult emitted =
-            depthwise ? emitDepthwiseKernel(conv, weights, schedule, emitter)
-            : conv    ? emitPixelKernel(conv, weights, schedule, emitter)
-                      : emitSampleKernel(cast<MatmulOp>(op), weights, schedule,
-                                         emitter);
+            depthwise  ? emitDepthwiseKernel(conv, weights, schedule, emitter)
+            : winograd ? emitWinogradKernel(conv, weights, schedule, emitter)
+            : conv     ? emitPixelKernel(conv, weights, schedule, emitter)
+                       : emitSampleKernel(cast<MatmulOp>(op), weights, schedule,
+                                          emitter);
         if (failed(emitted))
           return failure();
       }
@@ -86,13 +96,29 @@ struct ConvertBCRToLoopsPass
     return success();
   }
 
-  LogicalResult convert(Pool2DOp pool, SymbolTable &symbols) {
+  /// The products of a step are a layer, which is converted then.
+  LogicalResult convert(RecurrentOp op, SymbolTable &symbols,
+                        LayerReport &report) {
+    auto type = dyn_cast<MemRefType>(op.getInit().getType());
+    if (!type)
+      return op.emitOpError("is on tensors; bufferize it before "
+                            "convert-bcr-to-loops");
+    Emitter emitter(op, symbols, report, {threads, byElement});
+    MatmulOp products = emitRecurrentKernel(op, lanes, emitter);
+    op->erase();
+    ++numRecurrentKernels;
+    return convert(cast<LayerOpInterface>(products.getOperation()), symbols,
+                   report);
+  }
+
+  LogicalResult convert(Pool2DOp pool, SymbolTable &symbols,
+                        LayerReport &report) {
     auto type = dyn_cast<MemRefType>(pool.getInit().getType());
     if (!type)
       return pool.emitOpError("is on tensors; bufferize it before "
                               "convert-bcr-to-loops");
     if (!llvm::is_contained(type.getShape(), 0)) {
-      Emitter emitter(pool, "pool", symbols, {threads, byElement});
+      Emitter emitter(pool, "pool", symbols, report, {threads, byElement});
       emitPoolKernel(pool, lanes, emitter);
       ++numPoolKernels;
     }
@@ -107,17 +133,25 @@ struct ConvertBCRToLoopsPass
       return signalPassFailure();
     }
     SymbolTable symbols(getOperation());
+    LayerReport report(getOperation());
     SmallVector<LayerOpInterface> layers;
     getOperation().walk(
         [&](LayerOpInterface layer) { layers.push_back(layer); });
-    for (LayerOpInterface layer : layers)
-      if (failed(convert(layer, symbols)))
+    SmallVector<Attribute> packedValues;
+    getOperation().walk(
+        [&](ConstantOp op) { packedValues.push_back(op.getValues()); });
+    for (LayerOpInterface layer : layers) {
+      auto recurrent = dyn_cast<RecurrentOp>(layer.getOperation());
+      if (failed(recurrent ? convert(recurrent, symbols, report)
+                           : convert(layer, symbols, report)))
         return signalPassFailure();
+    }
     SmallVector<Pool2DOp> poolings;
     getOperation().walk([&](Pool2DOp pool) { poolings.push_back(pool); });
     for (Pool2DOp pool : poolings)
-      if (failed(convert(pool, symbols)))
+      if (failed(convert(pool, symbols, report)))
         return signalPassFailure();
+    report.write();
     SmallVector<ConstantOp> unused;
     getOperation().walk([&](ConstantOp op) {
       if (op->use_empty())
@@ -125,6 +159,8 @@ struct ConvertBCRToLoopsPass
     });
     for (ConstantOp op : unused)
       op->erase();
+    // Kernels with an order of their own have copied the weights.
+    freeUnusedData(getOperation(), packedValues);
   }
 };
 } // namespace

@@ -14,7 +14,7 @@ def ConvertBCRToLoopsPass
   let summary = "Turn layers on memrefs into loops over vectors";
   let description = [{
     Each layer becomes loops of `scf`, `vector`, `memref`, `arith` and `math`
-    around one of three kernels (see passes/README.md). There is one kernel body
+    around one of four kernels (see passes/README.md). There is one kernel body
     for each height of a group, driven by index arrays, not one for each group.
     Weights and index arrays become private constants `<layer>.values`,
     `<layer>.steps`, ...; each index array is as narrow as its elements allow and
@@ -26,7 +26,9 @@ def ConvertBCRToLoopsPass
     and strides reads it where it is, and so does a depthwise one. A layer whose
     schedule is `depthwise` and that the kernel cannot run (pruned weights, a
     horizontal stride above two, rows that are not neighbouring elements) runs
-    as `pixels`.
+    as `pixels`, and so does one whose schedule is `winograd` and whose images
+    have no such rows. The weights of `winograd` are transformed here: 36 for
+    each nine of W, zeros included.
 
     With `by-element` the weights of a column are loaded as vectors whose elements
     are multiplied with (AArch64: `fmla` by element), instead of one by one.
@@ -34,6 +36,10 @@ def ConvertBCRToLoopsPass
     Poolings walk their images in the same way as depthwise convolutions, and
     copy nothing either; strides above two and layouts without neighbouring
     elements take a loop over single positions.
+
+    A recurrent layer becomes a loop over the steps: the products of the state
+    with the weights of all gates, by the kernel `rows` or `pixels`, and the
+    equations of the cell on vectors of units.
 
     With `threads` above one, loops whose turns are independent are
     `scf.parallel`. Which thread computes what does not change the result.
@@ -58,12 +64,16 @@ def ConvertBCRToLoopsPass
               "layers with rows along the vector">,
     Statistic<"numDepthwiseKernels", "num-depthwise-kernels",
               "layers with positions of one channel along the vector">,
-    Statistic<"numPoolKernels", "num-pool-kernels", "poolings">
+    Statistic<"numWinogradKernels", "num-winograd-kernels",
+              "layers with transformed tiles along the vector">,
+    Statistic<"numPoolKernels", "num-pool-kernels", "poolings">,
+    Statistic<"numRecurrentKernels", "num-recurrent-kernels",
+              "recurrent layers">
   ];
   let dependentDialects = [
-    "::mlir::arith::ArithDialect", "::mlir::math::MathDialect",
-    "::mlir::memref::MemRefDialect", "::mlir::scf::SCFDialect",
-    "::mlir::vector::VectorDialect"
+    "::mlir::arith::ArithDialect", "::mlir::LLVM::LLVMDialect",
+    "::mlir::math::MathDialect", "::mlir::memref::MemRefDialect",
+    "::mlir::scf::SCFDialect", "::mlir::vector::VectorDialect"
   ];
 }
 

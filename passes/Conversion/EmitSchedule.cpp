@@ -90,8 +90,9 @@ FailureOr<Attribute> EmitSchedule::describe(gpu::LaunchFuncOp launch,
     } else if (auto view = dyn_cast<ViewLikeOpInterface>(op)) {
       operand = view.getViewSource();
     } else {
-      return launch.emitOpError("has an argument that is no part of an argument "
-                                "of @main but of ")
+      return launch.emitOpError(
+                 "has an argument that is no part of an argument "
+                 "of @main but of ")
              << op->getName();
     }
   }
@@ -125,10 +126,8 @@ FailureOr<Attribute> EmitSchedule::describe(gpu::LaunchFuncOp launch) {
   return Attribute(builder.getDictionaryAttr(
       {builder.getNamedAttr("kernel", launch.getKernelName()),
        builder.getNamedAttr("label", label ? label : builder.getStringAttr("")),
-       builder.getNamedAttr("groups",
-                            sizes(launch.getGridSizeOperandValues())),
-       builder.getNamedAttr("local",
-                            sizes(launch.getBlockSizeOperandValues())),
+       builder.getNamedAttr("groups", sizes(launch.getGridSizeOperandValues())),
+       builder.getNamedAttr("local", sizes(launch.getBlockSizeOperandValues())),
        builder.getNamedAttr("arguments", builder.getArrayAttr(arguments))}));
 }
 
@@ -151,6 +150,7 @@ void EmitSchedule::runOnOperation() {
       return signalPassFailure();
     }
   }
-  module->setAttr("bcr.schedule", Builder(&getContext()).getArrayAttr(launches));
+  module->setAttr("bcr.schedule",
+                  Builder(&getContext()).getArrayAttr(launches));
   function->erase();
 }

@@ -41,8 +41,7 @@ static spirv::TargetEnvAttr getOpenCLEnvironment(MLIRContext *context) {
 }
 
 namespace {
-struct KernelsToSPIRV
-    : bcr::impl::BCRKernelsToSPIRVPassBase<KernelsToSPIRV> {
+struct KernelsToSPIRV : bcr::impl::BCRKernelsToSPIRVPassBase<KernelsToSPIRV> {
   void runOnOperation() override;
 };
 } // namespace
@@ -55,9 +54,8 @@ void KernelsToSPIRV::runOnOperation() {
   manager.nest<gpu::GPUModuleOp>().addPass(createConvertMathToSPIRVPass());
   std::unique_ptr<Pass> convert = createConvertGPUToSPIRVPass();
   if (failed(convert->initializeOptions(
-          "use-64bit-index=true", [&](const Twine &message) {
-            return module.emitError(message);
-          })))
+          "use-64bit-index=true",
+          [&](const Twine &message) { return module.emitError(message); })))
     return signalPassFailure();
   manager.addPass(std::move(convert));
   if (failed(runPipeline(manager, module)))

@@ -20,6 +20,10 @@ def BCRLowerExtremaPass : Pass<"bcr-lower-extrema"> {
     larger one is left open, as in PyTorch; x86 would need three more
     instructions to tell.
 
+    x86 has an instruction for a comparison with a selection, and three for a
+    maximum that keeps a NaN. Against a bound that is a constant number the two
+    are the same, so `select-bounds` makes these the former.
+
     Requires: nothing. Ensures: none of the two is left on f32, f64 and vectors
     of them. Fails when: never.
 
@@ -29,6 +33,10 @@ def BCRLowerExtremaPass : Pass<"bcr-lower-extrema"> {
     %m = llvm.intr.maximum(%a, %b) {fastmathFlags = #llvm.fastmath<nsz>} : (f32, f32) -> f32
     ```
   }];
+  let options = [
+    Option<"selectBounds", "select-bounds", "bool", "false",
+           "bound by a constant with a comparison and a selection">
+  ];
   let dependentDialects = ["::mlir::LLVM::LLVMDialect"];
 }
 

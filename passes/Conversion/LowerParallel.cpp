@@ -1,19 +1,18 @@
-//===- LowerParallel.cpp - Parallel loops to OpenMP -----------------------===//
+//===- LowerParallel.cpp - bcr-lower-parallel -----------------------------===//
 //
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 //===----------------------------------------------------------------------===//
 
+#include "passes/Conversion/Team.h"
 #include "passes/Passes.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
-#include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+#include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/Dialect/OpenMP/OpenMPDialect.h"
-#include "mlir/Dialect/SCF/IR/SCF.h"
-#include "mlir/IR/ImplicitLocOpBuilder.h"
-
-#include <algorithm>
+#include "mlir/IR/SymbolTable.h"
+#include "mlir/Interfaces/SideEffectInterfaces.h"
 
 namespace mlir::bcr {
 #define GEN_PASS_DEF_BCRLOWERPARALLELPASS
@@ -23,84 +22,276 @@ namespace mlir::bcr {
 using namespace mlir;
 using namespace mlir::bcr;
 
-// Entries of LLVM's runtime that say where a thread stands in its team. The
-// functions of the OpenMP standard do the same, but PyTorch brings a second
-// runtime into the process, and a name of the standard may be that one's.
-static constexpr StringLiteral kThreadNumber = "__kmpc_bound_thread_num";
-static constexpr StringLiteral kNumThreads = "__kmpc_bound_num_threads";
-
 namespace {
+/// What the threads of a team do with an operation.
+enum class Role {
+  /// Each runs it: it computes values from values.
+  Replicated,
+  /// They share its iterations.
+  Shared,
+  /// Each runs it, and what it holds has roles of its own.
+  Nested,
+  /// The first thread runs it.
+  Single,
+  /// The first thread runs it, and no other one reads what it writes.
+  Unobserved,
+  /// No team runs it: it ends the parallel region.
+  Outside,
+};
+
 struct LowerParallel : bcr::impl::BCRLowerParallelPassBase<LowerParallel> {
   using BCRLowerParallelPassBase::BCRLowerParallelPassBase;
   void runOnOperation() override;
 
 private:
-  void lower(scf::ParallelOp loop);
+  void findTeamFunctions();
+  bool isShared(Operation *op);
+  bool holdsShared(Operation *op);
+  Role getRole(Operation *op);
+  void makeTeamFunction(func::FuncOp function);
+  void formRegions(Region &region);
+  void formRegion(Operation *first, Operation *last);
+  void emit(ArrayRef<Operation *> ops, const Team &team, bool repeats);
+
+  /// Functions that the threads of a team call together.
+  DenseSet<StringAttr> teamFunctions;
+  /// The counter of the barriers of the function that is being lowered.
+  Value counter;
 };
 } // namespace
 
-/// Asks the runtime, which takes a source position that may be null.
-static Value ask(ImplicitLocOpBuilder &builder, StringRef name) {
-  Value null = LLVM::ZeroOp::create(
-      builder, LLVM::LLVMPointerType::get(builder.getContext()));
-  Value answer = func::CallOp::create(builder, name, builder.getI32Type(), null)
-                     .getResult(0);
-  return arith::IndexCastUIOp::create(builder, builder.getIndexType(), answer);
+/// Whether threads may share the iterations of `op`.
+static bool isParallelLoop(Operation *op) {
+  auto loop = dyn_cast<scf::ParallelOp>(op);
+  return loop && loop.getInitVals().empty();
 }
 
-void LowerParallel::lower(scf::ParallelOp loop) {
-  ImplicitLocOpBuilder builder(loop.getLoc(), loop);
-  auto constant = [&](int64_t value) -> Value {
-    return arith::ConstantIndexOp::create(builder, value);
-  };
-  SmallVector<Value> counts;
-  Value total = constant(1);
-  for (auto [begin, end, step] : llvm::zip_equal(
-           loop.getLowerBound(), loop.getUpperBound(), loop.getStep())) {
-    Value length = builder.createOrFold<arith::SubIOp>(end, begin);
-    length = builder.createOrFold<arith::MaxSIOp>(length, constant(0));
-    counts.push_back(builder.createOrFold<arith::CeilDivUIOp>(length, step));
-    total = builder.createOrFold<arith::MulIOp>(total, counts.back());
-  }
-  int64_t team = threads;
-  if (std::optional<int64_t> known = getConstantIntValue(total))
-    team = std::clamp<int64_t>(*known, 1, threads);
-
-  omp::ParallelOperands clauses;
-  clauses.numThreads =
-      arith::ConstantOp::create(builder, builder.getI32IntegerAttr(team));
-  auto parallel = omp::ParallelOp::create(builder, clauses);
-  builder.createBlock(&parallel.getRegion());
-  Value thread = ask(builder, kThreadNumber);
-  Value numThreads = ask(builder, kNumThreads);
-  auto getBegin = [&](Value share) -> Value {
-    Value skipped = builder.createOrFold<arith::MulIOp>(share, total);
-    return builder.createOrFold<arith::DivUIOp>(skipped, numThreads);
-  };
-  Value next = arith::AddIOp::create(builder, thread, constant(1));
-  auto share = scf::ForOp::create(builder, getBegin(thread), getBegin(next),
-                                  constant(1));
-  omp::TerminatorOp::create(builder);
-
-  builder.setInsertionPointToStart(share.getBody());
-  SmallVector<Value> variables(counts.size());
-  Value rest = share.getInductionVar();
-  for (int64_t i = counts.size() - 1; i >= 0; --i) {
-    Value position = rest;
-    if (i > 0) {
-      position = builder.createOrFold<arith::RemUIOp>(rest, counts[i]);
-      rest = builder.createOrFold<arith::DivUIOp>(rest, counts[i]);
+/// Whether `op` writes the caller's time stamps only, which nobody reads before
+/// the call is over.
+static bool isStamp(Operation *op) {
+  auto condition = dyn_cast<scf::IfOp>(op);
+  if (!condition)
+    return false;
+  WalkResult walk = condition.walk([](Operation *inner) {
+    bool harmless =
+        isa<scf::IfOp, scf::YieldOp>(inner) || isMemoryEffectFree(inner);
+    if (auto intrinsic = dyn_cast<LLVM::CallIntrinsicOp>(inner))
+      harmless = intrinsic.getArgs().empty();
+    if (auto store = dyn_cast<memref::StoreOp>(inner)) {
+      auto argument = dyn_cast<BlockArgument>(store.getMemRef());
+      auto function =
+          argument ? dyn_cast<func::FuncOp>(argument.getOwner()->getParentOp())
+                   : func::FuncOp();
+      harmless = function &&
+                 function.getArgAttr(argument.getArgNumber(), "bcr.profile");
     }
-    variables[i] = builder.createOrFold<arith::AddIOp>(
-        loop.getLowerBound()[i],
-        builder.createOrFold<arith::MulIOp>(position, loop.getStep()[i]));
+    return harmless ? WalkResult::advance() : WalkResult::interrupt();
+  });
+  return !walk.wasInterrupted();
+}
+
+//===----------------------------------------------------------------------===//
+// Roles
+//===----------------------------------------------------------------------===//
+
+bool LowerParallel::isShared(Operation *op) {
+  if (auto call = dyn_cast<func::CallOp>(op))
+    return teamFunctions.contains(call.getCalleeAttr().getAttr());
+  return isParallelLoop(op);
+}
+
+bool LowerParallel::holdsShared(Operation *op) {
+  return op
+      ->walk([&](Operation *inner) {
+        return isShared(inner) ? WalkResult::interrupt()
+                               : WalkResult::advance();
+      })
+      .wasInterrupted();
+}
+
+Role LowerParallel::getRole(Operation *op) {
+  if (isShared(op))
+    return Role::Shared;
+  if (op->getNumRegions() != 0 && holdsShared(op)) {
+    // Control flow that is the same for all threads, as its operands are.
+    if (!isa<scf::ForOp, scf::IfOp>(op) || op->getNumResults() != 0)
+      return Role::Outside;
+    for (Region &region : op->getRegions())
+      for (Operation &inner : region.getOps())
+        if (getRole(&inner) == Role::Outside)
+          return Role::Outside;
+    return Role::Nested;
   }
-  loop.getBody()->getTerminator()->erase();
-  IRRewriter rewriter(&getContext());
-  rewriter.inlineBlockBefore(loop.getBody(), share.getBody()->getTerminator(),
-                             variables);
-  loop.erase();
-  ++numLowered;
+  if (isMemoryEffectFree(op) || op->hasTrait<OpTrait::IsTerminator>())
+    return Role::Replicated;
+  // A value that one thread has read or allocated would have to be handed to
+  // the others.
+  if (op->getNumResults() != 0)
+    return Role::Outside;
+  return isStamp(op) ? Role::Unobserved : Role::Single;
+}
+
+/// Finds the functions whose bodies a team can run as a whole.
+void LowerParallel::findTeamFunctions() {
+  DenseSet<StringAttr> excluded;
+  if (auto uses = SymbolTable::getSymbolUses(&getOperation().getBodyRegion()))
+    for (SymbolTable::SymbolUse use : *uses)
+      if (!isa<func::CallOp>(use.getUser()) ||
+          use.getUser()->getParentOfType<scf::ParallelOp>())
+        excluded.insert(use.getSymbolRef().getLeafReference());
+  for (auto function : getOperation().getOps<func::FuncOp>()) {
+    if (!function.isPrivate() || !function.getBody().hasOneBlock() ||
+        function.getNumResults() != 0 ||
+        excluded.contains(function.getSymNameAttr()))
+      continue;
+    bool calls =
+        function.walk([](func::CallOp) { return WalkResult::interrupt(); })
+            .wasInterrupted();
+    if (calls || !holdsShared(function))
+      continue;
+    if (llvm::all_of(function.front(), [&](Operation &op) {
+          return getRole(&op) != Role::Outside;
+        }))
+      teamFunctions.insert(function.getSymNameAttr());
+  }
+}
+
+//===----------------------------------------------------------------------===//
+// What the threads run
+//===----------------------------------------------------------------------===//
+
+/// Turns the operations of a block into those of a team. Barriers stand after
+/// what writes memory and before what comes next, in the same block or, if the
+/// block `repeats`, in its next turn.
+void LowerParallel::emit(ArrayRef<Operation *> ops, const Team &team,
+                         bool repeats) {
+  std::optional<Role> next;
+  for (Operation *op : llvm::reverse(ops)) {
+    ImplicitLocOpBuilder builder(op->getLoc(), op);
+    Role role = getRole(op);
+    if (role == Role::Replicated)
+      continue;
+    bool waits = next ? *next != Role::Single || role != Role::Single : repeats;
+    // A loop ends with a barrier.
+    waits &= role != Role::Unobserved &&
+             !(role == Role::Nested && isa<scf::ForOp>(op));
+    if (waits) {
+      builder.setInsertionPointAfter(op);
+      emitBarrier(builder, team);
+      ++numBarriers;
+    }
+    if (role != Role::Unobserved)
+      next = role;
+    builder.setInsertionPoint(op);
+    if (role == Role::Nested) {
+      for (Region &region : op->getRegions())
+        for (Block &block : region)
+          emit(llvm::to_vector(llvm::make_pointer_range(block)), team,
+               isa<scf::ForOp>(op));
+    } else if (auto loop = dyn_cast<scf::ParallelOp>(op)) {
+      shareLoop(loop, team);
+      ++numLowered;
+    } else if (role == Role::Shared) {
+      op->insertOperands(op->getNumOperands(), team.getArguments());
+    } else {
+      auto first = scf::IfOp::create(builder, team.isFirst);
+      op->moveBefore(first.thenBlock()->getTerminator());
+    }
+  }
+}
+
+void LowerParallel::makeTeamFunction(func::FuncOp function) {
+  SmallVector<Operation *> ops =
+      llvm::to_vector(llvm::make_pointer_range(function.front()));
+  emit(ops, Team::addArguments(function), /*repeats=*/false);
+}
+
+//===----------------------------------------------------------------------===//
+// Where a team starts and ends
+//===----------------------------------------------------------------------===//
+
+/// Moves operations before `region` into it where nothing else uses them, so
+/// that threads compute them instead of being handed them.
+static void sinkInto(omp::ParallelOp region) {
+  Operation *op = region->getPrevNode();
+  while (op) {
+    Operation *previous = op->getPrevNode();
+    if (isMemoryEffectFree(op) && !op->use_empty() &&
+        llvm::all_of(op->getUsers(), [&](Operation *user) {
+          return region->isProperAncestor(user);
+        }))
+      op->moveBefore(&region.getRegion().front(),
+                     region.getRegion().front().begin());
+    op = previous;
+  }
+}
+
+/// Lets a team run what stands from `first` to `last`.
+void LowerParallel::formRegion(Operation *first, Operation *last) {
+  SmallVector<Operation *> ops;
+  DenseSet<Operation *> inside;
+  for (Operation *op = first;; op = op->getNextNode()) {
+    ops.push_back(op);
+    inside.insert(op);
+    if (op == last)
+      break;
+  }
+  // Values that are used after the region stay before it. All that have users
+  // depend on nothing but values.
+  Block *block = first->getBlock();
+  for (Operation *op : llvm::reverse(ops))
+    if (llvm::any_of(op->getUsers(), [&](Operation *user) {
+          return !inside.contains(block->findAncestorOpInBlock(*user));
+        }))
+      inside.erase(op);
+  llvm::erase_if(ops, [&](Operation *op) { return !inside.contains(op); });
+
+  ImplicitLocOpBuilder builder(first->getLoc(), last->getNextNode());
+  if (!counter)
+    counter = allocateCounter(first->getParentOfType<func::FuncOp>());
+  resetCounter(builder, counter);
+  omp::ParallelOperands clauses;
+  clauses.numThreads = arith::ConstantOp::create(
+      builder,
+      builder.getI32IntegerAttr(static_cast<int32_t>(threads.getValue())));
+  auto parallel = omp::ParallelOp::create(builder, clauses);
+  Block *body = builder.createBlock(&parallel.getRegion());
+  Team team = getTeam(builder, counter);
+  for (Operation *op : ops)
+    op->moveBefore(body, body->end());
+  emit(ops, team, /*repeats=*/false);
+  builder.setInsertionPointToEnd(body);
+  omp::TerminatorOp::create(builder);
+  sinkInto(parallel);
+  ++numRegions;
+}
+
+/// Forms parallel regions, each as long as it can be.
+void LowerParallel::formRegions(Region &region) {
+  for (Block &block : region) {
+    // What one thread runs is left out at both ends of a region.
+    SmallVector<std::pair<Operation *, Operation *>> runs;
+    Operation *first = nullptr, *last = nullptr;
+    auto finish = [&] {
+      if (first)
+        runs.push_back({first, last});
+      first = last = nullptr;
+    };
+    for (Operation &op : block) {
+      Role role = getRole(&op);
+      if (role == Role::Outside) {
+        finish();
+        for (Region &inner : op.getRegions())
+          formRegions(inner);
+      } else if (role == Role::Shared || role == Role::Nested) {
+        first = first ? first : &op;
+        last = &op;
+      }
+    }
+    finish();
+    for (auto [begin, end] : runs)
+      formRegion(begin, end);
+  }
 }
 
 void LowerParallel::runOnOperation() {
@@ -109,21 +300,16 @@ void LowerParallel::runOnOperation() {
     module.emitError("bcr-lower-parallel: 'threads' is positive");
     return signalPassFailure();
   }
-  SmallVector<scf::ParallelOp> loops;
-  module.walk<WalkOrder::PreOrder>([&](scf::ParallelOp loop) {
-    if (!loop.getInitVals().empty())
-      return WalkResult::advance();
-    loops.push_back(loop);
-    return WalkResult::skip();
-  });
-  if (loops.empty() || threads == 1)
+  if (threads == 1 || !holdsShared(module))
     return;
-  OpBuilder builder = OpBuilder::atBlockBegin(module.getBody());
-  auto type = builder.getFunctionType(LLVM::LLVMPointerType::get(&getContext()),
-                                      builder.getI32Type());
-  for (StringRef name : {kThreadNumber, kNumThreads})
-    if (!module.lookupSymbol(name))
-      func::FuncOp::create(builder, module.getLoc(), name, type).setPrivate();
-  for (scf::ParallelOp loop : loops)
-    lower(loop);
+  findTeamFunctions();
+  for (auto function : module.getOps<func::FuncOp>())
+    if (!teamFunctions.contains(function.getSymNameAttr())) {
+      counter = Value();
+      formRegions(function.getBody());
+    }
+  for (auto function : module.getOps<func::FuncOp>())
+    if (teamFunctions.contains(function.getSymNameAttr()))
+      makeTeamFunction(function);
+  declareTeamFunctions(module, hint);
 }

@@ -36,6 +36,10 @@ struct Configuration {
 };
 } // namespace
 
+static bool isX86(const Configuration &config) {
+  return StringRef(config.target.triple).starts_with("x86_64");
+}
+
 static void buildRaise(OpPassManager &manager, const Configuration &) {
   addRaise(manager);
 }
@@ -83,9 +87,7 @@ static void buildInstrument(OpPassManager &manager,
                             const Configuration &config) {
   // AArch64's cycle counter is closed to user programs.
   BCRInstrumentPassOptions instrument;
-  instrument.counter = StringRef(config.target.triple).starts_with("x86_64")
-                           ? Counter::Cycle
-                           : Counter::Steady;
+  instrument.counter = isX86(config) ? Counter::Cycle : Counter::Steady;
   manager.addPass(createBCRInstrumentPass(instrument));
 }
 
@@ -122,13 +124,16 @@ static void buildEntry(OpPassManager &manager, const Configuration &) {
 }
 
 /// Small float types are computed in f32: not every machine has them.
-static void addFloatLowering(OpPassManager &manager) {
+static void addFloatLowering(OpPassManager &manager,
+                             const Configuration &config) {
   manager.addPass(math::createMathExtendToSupportedTypes());
   arith::ArithEmulateUnsupportedFloatsOptions emulate;
   emulate.sourceTypeStrs = {"bf16"};
   manager.addPass(arith::createArithEmulateUnsupportedFloats(emulate));
   manager.addPass(createBCRApproximateMathPass());
-  manager.addPass(createBCRLowerExtremaPass());
+  BCRLowerExtremaPassOptions extrema;
+  extrema.selectBounds = isX86(config);
+  manager.addPass(createBCRLowerExtremaPass(extrema));
   arith::ArithExpandOpsPassOptions expand;
   expand.includeBf16 = true;
   manager.addPass(arith::createArithExpandOpsPass(expand));
@@ -142,11 +147,15 @@ static void buildLLVM(OpPassManager &manager, const Configuration &config) {
   loops.addPass(memref::createExpandStridedMetadataPass());
   loops.addPass(memref::createExpandOpsPass());
   loops.addPass(createLowerAffinePass());
-  addFloatLowering(loops);
+  addFloatLowering(loops, config);
   addCleanup(loops);
   if (config.threads > 1) {
     BCRLowerParallelPassOptions parallel;
     parallel.threads = config.threads;
+    StringRef triple = config.target.triple;
+    parallel.hint = triple.starts_with("x86_64")    ? SpinHint::Pause
+                    : triple.starts_with("aarch64") ? SpinHint::Yield
+                                                    : SpinHint::None;
     manager.addPass(createBCRLowerParallelPass(parallel));
   }
   OpPassManager &blocks = manager.nest<func::FuncOp>();

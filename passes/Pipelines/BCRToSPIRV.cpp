@@ -71,8 +71,7 @@ static void buildKernels(OpPassManager &manager,
   ConvertBCRToGPUPassOptions layers;
   layers.weightVector = options.weightVector;
   manager.addPass(createConvertBCRToGPUPass(layers));
-  manager.addNestedPass<func::FuncOp>(
-      createConvertLinalgToParallelLoopsPass());
+  manager.addNestedPass<func::FuncOp>(createConvertLinalgToParallelLoopsPass());
   manager.addNestedPass<func::FuncOp>(createBCRLaunchLoopsPass());
   addCleanup(manager);
 }
@@ -126,10 +125,9 @@ ArrayRef<StringRef> mlir::bcr::getSPIRVStageNames() {
   return names;
 }
 
-LogicalResult
-mlir::bcr::buildBCRToSPIRV(OpPassManager &manager,
-                           const BCRToSPIRVOptions &options,
-                           function_ref<LogicalResult(const Twine &)> emitError) {
+LogicalResult mlir::bcr::buildBCRToSPIRV(
+    OpPassManager &manager, const BCRToSPIRVOptions &options,
+    function_ref<LogicalResult(const Twine &)> emitError) {
   if (options.weightVector != 1 && options.weightVector != 4)
     return emitError("weight-vector is 1 or 4, got " +
                      Twine(options.weightVector.getValue()));

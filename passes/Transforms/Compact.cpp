@@ -74,6 +74,8 @@ private:
 
   /// Layers that share weights and block share the packed constant too.
   llvm::DenseMap<std::pair<Value, Attribute>, ConstantOp> packed;
+  /// What the pass learns of the layers.
+  std::optional<LayerReport> report;
 };
 } // namespace
 
@@ -113,7 +115,7 @@ void CompactPass::record(LayerOpInterface layer, ConstantOp constant) {
        {std::pair("value_bytes", valueBytes),
         std::pair("index_bytes", indexBytes), std::pair("csr_bytes", csrBytes),
         std::pair("dense_bytes", denseBytes)})
-    setLayerInfo(layer, key, builder.getI64IntegerAttr(value));
+    report->set(layer, key, builder.getI64IntegerAttr(value));
   ++numCompacted;
   numPackedBytes += valueBytes + indexBytes;
   numCSRBytes += csrBytes;
@@ -129,6 +131,7 @@ void CompactPass::record(LayerOpInterface layer, ConstantOp constant) {
 
 void CompactPass::runOnOperation() {
   packed.clear();
+  report.emplace(getOperation());
   SmallVector<LayerOpInterface> layers;
   getOperation().walk([&](LayerOpInterface layer) {
     FormAttr form = layer.getFormAttr();
@@ -143,4 +146,5 @@ void CompactPass::runOnOperation() {
     replaceWeight(layer, *constant);
     record(layer, *constant);
   }
+  report->write();
 }

@@ -23,11 +23,14 @@ namespace mlir::bcr {
 using namespace mlir;
 using namespace mlir::bcr;
 
-/// Output positions of a layer, or -1 if its batch is dynamic.
+/// Output positions of a layer, or -1 if its batch is dynamic. Those of a
+/// recurrent layer are the samples of all steps.
 static int64_t countPositions(LayerOpInterface layer) {
   auto type = cast<ShapedType>(layer.getInit().getType());
-  return type.hasStaticShape() ? type.getNumElements() / layer.getNumRows()
-                               : -1;
+  int64_t channels = isa<RecurrentOp>(layer.getOperation())
+                         ? layer.getNumColumns()
+                         : layer.getNumRows();
+  return type.hasStaticShape() ? type.getNumElements() / channels : -1;
 }
 
 namespace {
@@ -79,19 +82,20 @@ struct BCRInstrumentPass
     };
 
     stamp(loc, 0);
+    LayerReport report(getOperation());
     for (auto [i, layer] : llvm::enumerate(layers)) {
       int64_t slot = static_cast<int64_t>(i) + 1;
       builder.setInsertionPoint(layer);
       stamp(layer.getLoc(), 2 * slot);
       builder.setInsertionPointAfter(layer);
       stamp(layer.getLoc(), 2 * slot + 1);
-      setLayerInfo(
-          layer,
-          {builder.getNamedAttr("profile_slot",
-                                builder.getI64IntegerAttr(slot)),
-           builder.getNamedAttr(
-               "positions", builder.getI64IntegerAttr(countPositions(layer)))});
+      report.set(layer, {builder.getNamedAttr("profile_slot",
+                                              builder.getI64IntegerAttr(slot)),
+                         builder.getNamedAttr("positions",
+                                              builder.getI64IntegerAttr(
+                                                  countPositions(layer)))});
     }
+    report.write();
     builder.setInsertionPoint(main.front().getTerminator());
     stamp(loc, 1);
     numLayers += layers.size();

@@ -52,9 +52,8 @@ private:
 
 LogicalResult LaunchLoops::launchParallel(scf::ParallelOp loop) {
   SmallVector<int64_t> counts, begins, steps;
-  for (auto [begin, end, step] :
-       llvm::zip_equal(loop.getLowerBound(), loop.getUpperBound(),
-                       loop.getStep())) {
+  for (auto [begin, end, step] : llvm::zip_equal(
+           loop.getLowerBound(), loop.getUpperBound(), loop.getStep())) {
     std::optional<int64_t> first = getConstantIntValue(begin),
                            last = getConstantIntValue(end),
                            by = getConstantIntValue(step);
@@ -81,7 +80,8 @@ LogicalResult LaunchLoops::launchParallel(scf::ParallelOp loop) {
     grid.x = counts[inner[0]];
   if (inner.size() > 1)
     grid.y = counts[inner[1]];
-  for (unsigned i : ArrayRef(inner).drop_front(std::min<size_t>(inner.size(), 2)))
+  for (unsigned i :
+       ArrayRef(inner).drop_front(std::min<size_t>(inner.size(), 2)))
     grid.z *= counts[i];
   grid.local = getGroupSize(grid.x);
 
@@ -100,8 +100,7 @@ LogicalResult LaunchLoops::launchParallel(scf::ParallelOp loop) {
       } else if (place + 1 == inner.size()) {
         turns[i] = rest;
       } else {
-        turns[i] =
-            builder.createOrFold<arith::RemUIOp>(rest, index(counts[i]));
+        turns[i] = builder.createOrFold<arith::RemUIOp>(rest, index(counts[i]));
         rest = builder.createOrFold<arith::DivUIOp>(rest, index(counts[i]));
       }
     }
@@ -152,8 +151,7 @@ void LaunchLoops::launchSingle(MutableArrayRef<Operation *> ops) {
     ImplicitLocOpBuilder inside(loop.getLoc(), loop);
     scf::LoopNest nest = scf::buildLoopNest(
         inside, loop.getLoc(), loop.getLowerBound(), loop.getUpperBound(),
-        loop.getStep(),
-        [&](OpBuilder &nested, Location, ValueRange at) {
+        loop.getStep(), [&](OpBuilder &nested, Location, ValueRange at) {
           IRMapping mapping;
           mapping.map(loop.getInductionVars(), at);
           for (Operation &old : loop.getBody()->without_terminator())

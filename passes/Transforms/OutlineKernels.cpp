@@ -50,8 +50,8 @@ struct KernelInfo : llvm::DenseMapInfo<Operation *> {
   static bool isEqual(const Operation *a, const Operation *b) {
     if (a == b)
       return true;
-    if (a == getTombstoneKey() || a == getEmptyKey() || b == getTombstoneKey() ||
-        b == getEmptyKey())
+    if (a == getTombstoneKey() || a == getEmptyKey() ||
+        b == getTombstoneKey() || b == getEmptyKey())
       return false;
     auto x = cast<gpu::GPUFuncOp>(const_cast<Operation *>(a));
     auto y = cast<gpu::GPUFuncOp>(const_cast<Operation *>(b));
@@ -99,8 +99,8 @@ LogicalResult OutlineKernels::outline(gpu::LaunchOp launch,
       spirv::getEntryPointABIAttrName(),
       spirv::EntryPointABIAttr::get(
           &getContext(),
-          DenseI32ArrayAttr::get(
-              &getContext(), {size(items.x), size(items.y), size(items.z)}),
+          DenseI32ArrayAttr::get(&getContext(),
+                                 {size(items.x), size(items.y), size(items.z)}),
           std::nullopt, std::nullopt));
   kernel->removeAttr("known_grid_size");
   kernel.removeKnownGridSizeAttr();
@@ -113,8 +113,8 @@ LogicalResult OutlineKernels::outline(gpu::LaunchOp launch,
     kernel = cast<gpu::GPUFuncOp>(*entry);
   }
   OpBuilder builder(launch);
-  auto call = gpu::LaunchFuncOp::create(builder, launch.getLoc(), kernel, groups,
-                                        items, Value(), operands);
+  auto call = gpu::LaunchFuncOp::create(builder, launch.getLoc(), kernel,
+                                        groups, items, Value(), operands);
   if (label)
     call->setAttr(gpu_kernels::kKernelAttrName, label);
   launch.erase();
@@ -129,8 +129,7 @@ void OutlineKernels::runOnOperation() {
     return signalPassFailure();
   known.clear();
   OpBuilder builder = OpBuilder::atBlockEnd(module.getBody());
-  auto kernels =
-      gpu::GPUModuleOp::create(builder, module.getLoc(), "kernels");
+  auto kernels = gpu::GPUModuleOp::create(builder, module.getLoc(), "kernels");
   SymbolTable symbols(kernels);
   SmallVector<gpu::LaunchOp> launches;
   function->walk([&](gpu::LaunchOp launch) { launches.push_back(launch); });

@@ -6,7 +6,6 @@
 
 #include "passes/Transforms/PackedWeights.h"
 
-#include "mlir/IR/BuiltinOps.h"
 #include "mlir/IR/DialectResourceBlobManager.h"
 #include "mlir/IR/Matchers.h"
 #include "llvm/ADT/Hashing.h"
@@ -27,27 +26,27 @@ StringRef mlir::bcr::getLayerName(LayerOpInterface layer) {
   return name ? name.getValue() : "layer";
 }
 
-/// Frees the data of `attribute`, an attribute of `owner`, which is about to
-/// go. Immutable data belongs to the user and stays.
-static void freeData(ModuleOp module, Operation *owner, Attribute attribute) {
-  auto resource = dyn_cast<DenseResourceElementsAttr>(attribute);
-  AsmResourceBlob *blob =
-      resource ? resource.getRawHandle().getBlob() : nullptr;
-  if (!blob || !blob->isMutable())
+void mlir::bcr::freeUnusedData(ModuleOp module,
+                               ArrayRef<Attribute> attributes) {
+  SmallPtrSet<Attribute, 8> unused;
+  for (Attribute attribute : attributes) {
+    auto resource = dyn_cast<DenseResourceElementsAttr>(attribute);
+    AsmResourceBlob *blob =
+        resource ? resource.getRawHandle().getBlob() : nullptr;
+    if (blob && blob->isMutable())
+      unused.insert(attribute);
+  }
+  if (unused.empty())
     return;
-  bool shared =
-      module
-          .walk([&](Operation *other) {
-            bool uses =
-                other != owner &&
-                llvm::any_of(other->getAttrs(), [&](NamedAttribute named) {
-                  return named.getValue() == attribute;
-                });
-            return uses ? WalkResult::interrupt() : WalkResult::advance();
-          })
-          .wasInterrupted();
-  if (!shared)
-    resource.getRawHandle().getResource()->setBlob(AsmResourceBlob());
+  module.walk([&](Operation *op) {
+    for (NamedAttribute named : op->getAttrs())
+      unused.erase(named.getValue());
+  });
+  for (Attribute attribute : unused)
+    cast<DenseResourceElementsAttr>(attribute)
+        .getRawHandle()
+        .getResource()
+        ->setBlob(AsmResourceBlob());
 }
 
 void mlir::bcr::replaceWeight(LayerOpInterface layer, ConstantOp constant) {
@@ -56,9 +55,10 @@ void mlir::bcr::replaceWeight(LayerOpInterface layer, ConstantOp constant) {
   layer.getWeightMutable().set(constant.getResult());
   if (!old || !old->use_empty())
     return;
-  for (NamedAttribute named : old->getAttrs())
-    freeData(module, old, named.getValue());
+  auto attributes = llvm::map_to_vector(
+      old->getAttrs(), [](NamedAttribute named) { return named.getValue(); });
   old->erase();
+  freeUnusedData(module, attributes);
 }
 
 int64_t IndexListPool::add(ArrayRef<int32_t> list) {

@@ -9,6 +9,7 @@
 
 #include "dialect/Packed.h"
 
+#include "mlir/IR/BuiltinOps.h"
 #include "llvm/ADT/DenseMap.h"
 
 namespace mlir::bcr {
@@ -19,11 +20,14 @@ Attribute getDenseWeight(LayerOpInterface layer);
 /// What a layer is called in names of its constants and in remarks.
 StringRef getLayerName(LayerOpInterface layer);
 
-/// Makes `constant` the weights of `layer`. The old weights are erased when
-/// nothing else uses them, and their data is freed unless another op shares it
-/// or it is immutable, which is how users attach theirs: folded and packed
+/// Frees the data of those of `attributes` that no op of `module` has.
+/// Immutable data, which is how users attach theirs, stays. Folded and packed
 /// weights are as large as a network, and resources otherwise live as long as
 /// the context.
+void freeUnusedData(ModuleOp module, ArrayRef<Attribute> attributes);
+
+/// Makes `constant` the weights of `layer`. The old weights are erased when
+/// nothing else uses them, and their data is freed.
 void replaceWeight(LayerOpInterface layer, ConstantOp constant);
 
 /// Stores lists of indices end to end, equal lists once.

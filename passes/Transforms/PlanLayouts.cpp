@@ -133,11 +133,13 @@ static bool hasPadding(Conv2DOp conv) {
   return llvm::any_of(conv.getPadding(), [](int64_t p) { return p > 0; });
 }
 
-/// Whether the layer's kernel works on flat positions of whole images; the
-/// depthwise one takes any rows and needs no zeros around them.
+/// Whether the layer's kernel works on flat positions of whole images; those of
+/// depthwise and of Winograd's convolution take any rows and need no zeros
+/// around them.
 static bool isFlat(Conv2DOp conv) {
   ScheduleAttr schedule = conv.getScheduleAttr();
-  return !schedule || schedule.getKernel() != KernelKind::Depthwise;
+  return !schedule || (schedule.getKernel() != KernelKind::Depthwise &&
+                       schedule.getKernel() != KernelKind::Winograd);
 }
 
 /// Rows and columns of zeros around the images that convolutions read.

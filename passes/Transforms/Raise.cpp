@@ -59,11 +59,15 @@ static remark::RemarkOpts makeRemark(StringRef name, Operation *op) {
       .function(getFunctionName(op));
 }
 
-static void reportLayer(LayerOpInterface layer, bool batchNorm) {
+static void reportLayer(LayerReport &report, LayerOpInterface layer,
+                        bool batchNorm) {
   Operation *op = layer;
   Builder builder(op->getContext());
   NamedAttrList facts;
-  facts.append("op", builder.getStringAttr(op->getName().stripDialect()));
+  auto recurrent = dyn_cast<RecurrentOp>(op);
+  facts.append("op", builder.getStringAttr(
+                         recurrent ? stringifyCellKind(recurrent.getCell())
+                                   : op->getName().stripDialect()));
   facts.append("shape", builder.getDenseI64ArrayAttr(
                             {layer.getNumRows(), layer.getNumColumns()}));
   auto addShape = [&](StringRef key, Value value) {
@@ -89,7 +93,7 @@ static void reportLayer(LayerOpInterface layer, bool batchNorm) {
     epilogue.push_back(stringifyActivationKind(activation.getKind()));
   facts.append("epilogue", builder.getStrArrayAttr(epilogue));
   facts.append("batch_norm", builder.getBoolAttr(batchNorm));
-  setLayerInfo(op, facts);
+  report.set(op, facts);
 
   std::string fused = batchNorm ? "batch norm" : "";
   for (StringRef part : epilogue)
@@ -112,12 +116,17 @@ struct Raise : public mlir::bcr::impl::RaiseBase<Raise> {
     SmallVector<linalg::LinalgOp> candidates;
     module.walk([&](linalg::LinalgOp op) { candidates.push_back(op); });
     LayerNames names;
+    FailureOr<int64_t> recurrent = raiseRecurrent(module, names, rewriter);
+    if (failed(recurrent))
+      return signalPassFailure();
+    numLayers += *recurrent;
+    LayerReport report(module);
     for (linalg::LinalgOp op : candidates) {
       RaiseResult result = raiseLayer(op, names, rewriter);
       if (result.layer)
         ++numLayers;
       else if (!result.reason.empty())
-        reportMissed(op, result);
+        reportMissed(report, op, result);
     }
     simplifyReshapes(module);
 
@@ -125,7 +134,7 @@ struct Raise : public mlir::bcr::impl::RaiseBase<Raise> {
     // residual, so that neither waits for what comes later.
     SmallVector<LayerOpInterface> layers;
     module.walk([&](LayerOpInterface layer) {
-      if (layer->getNumResults() == 1)
+      if (layer->getNumResults() == 1 && !isa<RecurrentOp>(layer))
         layers.push_back(layer);
     });
     DenseSet<Operation *> withBatchNorm;
@@ -141,17 +150,19 @@ struct Raise : public mlir::bcr::impl::RaiseBase<Raise> {
     simplifyReshapes(module);
     (void)runRegionDCE(rewriter, module->getRegions());
     module.walk([&](LayerOpInterface layer) {
-      if (layer.getLayerAttr() && layer->getNumResults() == 1)
-        reportLayer(layer, withBatchNorm.contains(layer));
+      if (layer.getLayerAttr() && layer->getNumResults() > 0)
+        reportLayer(report, layer, withBatchNorm.contains(layer));
     });
+    report.write();
   }
 
 private:
-  void reportMissed(Operation *op, const RaiseResult &result) {
+  void reportMissed(LayerReport &report, Operation *op,
+                    const RaiseResult &result) {
     ++numMissed;
     Builder builder(op->getContext());
-    setLayerInfo(
-        getOperation(), result.name,
+    report.set(
+        builder.getStringAttr(result.name),
         {builder.getNamedAttr(
              "op", builder.getStringAttr(op->getName().getStringRef())),
          builder.getNamedAttr("reason", builder.getStringAttr(result.reason))});

@@ -32,6 +32,10 @@ def Raise : Pass<"bcr-raise", "::mlir::ModuleOp"> {
     Poolings of images (maximum or sum) become `bcr.pool2d` with the padding in
     front of them and a division by a constant behind.
 
+    Calls of a function that is declared with `bcr.recurrence` become
+    `bcr.recurrent`, one direction of a recurrent layer: the front end writes them,
+    as linalg has no operation for a loop over a sequence.
+
     A value that somebody else uses too is not fused over. Reshapes between a
     layer and what follows it (linear layers of sequences, convolutions in one
     dimension) move behind what is fused.
@@ -53,7 +57,8 @@ def Raise : Pass<"bcr-raise", "::mlir::ModuleOp"> {
     `bcr` layer with dense weights. The result of the module differs by rounding
     only where a batch norm or scalar was folded, and is equal otherwise.
 
-    *Fails when*: never.
+    *Fails when*: the weights of a recurrence are no constants, or its declaration
+    does not say what it computes.
 
     Remarks: `passed` for each layer with what was fused into it, `missed` for
     each convolution or matmul with constant weights that stays, with the reason.

@@ -51,6 +51,11 @@ void foldMaskedWeights(ModuleOp module, RewriterBase &rewriter);
 RaiseResult raiseLayer(linalg::LinalgOp op, LayerNames &names,
                        RewriterBase &rewriter);
 
+/// Makes a layer of each call of a function that is declared as a recurrence.
+/// Returns how many, or fails where its weights are no constants.
+FailureOr<int64_t> raiseRecurrent(ModuleOp module, LayerNames &names,
+                                  RewriterBase &rewriter);
+
 /// `scale * x + shift`; both hold one number, or one for each channel.
 struct ChannelAffine {
   std::vector<double> scale = {1.0};

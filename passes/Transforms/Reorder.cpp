@@ -25,9 +25,21 @@ namespace mlir::bcr {
 using namespace mlir;
 using namespace mlir::bcr;
 
-/// Rows that a loaded column serves in the tile that the statistics assume, and
-/// the multiple at which a group is cut for threads.
+/// Rows that a loaded column serves in the tile that the statistics assume.
 static constexpr int64_t kTileRows = 8;
+/// The multiples at which groups are cut: of the heights that kernels have. A
+/// linear layer has four vectors of up to 16 rows in a tile.
+static constexpr int64_t kConvCutRows = 8;
+static constexpr int64_t kMatmulCutRows = 64;
+/// Sets of groups are made no heavier than such a part of the matrix, and
+/// groups that are heavier are cut, so that there is something to deal out. The
+/// number of threads has no part in this: each row is the same sum for all of
+/// them.
+static constexpr int64_t kParts = 32;
+/// Sets may have this many rows of each column list, enough for a tile.
+static constexpr int64_t kMergedRows = 16;
+/// What the fullest share may exceed that of the best deal known by.
+static constexpr double kBalanced = 1.02;
 /// Sets are chained by common columns up to this many; the search is quadratic.
 static constexpr size_t kMaxChained = 512;
 
@@ -264,9 +276,9 @@ static void chain(const PackedStructure &structure,
 }
 
 /// Cuts sets of one group, whose rows are in no other, into sets of at most
-/// about `maxWeight`.
-static std::vector<GroupSet> cut(std::vector<GroupSet> sets,
-                                 int64_t maxWeight) {
+/// about `maxWeight`, at multiples of `multiple` rows.
+static std::vector<GroupSet> cut(std::vector<GroupSet> sets, int64_t maxWeight,
+                                 int64_t multiple) {
   std::vector<GroupSet> result;
   for (GroupSet &set : sets) {
     if (set.groups.size() > 1 || set.weight <= maxWeight) {
@@ -276,7 +288,7 @@ static std::vector<GroupSet> cut(std::vector<GroupSet> sets,
     const NewGroup &group = set.groups.front();
     int64_t numRows = static_cast<int64_t>(group.rows.size());
     int64_t numParts = ceilDiv(set.weight, maxWeight);
-    int64_t size = ceilDiv(ceilDiv(numRows, numParts), kTileRows) * kTileRows;
+    int64_t size = ceilDiv(ceilDiv(numRows, numParts), multiple) * multiple;
     for (int64_t begin = 0; begin < numRows; begin += size) {
       NewGroup part;
       part.columnBegin = group.columnBegin;
@@ -290,23 +302,65 @@ static std::vector<GroupSet> cut(std::vector<GroupSet> sets,
   return result;
 }
 
+using Share = std::vector<GroupSet>;
+
+static std::vector<int64_t> getWeights(ArrayRef<Share> shares) {
+  std::vector<int64_t> weights;
+  for (const Share &share : shares) {
+    weights.push_back(0);
+    for (const GroupSet &set : share)
+      weights.back() += set.weight;
+  }
+  return weights;
+}
+
 /// Deals the sets to `numShares` shares: the heaviest first, each to the share
-/// that has the least so far (Graham's LPT rule, 1969). Shares without work
-/// vanish.
-static std::vector<std::vector<GroupSet>> deal(std::vector<GroupSet> sets,
-                                               int64_t numShares) {
+/// that has the least so far (Graham's LPT rule, 1969).
+static std::vector<Share> dealByWeight(std::vector<GroupSet> sets,
+                                       int64_t numShares) {
   llvm::stable_sort(sets, [](const GroupSet &a, const GroupSet &b) {
     return a.weight > b.weight;
   });
-  std::vector<std::vector<GroupSet>> shares(numShares);
+  std::vector<Share> shares(numShares);
   std::vector<int64_t> weights(numShares);
   for (GroupSet &set : sets) {
     size_t least = llvm::min_element(weights) - weights.begin();
     weights[least] += set.weight;
     shares[least].push_back(std::move(set));
   }
-  llvm::erase_if(
-      shares, [](const std::vector<GroupSet> &share) { return share.empty(); });
+  return shares;
+}
+
+/// Deals the sets in order: one goes where the middle of its weight lies.
+static std::vector<Share> dealInOrder(std::vector<GroupSet> sets,
+                                      int64_t numShares) {
+  int64_t total = 0, before = 0;
+  for (const GroupSet &set : sets)
+    total += set.weight;
+  std::vector<Share> shares(numShares);
+  for (GroupSet &set : sets) {
+    int64_t middle = 2 * before + set.weight;
+    before += set.weight;
+    int64_t share = middle * numShares / std::max<int64_t>(2 * total, 1);
+    shares[std::min(share, numShares - 1)].push_back(std::move(set));
+  }
+  return shares;
+}
+
+/// Deals the sets in order where that is balanced: a thread's rows are
+/// neighbours then, so threads write few cache lines together, and a layer that
+/// goes channel by channel finds in its own cache what it reads. Shares without
+/// work vanish.
+static std::vector<Share> deal(const std::vector<GroupSet> &sets,
+                               int64_t numShares) {
+  std::vector<Share> shares = dealInOrder(sets, numShares);
+  std::vector<Share> balanced = dealByWeight(sets, numShares);
+  auto getMost = [](ArrayRef<Share> dealt) {
+    return double(*llvm::max_element(getWeights(dealt)));
+  };
+  if (getMost(shares) > kBalanced * getMost(balanced))
+    shares = std::move(balanced);
+  llvm::erase_if(shares, [](const Share &share) { return share.empty(); });
   return shares;
 }
 
@@ -320,25 +374,40 @@ static int64_t getImbalanceInOrder(const PackedStructure &structure,
   return getImbalance(shares, numShares);
 }
 
+/// Columns of all lists that differ.
+static int64_t countListedColumns(const PackedStructure &structure) {
+  std::vector<int32_t> columns;
+  IndexListPool lists(columns);
+  std::map<std::pair<int64_t, int64_t>, bool> seen;
+  int64_t count = 0;
+  for (const PackedGroup &group : structure.groups) {
+    int64_t list = lists.add(structure.getColumns(group));
+    if (seen.try_emplace({list, group.columnCount}, true).second)
+      count += group.columnCount;
+  }
+  return count;
+}
+
 static Order getOrder(const PackedStructure &structure,
-                      int64_t rowsPerConvGroup, int64_t threads,
-                      Effect &effect) {
-  int64_t total = structure.getNumValues();
-  int64_t maxWeight =
-      threads > 1 ? std::max<int64_t>(total / (4 * threads), 1) : total;
-  std::vector<GroupSet> sets = merge(structure, rowsPerConvGroup, maxWeight);
+                      int64_t rowsPerConvGroup, int64_t cutRows,
+                      int64_t threads, Effect &effect) {
+  int64_t maxWeight = std::max<int64_t>(structure.getNumValues() / kParts, 1);
+  std::vector<GroupSet> sets =
+      merge(structure, rowsPerConvGroup,
+            std::max(maxWeight, kMergedRows * countListedColumns(structure)));
   effect.numMerged = static_cast<int64_t>(structure.groups.size());
   for (const GroupSet &set : sets)
     effect.numMerged -= static_cast<int64_t>(set.groups.size());
-  std::vector<std::vector<GroupSet>> shares;
+  std::vector<Share> shares;
+  sets = cut(std::move(sets), maxWeight, cutRows);
   if (threads > 1)
-    shares = deal(cut(std::move(sets), maxWeight), threads);
+    shares = deal(sets, threads);
   else if (!sets.empty())
     shares.push_back(std::move(sets));
 
   Order order;
   std::vector<int64_t> weights;
-  for (std::vector<GroupSet> &share : shares) {
+  for (Share &share : shares) {
     chain(structure, share);
     order.chunks.push_back(static_cast<int64_t>(order.groups.size()));
     weights.push_back(0);
@@ -424,7 +493,10 @@ FailureOr<ReorderPass::Result> ReorderPass::reorder(LayerOpInterface layer,
       static_cast<int64_t>(values->size()) != structure.getNumValues())
     return layer->emitOpError("has packed weights without data");
   Result result;
-  Order order = getOrder(structure, rowsPerConvGroup, threads, result.effect);
+  Order order = getOrder(structure, rowsPerConvGroup,
+                         isa<MatmulOp>(layer.getOperation()) ? kMatmulCutRows
+                                                             : kConvCutRows,
+                         threads, result.effect);
   result.constant =
       isUnchanged(structure, order)
           ? constant
@@ -448,6 +520,7 @@ void ReorderPass::runOnOperation() {
   // groups of a convolution.
   llvm::DenseMap<std::pair<Value, int64_t>, Result> results;
   Builder builder(&getContext());
+  LayerReport report(getOperation());
   for (LayerOpInterface layer : layers) {
     int64_t rowsPerConvGroup = layer.getNumRows();
     if (auto conv = dyn_cast<Conv2DOp>(layer.getOperation()))
@@ -474,13 +547,13 @@ void ReorderPass::runOnOperation() {
     numLoadsAfter += effect.loadsAfter;
     imbalanceBefore.updateMax(effect.imbalanceBefore);
     imbalanceAfter.updateMax(effect.imbalanceAfter);
-    setLayerInfo(
+    report.set(
         layer, "loads",
         builder.getDenseI64ArrayAttr({effect.loadsBefore, effect.loadsAfter}));
     if (threads > 1)
-      setLayerInfo(layer, "imbalance",
-                   builder.getDenseI64ArrayAttr(
-                       {effect.imbalanceBefore, effect.imbalanceAfter}));
+      report.set(layer, "imbalance",
+                 builder.getDenseI64ArrayAttr(
+                     {effect.imbalanceBefore, effect.imbalanceAfter}));
     remark::passed(layer->getLoc(), remark::RemarkOpts::name("Reordered")
                                         .category("bcr-reorder")
                                         .function(getLayerName(layer)))
@@ -490,4 +563,5 @@ void ReorderPass::runOnOperation() {
                        effect.loadsBefore, effect.loadsAfter,
                        effect.imbalanceBefore, effect.imbalanceAfter);
   }
+  report.write();
 }

@@ -17,11 +17,16 @@ def Reorder : Pass<"bcr-reorder", "::mlir::ModuleOp"> {
     grouped convolution are not merged. Groups that share rows stay together;
     such sets of groups are ordered so that neighbours read common columns.
 
-    With `threads` above one the sets are dealt to that many shares, the largest
-    first, each to the share with the fewest stored weights (LPT); a group whose
-    rows are in no other group is cut at multiples of eight rows where it is too
-    large for one share. `chunks` of the layer holds the first group of each
-    share. Groups are merged only while no set outgrows a quarter of a share.
+    What becomes a group does not depend on the number of threads, so that each
+    row is the same sum for all of them: no merge makes a set of groups heavier
+    than a part of the matrix or a tile of rows needs, and a group whose rows are
+    in no other group is cut into such parts, at multiples of eight rows (linear
+    layers: 64).
+
+    With `threads` above one the sets are dealt to that many shares by stored
+    weights: in order, or, where that leaves a share 2 % fuller, the largest
+    first, each to the share with the fewest weights (LPT). `chunks` of the layer
+    holds the first group of each share.
 
     *Requires:* packed layers as `bcr-compact` left them, before `schedule`.
     *Ensures:* the same matrix; no row is in two shares (BCR-21). *Fails when:*

@@ -33,6 +33,8 @@ static constexpr int64_t kMinWeights = 1024;
 /// A sparse layer must be predicted to take no more than this part of the time
 /// of the dense one: the model is no more exact than that.
 static constexpr double kMaxTime = 0.9;
+/// The same where the dense layer runs another kernel: two models err apart.
+static constexpr double kMaxTimeOfWinograd = 0.8;
 
 namespace {
 /// What is decided for a layer, and why.
@@ -67,6 +69,9 @@ private:
   void decideByTime(LayerOpInterface layer, Verdict &verdict);
   void applyRecord(LayerOpInterface layer, Verdict &verdict);
   void record(LayerOpInterface layer, const Verdict &verdict);
+
+  /// What the pass learns of the layers.
+  std::optional<LayerReport> report;
 };
 } // namespace
 
@@ -170,15 +175,12 @@ void SelectPass::measure(LayerOpInterface layer, const NonZeroMap &map,
 /// Decides for `auto`: by the predicted times of both forms.
 void SelectPass::decideByTime(LayerOpInterface layer, Verdict &verdict) {
   MachineModel machine = getMachine(getOperation(), lanes, registers);
-  LayerWork work = getLayerWork(layer, machine);
-  double dense =
-      chooseTile(&getContext(), work, machine,
-                 getDenseGroups(layer.getNumRows(), layer.getNumColumns(),
-                                work.rowsPerConvGroup),
-                 /*numRevisits=*/0)
-          .cycles;
+  LayerWork work;
+  double dense = chooseDenseTile(layer, machine, work).cycles;
   double sparse = estimateCycles(layer, *verdict.blocks);
-  verdict.sparse = sparse < kMaxTime * dense;
+  double most =
+      work.kernel == KernelKind::Winograd ? kMaxTimeOfWinograd : kMaxTime;
+  verdict.sparse = sparse < most * dense;
   double speedup = dense / std::max(sparse, 1.0);
   if (verdict.sparse)
     verdict.reason = formatv("predicted {0:F1}x faster than dense", speedup);
@@ -267,10 +269,10 @@ void SelectPass::applyRecord(LayerOpInterface layer, Verdict &verdict) {
     return;
   std::string key = getTuningKey(layer, verdict.structure);
   Builder builder(&getContext());
-  setLayerInfo(layer, "tuning_key", builder.getStringAttr(key));
+  report->set(layer, "tuning_key", builder.getStringAttr(key));
   if (verdict.blocks)
-    setLayerInfo(layer, "tuning_block",
-                 builder.getDenseI64ArrayAttr(verdict.grid));
+    report->set(layer, "tuning_block",
+                builder.getDenseI64ArrayAttr(verdict.grid));
   Attribute entry = records.get(key);
   if (!entry)
     return;
@@ -320,7 +322,7 @@ void SelectPass::record(LayerOpInterface layer, const Verdict &verdict) {
     // A layer without any non-zero counts as one stored weight.
     rate = double(layer.getNumRows() * layer.getNumColumns()) /
            double(std::max<int64_t>(blocks.numStored, 1));
-    setLayerInfo(layer, "block", builder.getDenseI64ArrayAttr(verdict.grid));
+    report->set(layer, "block", builder.getDenseI64ArrayAttr(verdict.grid));
     ++numPicked;
   } else if (verdict.eligible) {
     ++numMissed;
@@ -329,7 +331,7 @@ void SelectPass::record(LayerOpInterface layer, const Verdict &verdict) {
                      : verdict.eligible ? "missed"
                                         : "dense";
   auto set = [&](StringRef key, Attribute value) {
-    setLayerInfo(layer, key, value);
+    report->set(layer, key, value);
   };
   set("form", builder.getStringAttr(verdict.sparse ? "sparse" : "dense"));
   set("eligible", builder.getBoolAttr(verdict.eligible));
@@ -363,6 +365,7 @@ void SelectPass::runOnOperation() {
                              "at least 4");
     return signalPassFailure();
   }
+  report.emplace(getOperation());
   getOperation().walk([&](LayerOpInterface layer) {
     if (auto packed = layer.getWeight().getDefiningOp<ConstantOp>()) {
       layer.setFormAttr(FormAttr::get(&getContext(), Form::Sparse));
@@ -373,4 +376,5 @@ void SelectPass::runOnOperation() {
     applyRecord(layer, verdict);
     record(layer, verdict);
   });
+  report->write();
 }

@@ -8,6 +8,7 @@
 #include "passes/Analysis/KernelModel.h"
 #include "passes/Analysis/LayerReport.h"
 #include "passes/Analysis/TuningRecord.h"
+#include "passes/Analysis/WinogradTiles.h"
 #include "passes/Passes.h"
 #include "passes/Transforms/PackedWeights.h"
 
@@ -82,6 +83,9 @@ private:
   void listCandidates(LayerOpInterface layer, const MachineModel &machine,
                       const PackedStructure &structure);
   void record(LayerOpInterface layer, const Tiled &tiled);
+
+  /// What the pass learns of the layers.
+  std::optional<LayerReport> report;
 };
 } // namespace
 
@@ -283,11 +287,20 @@ static std::string checkRecord(LayerOpInterface layer,
   if (record.kernel == KernelKind::Depthwise &&
       getLayerWork(layer, machine).kernel != KernelKind::Depthwise)
     return "the layer has more than a channel's taps for each output";
+  if (record.kernel == KernelKind::Winograd &&
+      work.kernel != KernelKind::Winograd)
+    return "the kernel winograd is for dense convolutions with 3x3 taps, "
+           "strides and dilations of one and one group";
   if (record.kernel && *record.kernel != work.kernel)
     return "there are too few samples to run along the vector";
-  if (record.band > 0) {
+  if (record.band > 0 && work.kernel == KernelKind::Winograd) {
+    if (record.band % kWinogradTile != 0)
+      return llvm::formatv("a band of the kernel winograd is a multiple of {0} "
+                           "rows",
+                           kWinogradTile);
+  } else if (record.band > 0) {
     if (work.kernel != KernelKind::Pixels)
-      return "only the kernel pixels has bands";
+      return "only the kernels pixels and winograd have bands";
     if (!conv)
       return "only images have bands";
     std::string error = checkBand(conv, record.band, machine.lanes);
@@ -320,11 +333,13 @@ TileChoice TilePass::choose(LayerOpInterface layer, const MachineModel &machine,
   GroupWorkByHeight groups = getGroupWork(structure, work.rowsPerConvGroup);
   int64_t numRevisits = countRevisits(structure);
   MLIRContext *context = &getContext();
+  bool dense = !isa<PackedType>(layer.getWeight().getType());
   TileChoice choice =
       record && record->kernel
           ? makeTile(context, work, machine, groups, numRevisits,
                      record->height, record->vectors)
-          : chooseTile(context, work, machine, groups, numRevisits);
+      : dense ? chooseDenseTile(layer, machine, work)
+              : chooseTile(context, work, machine, groups, numRevisits);
   if (record && record->band > 0)
     choice.schedule = ScheduleAttr::get(
         context, choice.schedule.getKernel(), choice.schedule.getHeight(),
@@ -342,9 +357,10 @@ void TilePass::listCandidates(LayerOpInterface layer,
   auto conv = dyn_cast<Conv2DOp>(layer.getOperation());
   auto init = cast<ShapedType>(layer.getInit().getType());
   int64_t rows = conv ? init.getDimSize(2) : 1;
-  if (getLayerWork(layer, machine, KernelKind::Pixels).kernel !=
-      kernels.front())
-    kernels.push_back(KernelKind::Pixels);
+  for (KernelKind other : {KernelKind::Pixels, KernelKind::Winograd})
+    if (other != kernels.front() &&
+        getLayerWork(layer, machine, other).kernel == other)
+      kernels.push_back(other);
   if (conv && kernels.front() != KernelKind::Rows &&
       rows * init.getDimSize(3) <= kFewVectors * machine.lanes)
     kernels.push_back(KernelKind::Rows);
@@ -369,8 +385,8 @@ void TilePass::listCandidates(LayerOpInterface layer,
   for (int64_t band = 1; conv && band <= rows; ++band)
     if (checkBand(conv, band, machine.lanes).empty())
       bands.push_back(band);
-  setLayerInfo(layer, "candidates", builder.getArrayAttr(candidates));
-  setLayerInfo(layer, "bands", builder.getDenseI64ArrayAttr(bands));
+  report->set(layer, "candidates", builder.getArrayAttr(candidates));
+  report->set(layer, "bands", builder.getDenseI64ArrayAttr(bands));
 }
 
 LayerWork TilePass::getWork(LayerOpInterface layer,
@@ -412,11 +428,11 @@ void TilePass::record(LayerOpInterface layer, const Tiled &tiled) {
       "{0} {1}x{2}x{3}", stringifyKernelKind(schedule.getKernel()),
       schedule.getHeight(), schedule.getVectors(), schedule.getLanes());
   Builder builder(&getContext());
-  setLayerInfo(layer, "kernel", builder.getStringAttr(kernel));
-  setLayerInfo(layer, "value_bytes",
-               builder.getI64IntegerAttr(structure.getValueBytes()));
-  setLayerInfo(layer, "index_bytes",
-               builder.getI64IntegerAttr(structure.getIndexBytes()));
+  report->set(layer, "kernel", builder.getStringAttr(kernel));
+  report->set(layer, "value_bytes",
+              builder.getI64IntegerAttr(structure.getValueBytes()));
+  report->set(layer, "index_bytes",
+              builder.getI64IntegerAttr(structure.getIndexBytes()));
   ++numTiled;
   numPieces += structure.groups.size();
   numHeights += tiled.numHeights;
@@ -439,20 +455,22 @@ void TilePass::runOnOperation() {
     if (!layer.getScheduleAttr())
       layers.push_back(layer);
   });
+  report.emplace(getOperation());
   // One new constant for all layers that share an old one and do like work.
   using Key =
-      std::tuple<void *, void *, void *, int, int64_t, int64_t, int64_t>;
+      std::tuple<void *, void *, void *, int, int, int64_t, int64_t, int64_t>;
   std::map<Key, Tiled> results;
   MachineModel machine = getMachine(getOperation(), lanes, registers);
   for (LayerOpInterface layer : layers) {
     LayerWork work = getWork(layer, machine);
+    LayerWork winograd = getLayerWork(layer, machine, KernelKind::Winograd);
     DenseI64ArrayAttr oldChunks = layer.getChunksAttr();
     Attribute advice = layer->getAttr(kRecordAttrName);
     Key key(layer.getWeight().getAsOpaquePointer(),
             const_cast<void *>(oldChunks.getAsOpaquePointer()),
             const_cast<void *>(advice.getAsOpaquePointer()),
-            static_cast<int>(work.kernel), work.numImages, work.numPositions,
-            work.rowsPerConvGroup);
+            static_cast<int>(work.kernel), static_cast<int>(winograd.kernel),
+            work.numImages, work.numPositions, work.rowsPerConvGroup);
     auto [entry, isNew] = results.try_emplace(key);
     if (isNew) {
       FailureOr<Tiled> tiled = tile(layer, machine);
@@ -470,4 +488,5 @@ void TilePass::runOnOperation() {
       layer->removeAttr("chunks");
     record(layer, tiled);
   }
+  report->write();
 }

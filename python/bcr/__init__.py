@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from bcr.compiler import compile
     from bcr.executable import Executable, load
     from bcr.pruning import PruneConfig, Pruner
+    from bcr.stream import Stream
     from bcr.target import Target
     from bcr.threads import get_num_threads, set_num_threads
     from bcr.tuning import LayerRecord, TuneConfig, TuningRecords
@@ -42,11 +43,12 @@ _LAZY = {
     "TuningRecords": "bcr.tuning",
     "compile": "bcr.compiler",
     "Executable": "bcr.executable",
+    "Stream": "bcr.stream",
     "load": "bcr.executable",
     "get_num_threads": "bcr.threads",
     "set_num_threads": "bcr.threads",
 }
-_LAZY_MODULES = ("ir", "reference", "pruning")
+_LAZY_MODULES = ("ir", "mapping", "reference", "pruning")
 
 __all__ = [
     "BCRError",
@@ -62,6 +64,7 @@ __all__ = [
     "LayerRecord",
     "PruneConfig",
     "Pruner",
+    "Stream",
     "Target",
     "TuneConfig",
     "TuningRecords",

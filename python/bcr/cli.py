@@ -14,6 +14,7 @@ import typer
 
 import bcr
 from bcr.errors import BCRError, BCRWarning
+from bcr.mapping.command import map_command
 from bcr.memory import peak_memory, reset_peak_memory
 from bcr.tables import NUMBER, TEXT, bytes_text, render, time_text
 
@@ -143,6 +144,9 @@ def merge_records(
     merged.save(output)
 
 
+app.command("map")(map_command)
+
+
 def _target(name: str, cpu: str, features: str) -> Any:
     if name not in bcr.Target.names() and name.count("-") >= 2:
         return bcr.Target(name, cpu, features)
@@ -227,6 +231,51 @@ def inspect(
     ]
     print(render("Tensors", [("", TEXT), ("name", TEXT), ("type", TEXT), ("shape", TEXT)], rows))
     print(executable.report())
+
+
+@app.command("prune-report")
+def prune_report(
+    model: Annotated[
+        Path, typer.Argument(help="model.pt2, or a state dict as .safetensors, .pt or .pth")
+    ],
+    html: Annotated[
+        Path | None, typer.Option(help="also write a page with a picture of each layer's zeros")
+    ] = None,
+) -> None:
+    """Show which blocks and pruning schemes the zeros of a model's weights fit."""
+    from bcr.pruning import inspect
+
+    report = inspect(_read_weights(model))
+    print(report)
+    if html is not None:
+        report.to_html(html)
+        print(f"wrote {html}")
+
+
+def _read_weights(model: Path) -> Any:
+    """Return an exported program or a state dict."""
+    if not model.is_file():
+        raise BCRError(f"{model} does not exist")
+    if model.suffix not in (".pt2", ".safetensors", ".pt", ".pth"):
+        raise BCRError(
+            f"{model} is no .pt2 of torch.export.save, and no .safetensors, .pt or .pth with a "
+            "state dict"
+        )
+    import torch
+
+    logging.disable(logging.WARNING)
+    try:
+        if model.suffix == ".pt2":
+            return torch.export.load(model)
+        if model.suffix == ".safetensors":
+            from safetensors.torch import load_file
+
+            return load_file(model)
+        return torch.load(model, map_location="cpu", weights_only=True)
+    except Exception as error:
+        raise BCRError(
+            f"{model} cannot be read ({str(error).splitlines()[0]}); save a model's state_dict()"
+        ) from None
 
 
 @app.callback(invoke_without_command=True)

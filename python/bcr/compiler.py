@@ -66,9 +66,8 @@ def compile(
         target: "host", "aarch64", "x86-64" or a `bcr.Target`.
         sparsity: "auto" runs a layer sparse where that is faster than dense, "force" wherever it
             can, "off" nowhere.
-        num_threads: threads that a call uses; default: `bcr.get_num_threads()`. The same threads
-            give the same bits in every call. Other numbers of threads may add the products of a
-            row in another order, where its weights are in several groups (row pruning).
+        num_threads: threads that a call uses; default: `bcr.get_num_threads()`. The result has
+            the same bits for any number of threads.
         dynamic_shapes: as `torch.export.export` takes it, for the batch dimension.
         verify: run the result and the PyTorch model on the example inputs and compare.
         verbose: show the stages while they run, and a table of their times at the end, on stderr.

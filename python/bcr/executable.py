@@ -5,8 +5,8 @@ from __future__ import annotations
 import ctypes
 import itertools
 import os
-import sys
 import threading
+import weakref
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -21,6 +21,8 @@ from bcr.frontend.structure import bind, unflatten
 from bcr.linker import link_library
 from bcr.program import Program
 from bcr.report import CompileReport, Profile, measure
+from bcr.stream import Stream
+from bcr.tensors import address, empty, is_torch, prepare
 from bcr.workspace import Workspaces
 
 if TYPE_CHECKING:
@@ -51,6 +53,7 @@ class Executable:
         self._workspaces = Workspaces(program.arena.bytes)
         # Inputs that the model returns: copied, as `x.clone()` looks the same to the exporter.
         self._passed = _inputs_in(program.signature.out_spec)
+        self._streams: weakref.WeakSet[Stream] = weakref.WeakSet()
         # What keeps the loaded code in memory.
         self._owner: object = None
 
@@ -76,27 +79,27 @@ class Executable:
         return self._run(args, kwargs, None)
 
     def _run(self, args: Sequence[Any], kwargs: Mapping[str, Any], profile: Any) -> Any:
-        entry = self._entry or self._load()
+        entry = self.entry()
         signature = self._program.signature
         leaves = bind(signature.in_spec, args, kwargs)
-        like_torch = any(_is_torch(leaf) for leaf in leaves)
+        like_torch = any(is_torch(leaf) for leaf in leaves)
         sizes: dict[str, int] = {}
         inputs, pointers, dims = [], [], []
         for spec, leaf in zip(signature.inputs, leaves):
-            value = _prepare(spec, leaf)
-            self._bind_sizes(spec, tuple(value.shape), sizes)
+            value = prepare(spec, leaf)
+            self.bind_sizes(spec, tuple(value.shape), sizes)
             dims += [size for size, dim in zip(value.shape, spec.shape) if isinstance(dim, str)]
             inputs.append(value)
-            pointers.append(_address(value))
+            pointers.append(address(value))
         outputs = []
         for output in signature.outputs:
             shape = tuple(d if isinstance(d, int) else d.value(sizes) for d in output.shape)
             dims += [n for n, d in zip(shape, output.shape) if not isinstance(d, int)]
-            outputs.append(_empty(shape, output.dtype, like_torch))
+            outputs.append(empty(shape, output.dtype, like_torch))
         with self._workspaces.lease() as workspace:
             code = entry(
                 (ctypes.c_void_p * max(len(pointers), 1))(*pointers),
-                (ctypes.c_void_p * max(len(outputs), 1))(*map(_address, outputs)),
+                (ctypes.c_void_p * max(len(outputs), 1))(*map(address, outputs)),
                 self._program.pool.ctypes.data,
                 workspace.ctypes.data,
                 (ctypes.c_int64 * max(len(dims), 1))(*dims),
@@ -107,7 +110,12 @@ class Executable:
         passed = [_copy(leaf) if i in self._passed else leaf for i, leaf in enumerate(leaves)]
         return unflatten(signature.out_spec, outputs, passed)
 
-    def _bind_sizes(self, spec: InputSpec, shape: tuple[int, ...], sizes: dict[str, int]) -> None:
+    def bind_sizes(self, spec: InputSpec, shape: tuple[int, ...], sizes: dict[str, int]) -> None:
+        """Check the shape of an input and add the sizes that a call chooses to `sizes`.
+
+        Raises:
+            InputError: the shape does not fit.
+        """
         wanted = f"({', '.join(map(str, spec.shape))})"
         if len(shape) != len(spec.shape):
             raise InputError(f"{spec.name} has shape {shape}, the model takes {wanted}")
@@ -136,7 +144,46 @@ class Executable:
         Raises:
             ConfigError: the code is for another machine.
         """
-        self._load()
+        self.entry()
+
+    def entry(self) -> Any:
+        """Return the compiled function `bcr_run` (see passes/README.md), loaded if need be.
+
+        Raises:
+            ConfigError: the code is for another machine.
+        """
+        return self._entry or self._load()
+
+    def stream(
+        self,
+        state: Mapping[str | int, int],
+        initial: Mapping[str, Any] | None = None,
+        *,
+        reuse: bool = False,
+    ) -> Stream:
+        """Return a stream, which keeps the model's state from one call to the next.
+
+        Args:
+            state: which result is which input of the next call: the input's name or its position
+                in `input_specs`, and the position of the result, counted from 0 in the order in
+                which the tensors stand in what the model returns. ``{"h": 1}`` for
+                ``def forward(self, x, h): ...; return y, h``.
+            initial: states before the first frame, by name; zeros by default.
+            reuse: return the same tensors in each call, overwritten by the next one, so that a
+                call allocates nothing.
+
+        Raises:
+            ConfigError: a name or position does not exist, or shapes or dtypes differ.
+            InputError: an initial state does not have the shape or dtype of its input.
+        """
+        stream = Stream(self, state, initial, reuse)
+        self._streams.add(stream)
+        return stream
+
+    def reset(self) -> None:
+        """Bring every stream of this model back to the state before its first frame."""
+        for stream in list(self._streams):
+            stream.reset()
 
     def _load(self) -> Any:
         """Bring the code into this process, once."""
@@ -304,46 +351,4 @@ def _inputs_in(structure: Any) -> frozenset[int]:
 
 
 def _copy(value: Any) -> Any:
-    return value.detach().clone() if _is_torch(value) else np.array(value)
-
-
-def _is_torch(value: Any) -> bool:
-    torch = sys.modules.get("torch")
-    return torch is not None and isinstance(value, torch.Tensor)
-
-
-def _prepare(spec: InputSpec, value: Any) -> Any:
-    """Return `value` as a contiguous CPU tensor or array of the right dtype."""
-    if _is_torch(value):
-        if value.device.type != "cpu":
-            raise InputError(f"{spec.name} is on {value.device}; move it with .cpu()")
-        if value.layout is not sys.modules["torch"].strided:
-            raise InputError(f"{spec.name} is sparse; make it dense with .to_dense()")
-        dtype = str(value.dtype).removeprefix("torch.")
-        value = value.detach().resolve_neg().resolve_conj().contiguous()
-    elif isinstance(value, (np.ndarray, np.generic)):
-        dtype = value.dtype.name
-        value = np.require(value, requirements=["C", "A"])
-    else:
-        raise InputError(
-            f"{spec.name} is a {type(value).__name__}; pass a torch tensor or a NumPy array"
-        )
-    if dtype != spec.dtype:
-        raise InputError(
-            f"{spec.name} has dtype {dtype}, the model takes {spec.dtype}; convert it with "
-            f"{'.to(torch.' if _is_torch(value) else '.astype(np.'}{spec.dtype})"
-        )
-    return value
-
-
-def _address(value: Any) -> int:
-    return int(value.data_ptr() if _is_torch(value) else value.ctypes.data)
-
-
-def _empty(shape: tuple[int, ...], dtype: str, like_torch: bool) -> Any:
-    if like_torch:
-        torch = sys.modules["torch"]
-        return torch.empty(shape, dtype=getattr(torch, dtype))
-    if dtype == "bfloat16":
-        raise InputError("the result is bfloat16, which NumPy lacks; pass torch tensors")
-    return np.empty(shape, dtype)
+    return value.detach().clone() if is_torch(value) else np.array(value)

@@ -136,6 +136,62 @@ def conv2d(x: Array, weight: Array, *args: Any, **kwargs: Any) -> Array:
     return conv(x, weight, *args, **kwargs)
 
 
+def recurrent(
+    kind: Literal["gru", "lstm", "rnn_tanh", "rnn_relu"],
+    x: Array,
+    weight_ih: Array,
+    weight_hh: Array,
+    bias_ih: Array | None = None,
+    bias_hh: Array | None = None,
+    h: Array | None = None,
+    c: Array | None = None,
+    projection: Array | None = None,
+    *,
+    reverse: bool = False,
+    block: BlockShape = (1, 1),
+) -> tuple[Array, ...]:
+    """One direction of one layer of `torch.nn.GRU`, `LSTM` or `RNN`, by the equations there.
+
+    Args:
+        kind: what a step computes.
+        x: [T, N, I].
+        weight_ih: [G H, I], the rows of a gate one after the other, gates in PyTorch's order.
+        weight_hh: [G H, P]; P is H without a projection.
+        bias_ih, bias_hh: [G H].
+        h: [N, P] before the first step; zeros if None.
+        c: [N, H] before the first step, of an LSTM; zeros if None.
+        projection: [P, H], of an LSTM.
+        reverse: steps from the last to the first.
+        block: of weight_ih and weight_hh, see the module.
+
+    Returns:
+        h of every step [T, N, P], h after the last step [N, P], and of an LSTM c [N, H].
+    """
+    wide = _wide(x)
+    gates = {"gru": 3, "lstm": 4}.get(kind, 1)
+    units, samples = weight_hh.shape[0] // gates, x.shape[1]
+    state = np.zeros((samples, weight_hh.shape[1])) if h is None else _wide(h)
+    cell = np.zeros((samples, units)) if c is None else _wide(c)
+    y = np.empty((x.shape[0], *state.shape))
+    for t in range(x.shape[0])[:: -1 if reverse else 1]:
+        a = np.split(matmul(wide[t], weight_ih, bias_ih, block=block), gates, axis=-1)
+        b = np.split(matmul(state, weight_hh, bias_hh, block=block), gates, axis=-1)
+        if kind == "gru":
+            r, z = _sigmoid(a[0] + b[0]), _sigmoid(a[1] + b[1])
+            state = (1 - z) * np.tanh(a[2] + r * b[2]) + z * state
+        elif kind == "lstm":
+            i, f, o = (_sigmoid(a[g] + b[g]) for g in (0, 1, 3))
+            cell = f * cell + i * np.tanh(a[2] + b[2])
+            state = o * np.tanh(cell)
+            if projection is not None:
+                state = matmul(state, projection)
+        else:
+            state = np.tanh(a[0] + b[0]) if kind == "rnn_tanh" else np.maximum(a[0] + b[0], 0)
+        y[t] = state
+    finals = (y, state, cell) if kind == "lstm" else (y, state)
+    return tuple(part.astype(x.dtype) for part in finals)
+
+
 def residual(x: Array, other: Array) -> Array:
     """Sum of two activations of one shape."""
     return _pointwise(lambda v: v + _wide(other), x)

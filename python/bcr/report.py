@@ -21,7 +21,7 @@ class LayerReport:
 
     Attributes:
         name: qualified name of the PyTorch module.
-        op: "conv2d" or "matmul".
+        op: "conv2d", "matmul", or of a recurrent layer "gru", "lstm", "rnn_tanh" or "rnn_relu".
         shape: (M, K) of the weight matrix.
         block: (Br, Bc) read from the zeros, or None for a dense layer.
         rate: weights divided by stored weights; 1 for a dense layer.
@@ -31,7 +31,8 @@ class LayerReport:
         kernel: kernel and register tile.
         dense_bytes, value_bytes, index_bytes: the f32 matrix; its stored values; their indices.
         csr_bytes: the same zeros in CSR with 4-byte indices, for comparison.
-        positions: output positions: samples for a matmul, samples times pixels for a conv2d.
+        positions: output positions: samples for a matmul, samples times pixels for a conv2d, or
+            times steps for a recurrent layer.
         input_copy_bytes, output_copy_bytes: what a call copies for one sample to bring the input
             into the layout of the kernel, and the result out of it; 0 where both are in place.
     """

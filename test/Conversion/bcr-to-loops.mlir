@@ -26,16 +26,25 @@
 // CHECK: scf.yield
 // The residual comes before the activation.
 // CHECK: arith.addf
-// CHECK: arith.cmpf olt
+// CHECK: arith.maximumf
 // CHECK: vector.store
 // CHECK: memref.dealloc
 // CHECK-NOT: scf.for {{.*}} iter_args
 
-// One band for two threads: the rows are shared out.
+// One band for two threads: the rows are shared out. A thread reads the others' part of the input,
+// one element of each cache line, before it begins: from 0 to its share, and from there to the end.
+// CHECK-NOT: llvm.inline_asm
 // THREADS-DAG: memref.global "private" constant @conv.chunks : memref<9xi8> = dense<[0, 1, 2, 0, 0, 0, 0, 0, 0]>
 // THREADS-LABEL: func.func @conv
 // THREADS: scf.parallel
 // THREADS: scf.parallel
+// THREADS: scf.for %[[I:[a-z0-9_]+]] = %{{.*}} to %{{.*}} step %c16
+// THREADS-NEXT: %[[X:[a-z0-9_]+]] = memref.load %[[INPUT:[a-z0-9_]+]][%[[I]]]
+// THREADS-NEXT: %[[BITS:[a-z0-9_]+]] = arith.bitcast %[[X]] : f32 to i32
+// THREADS-NEXT: llvm.inline_asm has_side_effects {{.*}}"r" %[[BITS]]
+// THREADS: scf.for %[[I:[a-z0-9_]+]] = %{{.*}} to %{{.*}} step
+// THREADS-NEXT: memref.load %[[INPUT]][%[[I]]]
+// THREADS: vector.fma
 func.func @conv(%x: memref<1x2x8x8xf32>, %b: memref<4xf32>, %r: memref<1x4x8x8xf32>, %o: memref<1x4x8x8xf32>) {
   %w = bcr.constant {
     block = array<i64: 2, 18>,
@@ -268,7 +277,8 @@ func.func @strided(%x: memref<1x1x9x9xf32, strided<[90, 90, 9, 1]>>, %o: memref<
 
 // A depthwise layer has no index array and copies nothing. Sixteen columns are
 // one vector: zeros at its left end are a masked load. Tiles of two rows: the
-// first and the last read three rows of the image, the loop between them four.
+// first and the last read three rows of the image, the loop between them four. A
+// row is stored when it is complete.
 
 // CHECK-NOT: @depthwise.offsets
 // CHECK-DAG: memref.global "private" constant @depthwise.values : memref<18xf32>
@@ -277,15 +287,22 @@ func.func @strided(%x: memref<1x1x9x9xf32, strided<[90, 90, 9, 1]>>, %o: memref<
 // CHECK: scf.for {{.*}} to %c2
 // CHECK-COUNT-9: memref.load {{.*}} : memref<18xf32>
 // CHECK: vector.maskedload {{.*}} vector<16xi1>
+// CHECK-COUNT-12: vector.fma
+// CHECK-NOT: vector.fma
+// CHECK: vector.store
+// CHECK-COUNT-3: vector.fma
+// CHECK-NOT: vector.fma
+// CHECK: vector.store
+// CHECK: scf.for
 // CHECK-COUNT-15: vector.fma
 // CHECK-NOT: vector.fma
-// CHECK-COUNT-2: vector.store
-// CHECK: scf.for
-// CHECK-COUNT-18: vector.fma
+// CHECK: vector.store
+// CHECK-COUNT-3: vector.fma
 // CHECK-NOT: vector.fma
 // CHECK: }
 // CHECK-COUNT-15: vector.fma
 // CHECK-NOT: vector.fma
+// CHECK-COUNT-2: vector.store
 
 // THREADS-LABEL: func.func @depthwise
 // THREADS: scf.parallel
@@ -308,16 +325,17 @@ func.func @depthwise(%x: memref<1x2x10x16xf32>, %b: memref<2xf32>, %o: memref<1x
 // -----
 
 // A pooling copies nothing in. The first row of the window lies above the image
-// in the first tile; at the left and right ends, -Inf is what a vector has
-// outside. Two loads of a row give the columns of two taps.
+// in the first tile; at the left end, -Inf is what a vector has outside. Two
+// loads of a row give the columns of the last two taps, and these, moved by one,
+// those of the first.
 
 // CHECK-LABEL: func.func @pool
 // CHECK-NOT: memref.alloc
 // CHECK: %[[LOW:.*]] = arith.constant dense<0xFF800000>
-// CHECK: vector.load {{.*}} vector<4xf32>
-// CHECK: vector.shuffle %{{.*}}, %[[LOW]]
+// CHECK-COUNT-2: vector.load {{.*}} vector<4xf32>
+// CHECK: %[[ODD:.*]] = vector.shuffle {{.*}} [1, 3, 5, 7]
 // CHECK: vector.shuffle {{.*}} [0, 2, 4, 6]
-// CHECK: vector.shuffle {{.*}} [1, 3, 5, 7]
+// CHECK: vector.shuffle %{{.*}}, %[[ODD]] [3, 4, 5, 6]
 // CHECK: arith.maximumf %{{.*}}, %{{.*}} fastmath<nsz> : vector<4xf32>
 // CHECK: vector.store {{.*}} vector<4xf32>
 
@@ -326,5 +344,52 @@ func.func @depthwise(%x: memref<1x2x10x16xf32>, %b: memref<2xf32>, %o: memref<1x
 func.func @pool(%x: memref<1x2x8x8xf32>, %o: memref<1x2x4x4xf32>) {
   bcr.pool2d ins(%x : memref<1x2x8x8xf32>) outs(%o : memref<1x2x4x4xf32>)
     {kind = #bcr.pool<max>, kernel = array<i64: 3, 3>, strides = array<i64: 2, 2>, padding = array<i64: 1, 1, 0, 0>}
+  return
+}
+
+// -----
+
+// Winograd's kernel: 9 x 5 outputs are three rows of two tiles. Five output
+// channels are three blocks of two, the last one half empty, of which 36
+// transformed positions of three input channels are stored. The input is read
+// where it is, six rows at a time; at the edges, rows outside it become zeros.
+// The products of a channel go to one accumulator for each row of the block.
+
+// CHECK: module attributes {bcr.layers = {tiles = {index_bytes = 0 : i64, input_copy_bytes = 0 : i64, output_copy_bytes = 0 : i64, value_bytes = 2592 : i64}}}
+// CHECK: memref.global "private" constant @tiles.values : memref<648xf32> = dense_resource<tiles.values> {alignment = 64 : i64}
+// CHECK-LABEL: func.func @winograd
+// CHECK: scf.if
+// CHECK-COUNT-6: vector.load {{.*}} : memref<1x3x9x5xf32>, vector<4xf32>
+// CHECK: else
+// CHECK: arith.select {{.*}} : vector<4xf32>
+// CHECK: vector.shuffle {{.*}} : vector<2xf32>, vector<2xf32>
+// CHECK-COUNT-6: vector.store {{.*}}, vector<2xf32>
+// CHECK: scf.for {{.*}} iter_args({{.*}}) -> (vector<4xf32>, vector<4xf32>)
+// CHECK: vector.load
+// CHECK-COUNT-2: vector.fma
+// CHECK: scf.yield
+// A row of 5 is two vectors. Of the last row of tiles, one row of outputs is in
+// the image; the others are not written.
+// CHECK: scf.if
+// CHECK-COUNT-8: vector.store {{.*}} : memref<1x5x9x5xf32>, vector<4xf32>
+// CHECK: else
+// CHECK-COUNT-2: vector.store {{.*}} : memref<1x5x9x5xf32>, vector<4xf32>
+// CHECK-NOT: memref<1x5x9x5xf32>, vector<4xf32>
+// Threads share one band by input channels, then by output channels.
+// THREADS-LABEL: func.func @winograd
+// THREADS-COUNT-2: scf.parallel
+// THREADS-NOT: scf.parallel
+func.func @winograd(%x: memref<1x3x9x5xf32>, %o: memref<1x5x9x5xf32>) {
+  %w = bcr.constant {
+    block = array<i64: 5, 27>,
+    groups = dense<[[0, 5, 0, 3]]> : tensor<1x4xi32>,
+    rows = dense<[0, 1, 2, 3, 4]> : tensor<5xi16>,
+    columns = dense<[0, 13, 26]> : tensor<3xi16>,
+    values = dense<[1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 9.0, 10.0, 11.0, 12.0, 13.0, 14.0, 15.0]> : tensor<15xf32>
+  } : !bcr.packed<5x27xf32>
+  bcr.conv2d ins(%x : memref<1x3x9x5xf32>) weights(%w : !bcr.packed<5x27xf32>)
+    outs(%o : memref<1x5x9x5xf32>)
+    {kernel = array<i64: 3, 3>, padding = array<i64: 1, 1, 1, 1>, layer = "tiles",
+     schedule = #bcr.schedule<winograd, height = 2, vectors = 1, lanes = 4>}
   return
 }

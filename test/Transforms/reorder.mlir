@@ -51,17 +51,35 @@ func.func @tied(%x: tensor<1x4xf32>, %o: tensor<1x3xf32>) -> tensor<1x3xf32> {
   return %y : tensor<1x3xf32>
 }
 
-// One group of twenty rows is cut at eight and sixteen.
-// TWO-LABEL: func.func @cut
-// TWO: groups = dense<{{\[\[}}0, 8, 0, 1], [8, 4, 0, 1], [12, 8, 0, 1]]>
-// TWO-SAME: rows = dense<[0, 1, 2, 3, 4, 5, 6, 7, 16, 17, 18, 19, 8, 9, 10, 11, 12, 13, 14, 15]>
-// TWO-SAME: values = dense<[1.000000e+00, 2.000000e+00, 3.000000e+00, 4.000000e+00, 5.000000e+00, 6.000000e+00, 7.000000e+00, 8.000000e+00, 1.700000e+01,
-// TWO: bcr.matmul
-// TWO-SAME: chunks = array<i64: 0, 2>
-// The order is as it was: the constant stays.
+// One group of twenty rows is cut at eight and sixteen, for any number of threads: what is dealt
+// out does not depend on it. In order one thread has twelve rows, which is as good as it gets.
 // CHECK-LABEL: func.func @cut
+// CHECK: groups = dense<{{\[\[}}0, 8, 0, 1], [8, 8, 0, 1], [16, 4, 0, 1]]>
+// TWO-LABEL: func.func @cut
+// TWO: groups = dense<{{\[\[}}0, 8, 0, 1], [8, 8, 0, 1], [16, 4, 0, 1]]>
+// TWO-SAME: values = dense<[1.000000e+00, 2.000000e+00, 3.000000e+00, 4.000000e+00, 5.000000e+00, 6.000000e+00, 7.000000e+00, 8.000000e+00, 9.000000e+00,
+// TWO: bcr.conv2d
+// TWO-SAME: chunks = array<i64: 0, 1>
+func.func @cut(%x: tensor<1x2x1x1xf32>, %o: tensor<1x20x1x1xf32>) -> tensor<1x20x1x1xf32> {
+  %w = bcr.constant {block = array<i64: 20, 2>, groups = dense<[[0, 20, 0, 1]]> : tensor<1x4xi32>,
+    rows = dense<[0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19]> : tensor<20xi16>,
+    columns = dense<[1]> : tensor<1xi16>,
+    values = dense<[1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 9.0, 10.0,
+                    11.0, 12.0, 13.0, 14.0, 15.0, 16.0, 17.0, 18.0, 19.0, 20.0]> : tensor<20xf32>} : !bcr.packed<20x2xf32>
+  %y = bcr.conv2d ins(%x : tensor<1x2x1x1xf32>) weights(%w : !bcr.packed<20x2xf32>) outs(%o : tensor<1x20x1x1xf32>)
+         {kernel = array<i64: 1, 1>} -> tensor<1x20x1x1xf32>
+  return %y : tensor<1x20x1x1xf32>
+}
+
+// The tiles of a linear layer are up to 64 rows high: it is not cut inside of one. The order is as
+// it was, so the constant stays.
+// CHECK-LABEL: func.func @whole
 // CHECK: groups = dense<{{\[\[}}0, 20, 0, 1]]>
-func.func @cut(%x: tensor<1x2xf32>, %o: tensor<1x20xf32>) -> tensor<1x20xf32> {
+// TWO-LABEL: func.func @whole
+// TWO: groups = dense<{{\[\[}}0, 20, 0, 1]]>
+// TWO: bcr.matmul
+// TWO-SAME: chunks = array<i64: 0>
+func.func @whole(%x: tensor<1x2xf32>, %o: tensor<1x20xf32>) -> tensor<1x20xf32> {
   %w = bcr.constant {block = array<i64: 20, 2>, groups = dense<[[0, 20, 0, 1]]> : tensor<1x4xi32>,
     rows = dense<[0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19]> : tensor<20xi16>,
     columns = dense<[1]> : tensor<1xi16>,
@@ -70,6 +88,23 @@ func.func @cut(%x: tensor<1x2xf32>, %o: tensor<1x20xf32>) -> tensor<1x20xf32> {
   %y = bcr.matmul ins(%x : tensor<1x2xf32>) weights(%w : !bcr.packed<20x2xf32>) outs(%o : tensor<1x20xf32>)
          -> tensor<1x20xf32>
   return %y : tensor<1x20xf32>
+}
+
+// Three weights, six and one: in order the second thread would have seven, so the heaviest goes
+// first, each to the thread with the fewest.
+// TWO-LABEL: func.func @dealt
+// TWO: groups = dense<{{\[\[}}0, 1, 0, 6], [1, 1, 6, 3], [2, 1, 9, 1]]>
+// TWO-SAME: rows = dense<[1, 0, 2]>
+// TWO: bcr.matmul
+// TWO-SAME: chunks = array<i64: 0, 1>
+func.func @dealt(%x: tensor<1x8xf32>, %o: tensor<1x3xf32>) -> tensor<1x3xf32> {
+  %w = bcr.constant {block = array<i64: 1, 8>,
+    groups = dense<[[0, 1, 0, 3], [1, 1, 3, 6], [2, 1, 9, 1]]> : tensor<3x4xi32>,
+    rows = dense<[0, 1, 2]> : tensor<3xi16>, columns = dense<[0, 2, 5, 1, 2, 3, 4, 6, 7, 5]> : tensor<10xi16>,
+    values = dense<[1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 9.0, 10.0]> : tensor<10xf32>} : !bcr.packed<3x8xf32>
+  %y = bcr.matmul ins(%x : tensor<1x8xf32>) weights(%w : !bcr.packed<3x8xf32>) outs(%o : tensor<1x3xf32>)
+         -> tensor<1x3xf32>
+  return %y : tensor<1x3xf32>
 }
 
 // Rows of two groups of a convolution read other channels: no merge.

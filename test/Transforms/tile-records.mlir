@@ -164,7 +164,7 @@ func.func @depthwise(%x: tensor<1x3x4x4xf32>, %o: tensor<1x3x4x3xf32>) -> tensor
 // CHECK: schedule = #bcr.schedule<depthwise, height = 4, vectors = 1, lanes = 16>
 func.func @tall_depthwise(%x: tensor<1x3x4x4xf32>, %o: tensor<1x3x4x3xf32>) -> tensor<1x3x4x3xf32> {
   %w = arith.constant dense<[[[[1.0, 2.0]]], [[[3.0, 4.0]]], [[[5.0, 6.0]]]]> : tensor<3x1x1x2xf32>
-  // expected-warning @below {{is not used: a tile of the kernel depthwise has 1 vector and at most 8 rows}}
+  // expected-warning @below {{is not used: a tile of the kernel depthwise has at most 8 rows and 2 vectors}}
   %y = bcr.conv2d ins(%x : tensor<1x3x4x4xf32>) weights(%w : tensor<3x1x1x2xf32>) outs(%o : tensor<1x3x4x3xf32>)
          {groups = 3 : i64, kernel = array<i64: 1, 2>,
           bcr.record = {kernel = "depthwise", height = 9 : i64, vectors = 1 : i64}} -> tensor<1x3x4x3xf32>
@@ -180,4 +180,45 @@ func.func @no_depthwise(%x: tensor<1x1x4x4xf32>, %o: tensor<1x2x4x4xf32>) -> ten
   %y = bcr.conv2d ins(%x : tensor<1x1x4x4xf32>) weights(%w : tensor<2x1x1x1xf32>) outs(%o : tensor<1x2x4x4xf32>)
          {kernel = array<i64: 1, 1>, bcr.record = {kernel = "depthwise", height = 1 : i64, vectors = 1 : i64}} -> tensor<1x2x4x4xf32>
   return %y : tensor<1x2x4x4xf32>
+}
+
+// -----
+
+// Winograd's kernel is for dense 3x3 layers, beside `pixels`. Its bands are whole
+// tiles and need not divide the image.
+// CHECK-LABEL: func.func @winograd
+// CHECK: schedule = #bcr.schedule<winograd, height = 2, vectors = 1, lanes = 16, band = 8>
+// LIST: tiles = {bands = array<i64: 2, 3, 4, 6, 12>, candidates = [{
+// LIST-SAME: kernel = "winograd", vectors = 1
+func.func @winograd(%x: tensor<1x1x12x12xf32>, %o: tensor<1x2x12x12xf32>) -> tensor<1x2x12x12xf32> {
+  %w = arith.constant dense<[[[[1.0, 2.0, 3.0], [4.0, 5.0, 6.0], [7.0, 8.0, 9.0]]], [[[10.0, 11.0, 12.0], [13.0, 14.0, 15.0], [16.0, 17.0, 18.0]]]]> : tensor<2x1x3x3xf32>
+  %y = bcr.conv2d ins(%x : tensor<1x1x12x12xf32>) weights(%w : tensor<2x1x3x3xf32>) outs(%o : tensor<1x2x12x12xf32>)
+         {kernel = array<i64: 3, 3>, padding = array<i64: 1, 1, 1, 1>, layer = "tiles",
+          bcr.record = {kernel = "winograd", height = 2 : i64, vectors = 1 : i64, band = 8 : i64}} -> tensor<1x2x12x12xf32>
+  return %y : tensor<1x2x12x12xf32>
+}
+
+// -----
+
+// CHECK-LABEL: func.func @winograd_of_half_a_tile
+func.func @winograd_of_half_a_tile(%x: tensor<1x1x12x12xf32>, %o: tensor<1x2x12x12xf32>) -> tensor<1x2x12x12xf32> {
+  %w = arith.constant dense<[[[[1.0, 2.0, 3.0], [4.0, 5.0, 6.0], [7.0, 8.0, 9.0]]], [[[10.0, 11.0, 12.0], [13.0, 14.0, 15.0], [16.0, 17.0, 18.0]]]]> : tensor<2x1x3x3xf32>
+  // expected-warning @below {{is not used: a band of the kernel winograd is a multiple of 4 rows}}
+  %y = bcr.conv2d ins(%x : tensor<1x1x12x12xf32>) weights(%w : tensor<2x1x3x3xf32>) outs(%o : tensor<1x2x12x12xf32>)
+         {kernel = array<i64: 3, 3>, padding = array<i64: 1, 1, 1, 1>,
+          bcr.record = {kernel = "winograd", height = 2 : i64, vectors = 1 : i64, band = 6 : i64}} -> tensor<1x2x12x12xf32>
+  return %y : tensor<1x2x12x12xf32>
+}
+
+// -----
+
+// CHECK-LABEL: func.func @strided_winograd
+// CHECK: schedule = #bcr.schedule<pixels
+func.func @strided_winograd(%x: tensor<1x1x12x12xf32>, %o: tensor<1x2x6x12xf32>) -> tensor<1x2x6x12xf32> {
+  %w = arith.constant dense<[[[[1.0, 2.0, 3.0], [4.0, 5.0, 6.0], [7.0, 8.0, 9.0]]], [[[10.0, 11.0, 12.0], [13.0, 14.0, 15.0], [16.0, 17.0, 18.0]]]]> : tensor<2x1x3x3xf32>
+  // expected-warning @below {{is not used: the kernel winograd is for dense convolutions with 3x3 taps, strides and dilations of one and one group}}
+  %y = bcr.conv2d ins(%x : tensor<1x1x12x12xf32>) weights(%w : tensor<2x1x3x3xf32>) outs(%o : tensor<1x2x6x12xf32>)
+         {kernel = array<i64: 3, 3>, padding = array<i64: 1, 1, 1, 1>, strides = array<i64: 2, 1>,
+          bcr.record = {kernel = "winograd", height = 2 : i64, vectors = 1 : i64}} -> tensor<1x2x6x12xf32>
+  return %y : tensor<1x2x6x12xf32>
 }

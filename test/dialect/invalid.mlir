@@ -325,13 +325,18 @@ func.func private @bcr_17_no_vectors() attributes {s = #bcr.schedule<pixels, hei
 
 // -----
 
-// expected-error @below {{BCR-17: the band of a schedule is positive and of the kernel pixels, got -7 for pixels}}
+// expected-error @below {{BCR-17: the band of a schedule is positive and of the kernels pixels and winograd, got -7 for pixels}}
 func.func private @bcr_17_negative_band() attributes {s = #bcr.schedule<pixels, height = 8, vectors = 3, lanes = 16, band = -7>}
 
 // -----
 
-// expected-error @below {{BCR-17: the band of a schedule is positive and of the kernel pixels, got 7 for rows}}
+// expected-error @below {{BCR-17: the band of a schedule is positive and of the kernels pixels and winograd, got 7 for rows}}
 func.func private @bcr_17_band_of_rows() attributes {s = #bcr.schedule<rows, height = 8, vectors = 3, lanes = 16, band = 7>}
+
+// -----
+
+// expected-error @below {{BCR-17: a band of the kernel winograd is a multiple of four rows, got 6}}
+func.func private @bcr_17_band_of_half_a_tile() attributes {s = #bcr.schedule<winograd, height = 8, vectors = 3, lanes = 16, band = 6>}
 
 // -----
 
@@ -592,5 +597,45 @@ func.func @pool_size(%x: tensor<1x2x4x6xf32>, %o: tensor<1x2x2x2xf32>) {
   // expected-error @below {{BCR-20: the result's dimension 3 is 2, should be 3}}
   %y = bcr.pool2d ins(%x : tensor<1x2x4x6xf32>) outs(%o : tensor<1x2x2x2xf32>)
     {kind = #bcr.pool<max>, kernel = array<i64: 2, 2>, strides = array<i64: 2, 2>} -> tensor<1x2x2x2xf32>
+  return
+}
+
+// -----
+
+func.func @bcr_25_taps(%x: tensor<1x4x7x9xf32>, %w: tensor<2x4x3x5xf32>, %o: tensor<1x2x5x5xf32>) {
+  // expected-error @below {{BCR-25: the kernel winograd is for 3x3 taps, strides and dilations of one and one group}}
+  %y = bcr.conv2d ins(%x : tensor<1x4x7x9xf32>) weights(%w : tensor<2x4x3x5xf32>) outs(%o : tensor<1x2x5x5xf32>) {kernel = array<i64: 3, 5>, schedule = #bcr.schedule<winograd, height = 2, vectors = 1, lanes = 4>} -> tensor<1x2x5x5xf32>
+  return
+}
+
+// -----
+
+func.func @bcr_25_strides(%x: tensor<1x4x7x9xf32>, %w: tensor<2x4x3x3xf32>, %o: tensor<1x2x5x4xf32>) {
+  // expected-error @below {{BCR-25: the kernel winograd is for 3x3 taps, strides and dilations of one and one group}}
+  %y = bcr.conv2d ins(%x : tensor<1x4x7x9xf32>) weights(%w : tensor<2x4x3x3xf32>) outs(%o : tensor<1x2x5x4xf32>) {kernel = array<i64: 3, 3>, strides = array<i64: 1, 2>, schedule = #bcr.schedule<winograd, height = 2, vectors = 1, lanes = 4>} -> tensor<1x2x5x4xf32>
+  return
+}
+
+// -----
+
+func.func @bcr_25_dilations(%x: tensor<1x4x7x9xf32>, %w: tensor<2x4x3x3xf32>, %o: tensor<1x2x3x7xf32>) {
+  // expected-error @below {{BCR-25: the kernel winograd is for 3x3 taps, strides and dilations of one and one group}}
+  %y = bcr.conv2d ins(%x : tensor<1x4x7x9xf32>) weights(%w : tensor<2x4x3x3xf32>) outs(%o : tensor<1x2x3x7xf32>) {kernel = array<i64: 3, 3>, dilations = array<i64: 2, 1>, schedule = #bcr.schedule<winograd, height = 2, vectors = 1, lanes = 4>} -> tensor<1x2x3x7xf32>
+  return
+}
+
+// -----
+
+func.func @bcr_25_groups(%x: tensor<1x4x7x9xf32>, %w: tensor<2x2x3x3xf32>, %o: tensor<1x2x5x7xf32>) {
+  // expected-error @below {{BCR-25: the kernel winograd is for 3x3 taps, strides and dilations of one and one group}}
+  %y = bcr.conv2d ins(%x : tensor<1x4x7x9xf32>) weights(%w : tensor<2x2x3x3xf32>) outs(%o : tensor<1x2x5x7xf32>) {kernel = array<i64: 3, 3>, groups = 2 : i64, schedule = #bcr.schedule<winograd, height = 2, vectors = 1, lanes = 4>} -> tensor<1x2x5x7xf32>
+  return
+}
+
+// -----
+
+func.func @bcr_25_matmul(%x: tensor<4x9xf32>, %w: tensor<2x9xf32>, %o: tensor<4x2xf32>) {
+  // expected-error @below {{BCR-25: the kernel winograd is for convolutions}}
+  %y = bcr.matmul ins(%x : tensor<4x9xf32>) weights(%w : tensor<2x9xf32>) outs(%o : tensor<4x2xf32>) {schedule = #bcr.schedule<winograd, height = 2, vectors = 1, lanes = 4>} -> tensor<4x2xf32>
   return
 }

@@ -294,3 +294,63 @@ def call(library: ctypes.CDLL, layer: Function, *arrays: np.ndarray) -> None:
     """Runs the layer's function on arrays."""
     descriptors = [descriptor(array) for array in arrays]
     getattr(library, f"_mlir_ciface_{layer.name}")(*[ctypes.byref(d) for d in descriptors])
+
+
+def pitched(layer: Layer, operand: str, shape: tuple[int, ...], gap: int) -> None:
+    """Gives rows of an operand `gap` elements between them, and channels a few more."""
+    pitch = shape[3] + gap
+    channel = shape[2] * pitch + 3
+    sample = shape[1] * channel + 5
+    layer.layouts[operand] = f"strided<[{sample}, {channel}, {pitch}, 1]>"
+
+
+def place(
+    layer: Layer, operand: str, array: np.ndarray, rest: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """A copy of `array` in the layout of the operand, and what it is in: `rest` elsewhere."""
+    layout = layer.layouts.get(operand, "")
+    strides = np.array(array.strides) // array.itemsize
+    if layout.startswith("strided") and "?" not in layout:
+        strides = np.array([int(s) for s in layout.split("[")[1].split("]")[0].split(",")])
+    size = int(strides @ (np.array(array.shape) - 1)) + 1
+    whole = np.full(size + 128, rest, np.float32)
+    copy = np.lib.stride_tricks.as_strided(whole[64:], array.shape, tuple(strides * 4))
+    copy[...] = array
+    return copy, whole
+
+
+def check(
+    libraries: Sequence[ctypes.CDLL], layer: Layer, x: np.ndarray, tolerance: float = 3e-6
+) -> None:
+    """Runs with NaN around every input, and checks that nothing else is written.
+
+    Outputs are right to `tolerance` of the largest one, and the same bits in all libraries.
+    """
+    rng = np.random.default_rng(len(layer.name))
+    arrays = [place(layer, "input", x, np.nan)[0]]
+    bias = residual = None
+    if layer.bias:
+        bias = rng.standard_normal(layer.packed.weight.shape[0]).astype(np.float32)
+        arrays.append(bias)
+    if layer.residual:
+        residual = rng.standard_normal(layer.output_shape()).astype(np.float32)
+        arrays.append(place(layer, "residual", residual, np.nan)[0])
+    expected = layer.reference(x, bias, residual)
+    outputs = []
+    for library in libraries:
+        empty = np.full(layer.output_shape(), np.nan, np.float32)
+        out, whole = place(layer, "out", empty, 12345)
+        call(library, layer, *arrays, out)
+        outputs.append(out.copy())
+        out[...] = 12345
+        if layer.gaps:
+            width = layer.output_shape()[3]
+            shape = (*layer.output_shape()[:3], out.strides[2] // 4 - width)
+            gaps = np.lib.stride_tricks.as_strided(whole[64 + width :], shape, out.strides)
+            np.testing.assert_array_equal(gaps, 0)
+            gaps[...] = 12345
+        assert np.all(whole == 12345)
+    largest = np.abs(expected[np.isfinite(expected)]).max(initial=1.0)
+    np.testing.assert_allclose(outputs[0], expected, rtol=0, atol=tolerance * largest)
+    for output in outputs[1:]:
+        np.testing.assert_array_equal(output, outputs[0])

@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 import pytest
+import torch
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tools"))
 
@@ -19,6 +20,8 @@ from bench.environments import HERE
 from bench.peers import PEERS, WORKERS, Peer, select
 from bench.summary import Spread, pooled, ratio
 from bench.worker import Worker, WorkerError
+
+import bcr
 
 PEER = """
 import os
@@ -220,8 +223,11 @@ def test_a_layer_is_measured_sparse_and_dense():
     assert (sparse.kind, dense.kind) == ("sparse", "dense")
     assert 3.9 < sparse.rate < 4.2
     assert dense.rate == 1
-    # 7x5 outputs; bytes of input, output and weights, and a few offsets.
-    assert 0 <= dense.touched - 4 * (24 * 13 * 9 + 40 * 7 * 5 + 40 * 24 * 9) < 1200
+    # 7x5 outputs; bytes of input, output and weights, and those of the offsets of columns.
+    conv = torch.nn.Conv2d(24, 40, 3, 2, 1).eval()
+    exe = bcr.compile(conv, (torch.zeros(1, 24, 13, 9),), sparsity="off")
+    index_bytes = exe.report().layers[0].index_bytes
+    assert dense.touched == 4 * (24 * 13 * 9 + 40 * 7 * 5 + 40 * 24 * 9) + index_bytes
     assert dense.dense_gflops == pytest.approx(2e-9 * 40 * 24 * 9 * 35 / dense.seconds)
     assert sparse.stored_gflops == pytest.approx(sparse.dense_gflops / sparse.rate)
     text = layers.table([sparse, dense], {layer: ["a", "b"]}, machine.units()[0], 100.0, "T")

@@ -1,7 +1,8 @@
-"""Machine code grows with the kinds of layers, not with their number."""
+"""Machine code grows with the kinds of layers, not with their number; packed weights are small."""
 
 from __future__ import annotations
 
+import pytest
 import torch
 from torch import nn
 
@@ -20,3 +21,27 @@ def test_equal_layers_share_their_code():
     short, long = (bcr.compile(chain(n), (x,), sparsity="off", verify=True) for n in (4, 12))
     # Calls are left of a layer whose loops another one has too.
     assert len(long.program.code) < 1.5 * len(short.program.code)
+
+
+@pytest.mark.parametrize("rate", [4, 8, 16])
+@pytest.mark.parametrize("block", [(8, 16), (4, 16), (16, 16), (8, 64)])
+def test_packed_weights_take_a_tenth_more_than_dense_ones_over_the_rate(block, rate):
+    torch.manual_seed(0)
+    conv = nn.Conv2d(128, 128, 3, padding=1, bias=False).eval()
+    config = bcr.PruneConfig(rate=rate, block=block, scheme="columns")
+    bcr.Pruner(nn.Sequential(conv), config).finalize()
+    exe = bcr.compile(conv, (torch.zeros(1, 128, 14, 14),), sparsity="force")
+    (report,) = exe.report().layers
+    assert 4 * conv.weight.numel() / rate == report.value_bytes
+    assert report.value_bytes < report.value_bytes + report.index_bytes <= 1.1 * report.value_bytes
+
+
+@pytest.mark.parametrize(("block", "rate"), [((16, 16), 4), ((8, 64), 4), ((8, 64), 8)])
+def test_rows_that_are_pruned_too_need_no_more(block, rate):
+    torch.manual_seed(0)
+    conv = nn.Conv2d(128, 128, 3, padding=1, bias=False).eval()
+    config = bcr.PruneConfig(rate=rate, block=block, scheme="both")
+    bcr.Pruner(nn.Sequential(conv), config).finalize()
+    exe = bcr.compile(conv, (torch.zeros(1, 128, 14, 14),), sparsity="force")
+    (report,) = exe.report().layers
+    assert report.value_bytes + report.index_bytes <= 1.1 * 4 * conv.weight.numel() / rate

@@ -7,8 +7,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
+from torch import nn
 
-from loops_harness import Layer, call, compile_layers, pack_blocks, pack_whole
+import bcr
+from bcr.compiler import relative_error
+from bcr.emulate import Emulator
+from loops_harness import Layer, check, compile_layers, pack_blocks, pack_whole, pitched
 
 # Masked loads at the edges of an image, and loads with shuffles.
 SCHEDULES = {
@@ -17,16 +22,10 @@ SCHEDULES = {
     "m5": "depthwise, height = 5, vectors = 1, lanes = 8",
     "n8": "depthwise, height = 8, vectors = 1, lanes = 4",
     "n3": "depthwise, height = 3, vectors = 1, lanes = 4",
+    "n5x2": "depthwise, height = 5, vectors = 2, lanes = 4",
+    "w3x2": "depthwise, height = 3, vectors = 2, lanes = 16",
     "s2": "depthwise, height = 2, vectors = 1, lanes = 1",
 }
-
-
-def pitched(layer: Layer, operand: str, shape: tuple[int, ...], gap: int) -> None:
-    """Gives rows of an operand `gap` elements between them, and channels a few more."""
-    pitch = shape[3] + gap
-    channel = shape[2] * pitch + 3
-    sample = shape[1] * channel + 5
-    layer.layouts[operand] = f"strided<[{sample}, {channel}, {pitch}, 1]>"
 
 
 def make_layers() -> list[Layer]:
@@ -97,52 +96,6 @@ def libraries(tmp_path_factory: pytest.TempPathFactory) -> list[ctypes.CDLL]:
     return [compile_layers(LAYERS, folder, threads=threads) for threads in (1, 2)]
 
 
-def place(
-    layer: Layer, operand: str, array: np.ndarray, rest: float
-) -> tuple[np.ndarray, np.ndarray]:
-    """A copy of `array` in the layout of the operand, and what it is in: `rest` elsewhere."""
-    layout = layer.layouts.get(operand, "")
-    strides = np.array(array.strides) // array.itemsize
-    if layout.startswith("strided") and "?" not in layout:
-        strides = np.array([int(s) for s in layout.split("[")[1].split("]")[0].split(",")])
-    size = int(strides @ (np.array(array.shape) - 1)) + 1
-    whole = np.full(size + 128, rest, np.float32)
-    copy = np.lib.stride_tricks.as_strided(whole[64:], array.shape, tuple(strides * 4))
-    copy[...] = array
-    return copy, whole
-
-
-def run(libraries: list[ctypes.CDLL], layer: Layer, x: np.ndarray) -> None:
-    """Runs with NaN around every input, and checks that nothing else is written."""
-    rng = np.random.default_rng(len(layer.name))
-    arrays = [place(layer, "input", x, np.nan)[0]]
-    bias = residual = None
-    if layer.bias:
-        bias = rng.standard_normal(layer.packed.weight.shape[0]).astype(np.float32)
-        arrays.append(bias)
-    if layer.residual:
-        residual = rng.standard_normal(layer.output_shape()).astype(np.float32)
-        arrays.append(place(layer, "residual", residual, np.nan)[0])
-    expected = layer.reference(x, bias, residual)
-    outputs = []
-    for library in libraries:
-        empty = np.full(layer.output_shape(), np.nan, np.float32)
-        out, whole = place(layer, "out", empty, 12345)
-        call(library, layer, *arrays, out)
-        outputs.append(out.copy())
-        out[...] = 12345
-        if layer.gaps:
-            width = layer.output_shape()[3]
-            shape = (*layer.output_shape()[:3], out.strides[2] // 4 - width)
-            gaps = np.lib.stride_tricks.as_strided(whole[64 + width :], shape, out.strides)
-            np.testing.assert_array_equal(gaps, 0)
-            gaps[...] = 12345
-        assert np.all(whole == 12345)
-    largest = np.abs(expected[np.isfinite(expected)]).max(initial=1.0)
-    np.testing.assert_allclose(outputs[0], expected, rtol=0, atol=3e-6 * largest)
-    np.testing.assert_array_equal(*outputs)
-
-
 def make_input(layer: Layer) -> np.ndarray:
     """Distinct values."""
     rng = np.random.default_rng(layer.input_shape())
@@ -151,7 +104,7 @@ def make_input(layer: Layer) -> np.ndarray:
 
 @pytest.mark.parametrize("layer", LAYERS, ids=lambda layer: layer.name)
 def test_layer(libraries: list[ctypes.CDLL], layer: Layer) -> None:
-    run(libraries, layer, make_input(layer))
+    check(libraries, layer, make_input(layer))
 
 
 @pytest.mark.parametrize(
@@ -163,4 +116,46 @@ def test_infinities_stay_where_they_are(libraries: list[ctypes.CDLL], layer: Lay
     x = make_input(layer)
     x[..., 0] = np.inf
     x[..., -1, -1] = np.nan
-    run(libraries, layer, x)
+    check(libraries, layer, x)
+
+
+class Depthwise(nn.Module):
+    """What AArch64 has code of its own for: each on images with and without a loop over columns."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        shapes = [
+            (3, 1, 1, 1),
+            (3, 2, 1, 1),
+            (3, 2, 0, 1),
+            (5, 2, 2, 1),
+            (3, 2, 2, 2),
+            (2, 2, 0, 1),
+        ]
+        self.convs = nn.ModuleList(
+            nn.Conv2d(3, 3, kernel, stride, padding, dilation, groups=3)
+            for kernel, stride, padding, dilation in shapes
+        )
+
+    def forward(self, *images: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        return tuple(
+            nn.functional.relu6(conv(x)) if number % 2 else conv(x)
+            for x in images
+            for number, conv in enumerate(self.convs)
+        )
+
+
+def test_aarch64() -> None:
+    """Loads by rows of hidden addresses and weights by element, run under QEMU."""
+    torch.manual_seed(5)
+    model = Depthwise().eval()
+    images = tuple(torch.randn(1, 3, *size) for size in ((23, 57), (9, 7)))
+    target = bcr.Target("aarch64-linux-gnu", "cortex-a76")
+    exe = bcr.compile(model, images, target=target, sparsity="off")
+    kernels = {str(layer["kernel"]) for layer in exe.program.layers.values()}
+    assert {"depthwise 8x2x4", "depthwise 4x1x4"} <= kernels
+    with Emulator(exe) as run, torch.no_grad():
+        for expected, output in zip(
+            model(*images), run(*[image.numpy() for image in images]), strict=True
+        ):
+            assert relative_error(output, expected.numpy()) < 1e-6

@@ -42,7 +42,6 @@ EXECUTED = [
     "int16_int8",
     "is_finite",
     "layer_norm",
-    "lstm",
     "multihead_attention",
     "nan_to_num",
     "nested",

@@ -63,6 +63,22 @@ def test_impossible_block(block):
         ({"method": "one-shot"}, "method is 'one-shot': .*'oneshot'.*Did you mean 'oneshot'"),
         ({"method": None}, "method is None"),
         ({"scheme": "column"}, "scheme is 'column': .*'both', 'columns', 'rows'.*mean 'columns'"),
+        ({"scheme": "4:2"}, "scheme is '4:2': N:M keeps N weights of M, so N is below M"),
+        ({"scheme": "0:4"}, "scheme is '0:4': choose one of .*or an N:M scheme"),
+        ({"scheme": "2:4"}, "scheme '2:4' has the rate 2, and rate is 8"),
+        ({"ranking": "global"}, "ranking is 'global': .*'block', 'layer', 'network'"),
+        ({"fallback": "patterns"}, "fallback is 'patterns': .*Did you mean 'pattern'"),
+        ({"kernel_block": 8}, r"kernel_block is 8: .*positive whole numbers \(filters, channels\)"),
+        ({"kernel_block": (8, 0)}, r"kernel_block is \(8, 0\): .*; 0 is not one"),
+        ({"patterns": 57}, "patterns is 57: choose a whole number from 1 to 56"),
+        ({"patterns": True}, "patterns is True"),
+        ({"column_rate": 0.5}, "column_rate is 0.5"),
+        (
+            {"scheme": "bsp", "column_rate": 16},
+            "column_rate 16.0 and row_rate None do not multiply",
+        ),
+        ({"scheme": "bsp", "column_rate": 3, "row_rate": 2}, "multiply to the rate 8: leave one"),
+        ({"modules": {"fc": {"patterns": 0}}}, r"modules\['fc'\].patterns is 0"),
         ({"oversize": "clamp"}, "oversize is 'clamp': .*'error', 'clip', 'dense'"),
         ({"modules": ["fc"]}, r"modules is \['fc'\], a list: write a mapping"),
         ({"modules": {0: None}}, "modules has the key 0, a int: .*write '0' in quotes"),
@@ -95,11 +111,18 @@ def test_plain_values_round_trip():
         block=(4, 16),
         scheme="columns",
         oversize="clip",
+        ranking="network",
+        fallback="1:4",
+        kernel_block=[4, 4],
+        patterns=6,
+        row_rate=2,
         module_types={"Linear": {"rate": 4, "block": "matrix"}, "Conv1d": None},
-        modules={"features.0": None, "fc": {"block": (2, 8)}},
+        modules={"features.0": None, "fc": {"block": (2, 8), "kernel_block": (2, 2)}},
     )
     plain = json.loads(json.dumps(config.to_dict()))
+    assert plain["kernel_block"] == [4, 4]
     assert PruneConfig.from_dict(plain) == config
+    assert config.kernel_block == (4, 4)
     assert copy.deepcopy(config) == config
     plain["modules"]["fc"]["rate"] = 2
     assert PruneConfig.from_dict(plain) != config
@@ -132,6 +155,47 @@ def test_the_most_derived_type_wins():
     config = PruneConfig(rate=8, module_types={"Linear": None, "MyLinear": {"rate": 2}})
     assert config.resolve("x", ["MyLinear", *LINEAR]).rate == 2
     assert config.resolve("x", LINEAR) is None
+
+
+def test_the_rate_of_n_of_m_follows_from_it():
+    config = PruneConfig(
+        rate=8,
+        module_types={"Linear": {"scheme": "2:4"}, "Conv2d": {"scheme": "1:3", "rate": 3}},
+        modules={"a": {"scheme": "1:4"}, "b": {"scheme": "both"}, "c": {"rate": 4}},
+    )
+    assert config.resolve("x", LINEAR).rate == 2
+    assert config.resolve("x", CONV).rate == 3
+    assert config.resolve("a", LINEAR) == LayerConfig(4, (8, 64), "1:4")
+    assert config.resolve("b", LINEAR).rate == 8
+    with pytest.raises(ConfigError, match="module 'c': scheme '2:4' has the rate 2, and rate is 4"):
+        config.resolve("c", LINEAR)
+    assert PruneConfig(rate=2, scheme="2:4").resolve("x", LINEAR).rate == 2
+    fallen = PruneConfig(8, scheme="pattern", fallback="2:4").resolve("x", LINEAR).with_fallback()
+    assert (fallen.scheme, fallen.rate) == ("2:4", 2)
+
+
+def test_settings_of_schemes_go_through_all_levels():
+    config = PruneConfig.from_yaml("""
+rate: 8
+scheme: bsp
+column_rate: 4
+kernel_block: [16, 2]
+module_types: {Linear: {scheme: block-punched, ranking: layer}}
+modules:
+  a: {kernel_block: [4, 4], fallback: dense}
+  b: {rate: 4}
+""")
+    x = config.resolve("x", ["Conv1d"])
+    assert (x.scheme, x.column_rate, x.row_rate, x.kernel_block) == ("bsp", 4, None, (16, 2))
+    a = config.resolve("a", LINEAR)
+    assert (a.scheme, a.ranking, a.kernel_block, a.fallback) == (
+        "block-punched",
+        "layer",
+        (4, 4),
+        "dense",
+    )
+    assert config.resolve("b", CONV).rate == 4
+    assert PruneConfig.from_dict(config.to_dict()) == config
 
 
 def test_inner_names_win_over_containers():

@@ -262,7 +262,7 @@ def test_dtypes_extremes_and_memory_order():
 def test_large_matrices_are_worked_on_in_bands(monkeypatch, band):
     weight = random_matrix(39, 50, seed=9, levels=2)  # many ties, ragged
     expected = [bcr_mask(weight, rate=5, block=(4, 8), scheme=scheme) for scheme in SCHEMES]
-    monkeypatch.setattr("bcr.pruning.projection._BAND", band)
+    monkeypatch.setattr("bcr.pruning.schemes.columns._BAND", band)
     masks = [bcr_mask(weight, rate=5, block=(4, 8), scheme=scheme) for scheme in SCHEMES]
     assert all(map(torch.equal, masks, expected))
 

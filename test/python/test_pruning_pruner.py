@@ -14,6 +14,7 @@ from torch.nn.utils import prune as torch_prune
 
 import bcr
 from bcr import ConfigError, PruneConfig, Pruner, reference
+from bcr.pruning import LayerRow, PruneReport
 
 
 class Net(nn.Module):
@@ -109,16 +110,25 @@ def test_report_as_table_and_as_plain_values(net):
     assert type(report).from_dict(json.loads(json.dumps(report.to_dict()))) == report
 
 
+def test_a_rate_that_leaves_nothing(net):
+    with pytest.raises(ConfigError) as caught:
+        Pruner(net, PruneConfig(rate=271, block="matrix", modules={"fc": {"rate": 1000}}))
+    text = str(caught.value)
+    assert "module 'features.0' has 270 weights, its rate is 271" in text
+    assert "module 'fc' has 336 weights, its rate is 1000. Give these layers a lower rate" in text
+    assert "features.4" not in text
+    rows = Pruner(net, PruneConfig(rate=270, block="matrix")).finalize().rows
+    assert rows[0].kept == 1
+
+
 def test_infinite_rate_in_the_report():
-    net = nn.Linear(3, 2)
-    report = Pruner(net, PruneConfig(rate=100, block="matrix")).finalize()
-    assert report.rate == report.rows[0].rate_reached == math.inf
-    assert report.rows[0].relative_error == 1
-    assert report.rows[0].empty_blocks == report.rows[0].blocks == 1
+    """A method that finds the rates itself may leave nothing of a layer."""
+    row = LayerRow("a", "Linear", (2, 3), 6, 0, True, "both", (2, 3), 2, math.inf, 1, 1)
+    report = PruneReport((row,))
+    assert report.rate == math.inf
     assert report.to_dict()["rows"][0]["rate_reached"] is None
-    assert type(report).from_dict(report.to_dict()) == report
+    assert PruneReport.from_dict(report.to_dict()) == report
     assert "infx" in str(report)
-    assert not net.weight.any()
 
 
 def test_overrides_reach_their_layers(net):
@@ -378,12 +388,18 @@ def test_masks_of_torch_are_combined(net):
     assert not net.fc.weight[~expected].any()
 
 
-def test_frozen_layers_are_pruned_and_noted(net):
+def test_frozen_layers_need_an_own_entry(net):
     net.features.requires_grad_(False)
-    report = Pruner(net, PruneConfig(**SMALL)).finalize()
-    rows = {row.name: row for row in report.rows}
+    with pytest.raises(ConfigError) as caught:
+        Pruner(net, PruneConfig(**SMALL, module_types={"Conv2d": {"rate": 2}}))
+    text = str(caught.value)
+    assert "frozen (requires_grad=False): 'features.0', 'features.4'. No training" in text
+    assert "modules={name: {}} prunes such a layer all the same" in text
+    config = PruneConfig(**SMALL, modules={"features.0": {}, "features.4": None})
+    rows = {row.name: row for row in Pruner(net, config).finalize().rows}
     assert rows["features.0"].pruned
     assert rows["features.0"].note == "frozen"
+    assert not rows["features.4"].pruned
     assert rows["fc"].note == ""
 
 
@@ -405,6 +421,13 @@ def test_shared_weights_are_one_layer():
     ]
     assert report.rate == 2
     assert torch.equal(model.b.weight != 0, pruner.masks["a"])
+    optimizer = torch.optim.Adam(model.parameters(), lr=0.1)
+    for _ in range(3):
+        optimizer.zero_grad()
+        (model.b(model.a(torch.ones(2, 16))) ** 2).sum().backward()
+        optimizer.step()
+    assert model.b.weight is model.a.weight
+    assert torch.equal(model.b.weight != 0, pruner.masks["a"])
     with pytest.raises(ConfigError, match="modules 'a' and 'b' share one weight tensor but ask"):
         Pruner(Tied(), PruneConfig(rate=2, block=(4, 8), modules={"b": None}))
 
@@ -418,13 +441,29 @@ class Language(nn.Module):
 
 
 def test_weights_shared_with_an_embedding_need_an_own_entry():
-    report = Pruner(Language(), PruneConfig(rate=2, block=(4, 8))).finalize()
+    with pytest.raises(
+        ConfigError, match=r"module 'head' shares it with 'embedding \(Embedding\)'"
+    ):
+        Pruner(Language(), PruneConfig(rate=2, block=(4, 8)))
+    config = PruneConfig(rate=2, block=(4, 8), modules={"head": None})
+    report = Pruner(Language(), config).finalize()
     assert not report.pruned
     assert report.rate == report.rate_of_model == 1
     assert sum(row.weights for row in report.rows) == 320
     config = PruneConfig(rate=2, block=(4, 8), modules={"head": {}})
     report = Pruner(Language(), config).finalize()
     assert [(row.name, row.note) for row in report.rows] == [("head", "shared with 'embedding'")]
+
+
+def test_parameters_that_are_views_of_one_memory():
+    model = nn.Sequential(nn.Linear(16, 8), nn.Linear(8, 16), nn.Linear(16, 8))
+    model[1].weight = nn.Parameter(model[0].weight.detach().T)
+    with pytest.raises(ConfigError, match=r"module '0' shares its memory with '1.weight'; module"):
+        Pruner(model, PruneConfig(rate=2, block=(4, 8)))
+    flat = torch.randn(256)  # neighbours in one memory, as sharded training lays them out
+    model[0].weight = nn.Parameter(flat[:128].view(8, 16))
+    model[1].weight = nn.Parameter(flat[128:].view(16, 8))
+    assert len(Pruner(model, PruneConfig(rate=2, block=(4, 8))).finalize().pruned) == 3
 
 
 def test_a_block_larger_than_its_layers(net):

@@ -23,8 +23,12 @@ def ratio(dense, sparse, x) -> float:
     return statistics.median(ratios)
 
 
-def test_convolution_pruned_8x_is_4x_faster():
-    """256 to 256 channels, 3x3, 28x28; `tools/bench/run layers` prints more."""
+def test_convolution_pruned_8x_is_faster_than_winograd():
+    """256 to 256 channels, 3x3, 28x28; `tools/bench/run layers` prints more.
+
+    Dense code multiplies a quarter of what a direct convolution does, so a rate of 8 is worth
+    about 2.2 here.
+    """
     torch.manual_seed(0)
     layer = nn.Conv2d(256, 256, 3, padding=1).eval()
     bcr.Pruner(layer, bcr.PruneConfig(rate=8, block=(8, 64), scheme="columns")).finalize()
@@ -32,5 +36,6 @@ def test_convolution_pruned_8x_is_4x_faster():
     sparse = bcr.compile(layer, (x,), verify=True)
     dense = bcr.compile(layer, (x,), sparsity="off", verify=True)
     assert sparse.report().layers[0].verdict == "picked"
+    assert dense.report().layers[0].kernel.startswith("winograd")
     # The machine is shared: a slow moment of one run is no evidence, three are.
-    assert max(ratio(dense, sparse, x) for _ in range(3)) > 4
+    assert max(ratio(dense, sparse, x) for _ in range(3)) > 1.6

@@ -19,7 +19,7 @@ def header() -> dict[str, Any]:
     """Return what every result says: when, which sources, which machine, which versions."""
     return {
         "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
-        "commit": _git("rev-parse", "HEAD"),
+        "commit": commit(),
         "modified": bool(_git("status", "--porcelain")),
         "machine": describe(),
         "versions": {name: list(wanted) for name, wanted in REQUIREMENTS.items()},
@@ -76,6 +76,11 @@ def write(name: str, value: Any, path: Path | None = None) -> Path:
     unfinished.write_text(json.dumps(value, indent=1))
     os.replace(unfinished, path)
     return path
+
+
+def commit() -> str:
+    """Return the commit that is checked out."""
+    return _git("rev-parse", "HEAD")
 
 
 def _git(*arguments: str) -> str:

@@ -18,8 +18,8 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "passes/Conversion/ActivationToArith.h"
 #include "passes/Conversion/GPU/Kernels.h"
-#include "passes/Conversion/Loops/Epilogue.h"
 #include "passes/Conversion/Loops/ImageRows.h"
 #include "passes/Conversion/Loops/InputLayout.h"
 #include "passes/Conversion/Loops/Kernel.h"
@@ -126,8 +126,8 @@ ConvKernel::ConvKernel(Conv2DOp op, const KernelPlan &plan, InputLayout layout,
 ConvKernel::Position ConvKernel::makeFlatPosition(Value position) {
   Position result{position, position, Value()};
   if (pitch > width && op.getGaps() != Gaps::Free)
-    result.inImage = isLess(emitter, emitter.rem(position, pitch),
-                            emitter.index(width));
+    result.inImage =
+        isLess(emitter, emitter.rem(position, pitch), emitter.index(width));
   return result;
 }
 
@@ -135,8 +135,7 @@ void ConvKernel::launchFlat(
     StringRef name, int64_t units, int64_t rows,
     llvm::function_ref<void(const Tile &, Value unit)> body) {
   int64_t local = getGroupSize(length);
-  int64_t count =
-      std::clamp<int64_t>(kAccumulators / rows, 1, kMaxPositions);
+  int64_t count = std::clamp<int64_t>(kAccumulators / rows, 1, kMaxPositions);
   // A group of few work-items leaves compute units without work.
   count = std::clamp<int64_t>(length / (2 * local), 1, count);
   int64_t perGroup = local * count;
@@ -208,7 +207,7 @@ void ConvKernel::finish(const Tile &tile, Value row, const Position &position,
     Value at = getElement(residualStrides, tile, row, position);
     sum = arith::AddFOp::create(emitter, sum, emitter.load(residual, at));
   }
-  sum = applyActivation(emitter, op.getActivationAttr(), sum);
+  sum = buildActivation(emitter, emitter.getLoc(), op.getActivationAttr(), sum);
   Value at = getElement(outputStrides, tile, row, position);
   if (!position.inImage) {
     emitter.store(sum, output, at);
@@ -248,21 +247,21 @@ SmallVector<Value> ConvKernel::multiply(const KernelClass &entry,
 void ConvKernel::emitGroups(size_t classIndex) {
   const KernelClass &entry = plan.classes[classIndex];
   int64_t count = entry.bounds.back() - entry.bounds.front();
-  launchOver(
-      op.getLayer().value_or("conv"), count, entry.height,
-      [&](const Tile &tile, Value unit) {
-        GroupValues group = constants->getGroup(
-            emitter, entry, emitter.add(unit, entry.bounds.front()));
-        SmallVector<Value> rows, sums;
-        for (int64_t r = 0; r < entry.height; ++r) {
-          rows.push_back(constants->getRow(emitter, entry, group, r));
-          sums.append(tile.positions.size(), getBias(rows.back()));
-        }
-        sums = multiply(entry, group, tile, sums);
-        for (auto [r, row] : llvm::enumerate(rows))
-          for (auto [i, position] : llvm::enumerate(tile.positions))
-            finish(tile, row, position, sums[r * tile.positions.size() + i]);
-      });
+  launchOver(op.getLayer().value_or("conv"), count, entry.height,
+             [&](const Tile &tile, Value unit) {
+               GroupValues group = constants->getGroup(
+                   emitter, entry, emitter.add(unit, entry.bounds.front()));
+               SmallVector<Value> rows, sums;
+               for (int64_t r = 0; r < entry.height; ++r) {
+                 rows.push_back(constants->getRow(emitter, entry, group, r));
+                 sums.append(tile.positions.size(), getBias(rows.back()));
+               }
+               sums = multiply(entry, group, tile, sums);
+               for (auto [r, row] : llvm::enumerate(rows))
+                 for (auto [i, position] : llvm::enumerate(tile.positions))
+                   finish(tile, row, position,
+                          sums[r * tile.positions.size() + i]);
+             });
 }
 
 void ConvKernel::emitSharedRows() {
@@ -273,13 +272,14 @@ void ConvKernel::emitSharedRows() {
   launchOver(
       op.getLayer().value_or("conv"), plan.getNumChunks(), tallest,
       [&](const Tile &tile, Value chunk) {
-        auto forEachSum = [&](llvm::function_ref<void(Value, const Position &)>
-                                  each) {
-          constants->forEachAccumulated(emitter, chunk, [&](Value, Value row) {
-            for (const Position &position : tile.positions)
-              each(row, position);
-          });
-        };
+        auto forEachSum =
+            [&](llvm::function_ref<void(Value, const Position &)> each) {
+              constants->forEachAccumulated(
+                  emitter, chunk, [&](Value, Value row) {
+                    for (const Position &position : tile.positions)
+                      each(row, position);
+                  });
+            };
         forEachSum([&](Value row, const Position &position) {
           emitter.store(getBias(row), output,
                         getElement(outputStrides, tile, row, position));
@@ -323,8 +323,8 @@ void ConvKernel::emitEmptyRows() {
 void ConvKernel::emit(ElementsAttr values) {
   constants.emplace(emitter, op, plan, layout.getOffsets(), values);
   input = flatten(emitter, op.getInput(), op.getOverread());
-  output = flatten(emitter, op.getInit(),
-                   op.getGaps() ? pitch - width : int64_t(0));
+  output =
+      flatten(emitter, op.getInit(), op.getGaps() ? pitch - width : int64_t(0));
   if (op.getResidual())
     residual = flatten(emitter, op.getResidual(), pitch - width);
   for (auto [index, entry] : llvm::enumerate(plan.classes))
@@ -387,9 +387,8 @@ Value gpu_kernels::emitPadding(Conv2DOp op, Emitter &emitter) {
            SmallVector<Value> at = {sample, channel, item.y, item.x};
            emitter.store(emitter.constant(0, 1), padded, at);
            emitIf(emitter, inside, [&] {
-             emitter.store(
-                 emitter.load(op.getInput(), {sample, channel, y, x}), padded,
-                 at);
+             emitter.store(emitter.load(op.getInput(), {sample, channel, y, x}),
+                           padded, at);
            });
          });
   op.getInputMutable().assign(padded);
@@ -397,7 +396,8 @@ Value gpu_kernels::emitPadding(Conv2DOp op, Emitter &emitter) {
   return padded;
 }
 
-LogicalResult gpu_kernels::emitConv(Conv2DOp op, ConstantOp weights, int64_t height,
+LogicalResult gpu_kernels::emitConv(Conv2DOp op, ConstantOp weights,
+                                    int64_t height,
                                     const KernelOptions &options,
                                     Emitter &emitter) {
   InputLayout layout(op, /*rounding=*/0);

@@ -5,16 +5,16 @@
 //===----------------------------------------------------------------------===//
 //
 // A work-group computes one group of the packed weights, a work-item one of its
-// rows for a few samples: the weights of a column are neighbours, and are loaded
-// once for all of these samples.
+// rows for a few samples: the weights of a column are neighbours, and are
+// loaded once for all of these samples.
 //
 // Rows that are sums of several groups are added up in the output: a work-item
 // runs all groups that share rows, one after the other, for one sample.
 //
 //===----------------------------------------------------------------------===//
 
+#include "passes/Conversion/ActivationToArith.h"
 #include "passes/Conversion/GPU/Kernels.h"
-#include "passes/Conversion/Loops/Epilogue.h"
 #include "passes/Conversion/Loops/Kernel.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -94,10 +94,11 @@ Value MatmulKernel::getBias(Value row) {
 void MatmulKernel::finish(Value sample, Value row, Value sum) {
   SmallVector<Value> at = {sample, row};
   if (op.getResidual())
-    sum = arith::AddFOp::create(emitter, sum,
-                                emitter.load(op.getResidual(), at));
-  emitter.store(applyActivation(emitter, op.getActivationAttr(), sum),
-                op.getInit(), at);
+    sum =
+        arith::AddFOp::create(emitter, sum, emitter.load(op.getResidual(), at));
+  emitter.store(
+      buildActivation(emitter, emitter.getLoc(), op.getActivationAttr(), sum),
+      op.getInit(), at);
 }
 
 SmallVector<Value> MatmulKernel::multiply(const KernelClass &entry,
@@ -106,7 +107,8 @@ SmallVector<Value> MatmulKernel::multiply(const KernelClass &entry,
   return constants->reduceColumns(
       emitter, entry, group, emitter.index(0), sums, /*unroll=*/1,
       [&](Value at, Value first, MutableArrayRef<Value> next) {
-        Value weight = emitter.load(constants->getValues(), emitter.add(first, r));
+        Value weight =
+            emitter.load(constants->getValues(), emitter.add(first, r));
         for (auto [sum, sample] : llvm::zip_equal(next, batch))
           sum = emitter.multiplyAdd(
               weight, emitter.load(op.getInput(), {sample, at}), sum);
@@ -128,42 +130,43 @@ void MatmulKernel::emitGroups(const KernelClass &entry) {
 
 void MatmulKernel::emitSharedRows() {
   Grid grid{plan.getNumChunks(), samples, 1, getGroupSize(plan.getNumChunks())};
-  launch(emitter, op.getLayer().value_or("matmul"), grid,
-         [&](const WorkItem &item) {
-           Value sample = item.y, chunk = item.x;
-           constants->forEachAccumulated(emitter, chunk, [&](Value, Value row) {
-             emitter.store(getBias(row), op.getInit(), {sample, row});
-           });
-           for (auto [index, entry] : llvm::enumerate(plan.classes)) {
-             if (!entry.accumulate)
-               continue;
-             constants->forEachGroup(
-                 emitter, index, chunk, [&](const GroupValues &group) {
-                   SmallVector<Value> rows, sums;
-                   for (int64_t r = 0; r < entry.height; ++r) {
-                     rows.push_back(constants->getRow(emitter, entry, group, r));
-                     sums.push_back(
-                         emitter.load(op.getInit(), {sample, rows.back()}));
-                   }
-                   sums = constants->reduceColumns(
-                       emitter, entry, group, emitter.index(0), sums,
-                       /*unroll=*/1,
-                       [&](Value at, Value first, MutableArrayRef<Value> next) {
-                         Value input = emitter.load(op.getInput(), {sample, at});
-                         for (auto [r, sum] : llvm::enumerate(next))
-                           sum = emitter.multiplyAdd(
-                               emitter.load(constants->getValues(),
-                                            emitter.add(first, r)),
-                               input, sum);
-                       });
-                   for (auto [row, sum] : llvm::zip_equal(rows, sums))
-                     emitter.store(sum, op.getInit(), {sample, row});
-                 });
-           }
-           constants->forEachAccumulated(emitter, chunk, [&](Value, Value row) {
-             finish(sample, row, emitter.load(op.getInit(), {sample, row}));
-           });
-         });
+  launch(
+      emitter, op.getLayer().value_or("matmul"), grid,
+      [&](const WorkItem &item) {
+        Value sample = item.y, chunk = item.x;
+        constants->forEachAccumulated(emitter, chunk, [&](Value, Value row) {
+          emitter.store(getBias(row), op.getInit(), {sample, row});
+        });
+        for (auto [index, entry] : llvm::enumerate(plan.classes)) {
+          if (!entry.accumulate)
+            continue;
+          constants->forEachGroup(
+              emitter, index, chunk, [&](const GroupValues &group) {
+                SmallVector<Value> rows, sums;
+                for (int64_t r = 0; r < entry.height; ++r) {
+                  rows.push_back(constants->getRow(emitter, entry, group, r));
+                  sums.push_back(
+                      emitter.load(op.getInit(), {sample, rows.back()}));
+                }
+                sums = constants->reduceColumns(
+                    emitter, entry, group, emitter.index(0), sums,
+                    /*unroll=*/1,
+                    [&](Value at, Value first, MutableArrayRef<Value> next) {
+                      Value input = emitter.load(op.getInput(), {sample, at});
+                      for (auto [r, sum] : llvm::enumerate(next))
+                        sum = emitter.multiplyAdd(
+                            emitter.load(constants->getValues(),
+                                         emitter.add(first, r)),
+                            input, sum);
+                    });
+                for (auto [row, sum] : llvm::zip_equal(rows, sums))
+                  emitter.store(sum, op.getInit(), {sample, row});
+              });
+        }
+        constants->forEachAccumulated(emitter, chunk, [&](Value, Value row) {
+          finish(sample, row, emitter.load(op.getInit(), {sample, row}));
+        });
+      });
 }
 
 void MatmulKernel::emitEmptyRows() {

@@ -14,11 +14,15 @@ using namespace mlir;
 using namespace mlir::bcr;
 using namespace mlir::bcr::loops;
 
-/// Input of a band that is thought to stay in a cache of the second level.
-static constexpr int64_t kBandBytes = 512 * 1024;
-
 /// How much slower the loops are where the input of a band does not.
 static constexpr double kCacheMiss = 1.25;
+
+/// Elements of a cache line.
+static constexpr int64_t kCacheLine = 16;
+
+/// Cycles that a line costs which two threads write at about the same time,
+/// measured on a Zen 5 processor whose cores share a cache.
+static constexpr double kSharedLine = 70;
 
 /// Cycles to start with a group: its bounds, its bias, the turn of the loops.
 static constexpr double kGroupStart = 40;
@@ -27,15 +31,16 @@ int64_t loops::getBandLength(int64_t rows, int64_t width, int64_t pitch) {
   return rows * pitch - (pitch - width);
 }
 
-/// Cycles for all bands of `rows` rows, on a machine with two multiply-add
-/// units and two load ports that copies four elements a cycle.
+/// Cycles of one thread for all bands of `rows` rows.
 static double estimateCycles(Conv2DOp op, ScheduleAttr schedule,
                              const InputLayout &layout,
-                             const PackedStructure &structure, int64_t rows) {
+                             const PackedStructure &structure, int64_t rows,
+                             const MachineModel &machine) {
   auto type = cast<MemRefType>(op.getInit().getType());
   int64_t tileHeight = schedule.getHeight(), vectors = schedule.getVectors();
   auto cost = [&](int64_t count) {
-    return std::max<double>(tileHeight * count, tileHeight + count + 1) / 2;
+    return std::max(double(tileHeight * count) / double(machine.fmaPipes),
+                    double(tileHeight + count + 1) / double(machine.loadPorts));
   };
   int64_t width = type.getDimSize(3), pitch = layout.getPitch();
   if (layout.getColumnStep() > 1)
@@ -43,38 +48,80 @@ static double estimateCycles(Conv2DOp op, ScheduleAttr schedule,
         width, schedule.getLanes() / (width < schedule.getLanes() ? 2 : 1));
   int64_t length = getBandLength(rows, width, pitch);
   int64_t total = llvm::divideCeil(length, schedule.getLanes());
-  double cycles = total / vectors * cost(vectors);
+  double cycles = double(total / vectors) * cost(vectors);
   if (total % vectors != 0)
     cycles += cost(total % vectors);
   cycles *= static_cast<double>(structure.getNumValues()) / tileHeight;
-  int64_t elements = layout.getElementsRead(rows);
-  if (elements * 4 > kBandBytes)
+  // The other half of the cache is for weights and results.
+  int64_t bytes = 4 * layout.getElementsRead(rows);
+  if (bytes > machine.l2Bytes / 2)
     cycles *= kCacheMiss;
   if (!layout.isInPlace() &&
       !(layout.canReadInPlace() && layout.hasPitchOfCopy()))
-    cycles += elements / 4;
+    cycles += double(bytes) / double(machine.l3BytesPerCycle);
   cycles += kGroupStart * structure.groups.size();
   return cycles * type.getDimSize(2) / rows;
 }
 
+/// Whether bands of `rows` rows of the output begin with a cache line.
+static bool isAligned(Conv2DOp op, int64_t rows) {
+  SmallVector<int64_t> strides;
+  int64_t offset;
+  if (failed(cast<MemRefType>(op.getInit().getType())
+                 .getStridesAndOffset(strides, offset)))
+    return false;
+  return strides[1] % kCacheLine == 0 && rows * strides[2] % kCacheLine == 0;
+}
+
+/// Cycles that a thread waits for other processors. With one band that is for
+/// the input, which all have written a part of, but for no weights other than
+/// those of its own rows; with bands of its own for the weights of all rows,
+/// and for the line of each channel that two bands write.
+static double estimateSharing(Conv2DOp op, const InputLayout &layout,
+                              const PackedStructure &structure, int64_t rows,
+                              const MachineModel &machine, int64_t threads) {
+  int64_t height = cast<MemRefType>(op.getInit().getType()).getDimSize(2);
+  auto own = 1 / double(threads);
+  double bytes = 4 * double(structure.getNumValues());
+  double cycles = 0;
+  if (rows == height)
+    bytes =
+        bytes * own + 4 * double(layout.getElementsRead(height)) * (1 - own);
+  else if (!isAligned(op, rows))
+    cycles = kSharedLine * double(structure.numRows);
+  return cycles + bytes / double(machine.l3BytesPerCycle);
+}
+
 int64_t loops::chooseBandRows(Conv2DOp op, ScheduleAttr schedule,
                               const InputLayout &layout,
-                              const PackedStructure &structure) {
+                              const PackedStructure &structure,
+                              const MachineModel &machine, int64_t threads) {
   if (int64_t band = schedule.getBand())
     return band;
   int64_t height = cast<MemRefType>(op.getInit().getType()).getDimSize(2);
+  auto estimate = [&](int64_t rows) {
+    return estimateCycles(op, schedule, layout, structure, rows, machine);
+  };
   int64_t best = height;
-  double leastCycles = estimateCycles(op, schedule, layout, structure, height);
+  double leastCycles = estimate(height);
   for (int64_t rows = height - 1; rows >= 1; --rows) {
     if (height % rows != 0)
       continue;
-    double cycles = estimateCycles(op, schedule, layout, structure, rows);
+    double cycles = estimate(rows);
     if (cycles < leastCycles) {
       leastCycles = cycles;
       best = rows;
     }
   }
-  return best;
+  // Threads share the rows of W of a band, or have a band each.
+  if (threads == 1 || best < height || height % threads != 0)
+    return best;
+  auto share = [&](int64_t rows) {
+    return estimate(rows) / double(threads) +
+           estimateSharing(op, layout, structure, rows, machine, threads);
+  };
+  int64_t own = height / threads;
+  return share(own) < share(height) ? own : height;
 }
 
 int64_t loops::chooseChunks(int64_t bands, int64_t threads) {

@@ -8,6 +8,7 @@
 #define BCR_PASSES_CONVERSION_LOOPS_BANDS_H
 
 #include "dialect/Packed.h"
+#include "passes/Analysis/MachineModel.h"
 #include "passes/Conversion/Loops/InputLayout.h"
 
 namespace mlir::bcr::loops {
@@ -15,11 +16,13 @@ namespace mlir::bcr::loops {
 /// Flat positions from the first to the last one of `rows` rows.
 int64_t getBandLength(int64_t rows, int64_t width, int64_t pitch);
 
-/// The rows of a band: those of the schedule, or else chosen; a divisor of the
-/// image's, so that all bands are alike and no position belongs to two.
+/// The rows of a band: those of the schedule, or else chosen for `threads` of
+/// `machine`; a divisor of the image's, so that all bands are alike and no
+/// position belongs to two.
 int64_t chooseBandRows(Conv2DOp op, ScheduleAttr schedule,
                        const InputLayout &layout,
-                       const PackedStructure &structure);
+                       const PackedStructure &structure,
+                       const MachineModel &machine, int64_t threads);
 
 /// Shares of the rows of W: one where the bands are many or come out even, so
 /// that threads get bands of their own; else one for each thread.

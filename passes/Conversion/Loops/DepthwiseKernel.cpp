@@ -10,7 +10,6 @@
 //===----------------------------------------------------------------------===//
 
 #include "passes/Conversion/Loops/DepthwiseKernel.h"
-#include "passes/Conversion/Loops/Epilogue.h"
 #include "passes/Conversion/Loops/ImageRows.h"
 #include "passes/Conversion/Loops/Kernel.h"
 #include "passes/Conversion/Loops/PlaneKernel.h"
@@ -22,26 +21,25 @@ using namespace mlir;
 using namespace mlir::bcr;
 using namespace mlir::bcr::loops;
 
-/// Taps whose weights stay in registers, on machines with 16 and 32 of them.
+/// Taps whose weights stay in registers, on machines with 16 and 32 of them;
+/// four of them share one on machines that multiply by an element.
 static constexpr int64_t kTapsInRegisters = 9;
 static constexpr int64_t kTapsInManyRegisters = 25;
-
-static Window getWindow(Conv2DOp op) {
-  return {op.getKernel(), op.getStrides(), op.getPadding(), op.getDilations()};
-}
 
 namespace {
 class DepthwiseKernel : public PlaneKernel {
 public:
   DepthwiseKernel(Conv2DOp op, ScheduleAttr schedule, Emitter &emitter)
       : PlaneKernel(emitter, op.getInput(), op.getInit(), getWindow(op),
-                    schedule.getHeight(), schedule.getLanes(), /*outside=*/0),
+                    schedule.getHeight(), schedule.getVectors(),
+                    schedule.getLanes(), /*outside=*/0),
         op(op) {
     // Without registers for all weights, those of one window column are alive
     // at a time.
-    tapsTogether =
-        y.kernel * x.kernel <=
-        (schedule.getLanes() >= 16 ? kTapsInManyRegisters : kTapsInRegisters);
+    tapsTogether = y.kernel * x.kernel <=
+                   (schedule.getLanes() >= 16 || emitter.multipliesByElement()
+                        ? kTapsInManyRegisters
+                        : kTapsInRegisters);
   }
 
   void emit(ElementsAttr values);
@@ -62,7 +60,7 @@ private:
     if (residual.flat)
       sum = arith::AddFOp::create(
           emitter, sum, loadOutput(residual, getPosition(residual, at)));
-    return applyActivation(emitter, op.getActivationAttr(), sum);
+    return emitter.activate(op.getActivationAttr(), sum);
   }
   void endRows(Value firstRow, int64_t rows) override {
     if (op.getGaps() == Gaps::Zero)
@@ -84,22 +82,23 @@ private:
 } // namespace
 
 void DepthwiseKernel::emit(ElementsAttr values) {
-  recordCopies(op, /*inputElements=*/0, /*outputElements=*/0);
+  recordCopies(emitter, op, /*inputElements=*/0, /*outputElements=*/0);
   weightTable = emitter.global("values", values);
   int64_t channels = op.getNumRows(), taps = y.kernel * x.kernel;
-  Value samples = emitter.createOrFold<memref::DimOp>(op.getInit(), 0);
-  emitter.parallelLoop(emitter.mul(samples, channels), [&](Value task) {
-    sample = emitter.div(task, channels);
-    channel = emitter.rem(task, channels);
+  forEachPlane([&](Value planeSample, Value planeChannel) {
+    sample = planeSample;
+    channel = planeChannel;
     if (op.getResidual())
       residual = getPlane(op.getResidual(), sample, channel);
     bias = op.getBias()
                ? emitter.broadcast(emitter.load(op.getBias(), channel), width)
                : emitter.constant(0, width);
     weightBase = emitter.mul(channel, taps);
-    if (tapsTogether)
+    if (tapsTogether) {
+      Factors factors(emitter, weightTable, weightBase, taps, width);
       for (int64_t tap = 0; tap < taps; ++tap)
-        weights.push_back(loadWeight(tap));
+        weights.push_back(factors.get(tap));
+    }
     Value source = emitter.div(channel, channels / op.getGroups());
     emitPlane(getPlane(op.getInput(), sample, source),
               getPlane(op.getInit(), sample, channel));
@@ -119,21 +118,14 @@ bool loops::canRunDepthwise(Conv2DOp op, ConstantOp weights) {
 LogicalResult loops::emitDepthwiseKernel(Conv2DOp op, ConstantOp weights,
                                          ScheduleAttr schedule,
                                          Emitter &emitter) {
-  FailureOr<FloatElements> elements = FloatElements::get(weights.getValues());
-  if (failed(elements))
+  FailureOr<std::vector<float>> dense = readDense(weights);
+  if (failed(dense))
     return op.emitOpError(
         "the values of its weights are a resource without data");
-  PackedStructure structure = readStructure(weights);
-  std::vector<float> dense(structure.getNumValues());
-  for (const PackedGroup &group : structure.groups) {
-    const float *value = elements->get().data() + group.valueBegin;
-    for (int64_t column : structure.getColumns(group))
-      for (int64_t row : structure.getRows(group))
-        dense[row * structure.numColumns + column] = *value++;
-  }
-  ElementsAttr values = makeFloatElements(
-      {structure.getNumValues()}, (emitter.getLayerName() + ".values").str(),
-      std::move(dense), op.getContext());
+  ElementsAttr values =
+      makeFloatElements({static_cast<int64_t>(dense->size())},
+                        (emitter.getLayerName() + ".values").str(),
+                        std::move(*dense), op.getContext());
   DepthwiseKernel(op, schedule, emitter).emit(values);
   return success();
 }

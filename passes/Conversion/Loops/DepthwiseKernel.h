@@ -17,8 +17,8 @@ namespace mlir::bcr::loops {
 /// whose rows are neighbouring elements a known distance apart.
 bool canRunDepthwise(Conv2DOp op, ConstantOp weights);
 
-/// Emits the loops of such a convolution. `height` output rows by one vector
-/// are a tile. Fails with a diagnostic if the weights have no data.
+/// Emits the loops of such a convolution. `height` output rows by `vectors`
+/// vectors are a tile. Fails with a diagnostic if the weights have no data.
 LogicalResult emitDepthwiseKernel(Conv2DOp op, ConstantOp weights,
                                   ScheduleAttr schedule, Emitter &emitter);
 

@@ -6,9 +6,11 @@
 
 #include "passes/Conversion/Loops/Emitter.h"
 #include "dialect/Packed.h"
+#include "passes/Conversion/ActivationToArith.h"
 #include "passes/Conversion/Loops/ColumnCode.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
@@ -35,16 +37,16 @@ bool loops::hasUnitStride(Value memref) {
 }
 
 Emitter::Emitter(LayerOpInterface layer, SymbolTable &symbols,
-                 LoopOptions options)
+                 LayerReport &report, LoopOptions options)
     : Emitter(layer,
               layer.getLayerAttr() ? layer.getLayerAttr().getValue()
                                    : StringRef("layer"),
-              symbols, options) {}
+              symbols, report, options) {}
 
 Emitter::Emitter(Operation *op, StringRef name, SymbolTable &symbols,
-                 LoopOptions options)
-    : ImplicitLocOpBuilder(op->getLoc(), op), symbols(symbols), layerName(name),
-      options(options) {}
+                 LayerReport &report, LoopOptions options)
+    : ImplicitLocOpBuilder(op->getLoc(), op), symbols(symbols), report(report),
+      layerName(name), options(options) {}
 
 Value Emitter::index(int64_t value) {
   return arith::ConstantIndexOp::create(*this, value);
@@ -72,6 +74,24 @@ Value Emitter::div(Value a, int64_t b) {
 
 Value Emitter::rem(Value a, int64_t b) {
   return createOrFold<arith::RemUIOp>(a, index(b));
+}
+
+Value Emitter::hide(Value value) {
+  auto hide = [&](Value value, StringRef constraints) -> Value {
+    return LLVM::InlineAsmOp::create(*this, value.getType(), value,
+                                     /*asm_string=*/"", constraints,
+                                     /*has_side_effects=*/false,
+                                     /*is_align_stack=*/false,
+                                     LLVM::TailCallKind::None,
+                                     /*asm_dialect=*/nullptr,
+                                     /*operand_attrs=*/nullptr)
+        .getRes();
+  };
+  if (isa<VectorType>(value.getType()))
+    return hide(value, "=w,0");
+  Value number = arith::IndexCastOp::create(*this, getI64Type(), value);
+  return arith::IndexCastOp::create(*this, getIndexType(),
+                                    hide(number, "=r,0"));
 }
 
 void Emitter::loop(Value begin, Value end, int64_t step, Body body) {
@@ -194,6 +214,10 @@ Value Emitter::multiplyAdd(Value a, Value b, Value sum) {
     return vector::FMAOp::create(*this, a, b, sum);
   Value product = arith::MulFOp::create(*this, a, b);
   return arith::AddFOp::create(*this, product, sum);
+}
+
+Value Emitter::activate(ActivationAttr activation, Value value) {
+  return buildActivation(*this, getLoc(), activation, value);
 }
 
 Value Emitter::allocate(ArrayRef<int64_t> shape) {

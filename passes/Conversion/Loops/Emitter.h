@@ -13,6 +13,7 @@
 #define BCR_PASSES_CONVERSION_LOOPS_EMITTER_H
 
 #include "dialect/BCR.h"
+#include "passes/Analysis/LayerReport.h"
 
 #include "mlir/IR/ImplicitLocOpBuilder.h"
 #include "mlir/IR/SymbolTable.h"
@@ -33,13 +34,15 @@ struct LoopOptions {
 class Emitter : public ImplicitLocOpBuilder {
 public:
   /// Builds before `layer`. Constants are put into the module of `symbols`,
-  /// under the layer's name.
-  Emitter(LayerOpInterface layer, SymbolTable &symbols, LoopOptions options);
+  /// under the layer's name; what the kernel knows of it goes to `report`.
+  Emitter(LayerOpInterface layer, SymbolTable &symbols, LayerReport &report,
+          LoopOptions options);
   /// The same for an operation that is no layer; `name` is its constants'.
   Emitter(Operation *op, StringRef name, SymbolTable &symbols,
-          LoopOptions options);
+          LayerReport &report, LoopOptions options);
 
   int64_t getThreads() const { return options.threads; }
+  LayerReport &getReport() const { return report; }
   bool multipliesByElement() const { return options.byElement; }
 
   // Index arithmetic; operands that are constants are folded.
@@ -50,6 +53,9 @@ public:
   Value mul(Value a, int64_t b);
   Value div(Value a, int64_t b);
   Value rem(Value a, int64_t b);
+  /// The same index or vector, of which LLVM knows nothing: its optimisations
+  /// sometimes cost more than they save. For AArch64 only.
+  Value hide(Value value);
 
   // Loops.
   using Body = llvm::function_ref<void(Value)>;
@@ -79,6 +85,8 @@ public:
   /// An index out of an array of unsigned integers.
   Value loadIndex(Value memref, Value position);
   Value multiplyAdd(Value a, Value b, Value sum);
+  /// Applies an activation, if there is one, to a scalar or a vector.
+  Value activate(ActivationAttr activation, Value value);
   /// A buffer of f32, aligned to a cache line.
   Value allocate(ArrayRef<int64_t> shape);
   void deallocate(Value buffer);
@@ -91,6 +99,7 @@ public:
 
 private:
   SymbolTable &symbols;
+  LayerReport &report;
   std::string layerName;
   LoopOptions options;
 };

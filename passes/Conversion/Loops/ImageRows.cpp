@@ -5,7 +5,6 @@
 //===----------------------------------------------------------------------===//
 
 #include "passes/Conversion/Loops/ImageRows.h"
-#include "passes/Analysis/LayerReport.h"
 
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 
@@ -85,15 +84,14 @@ DenseElementsAttr loops::makeGapMask(Builder &builder, int64_t length,
       ArrayRef<int32_t>(mask));
 }
 
-void loops::recordCopies(LayerOpInterface layer, int64_t inputElements,
-                         int64_t outputElements) {
-  Builder builder(layer.getContext());
+void loops::recordCopies(Emitter &emitter, LayerOpInterface layer,
+                         int64_t inputElements, int64_t outputElements) {
   auto bytes = [&](int64_t elements) {
-    return builder.getI64IntegerAttr(elements *
+    return emitter.getI64IntegerAttr(elements *
                                      static_cast<int64_t>(sizeof(float)));
   };
-  setLayerInfo(
+  emitter.getReport().set(
       layer,
-      {builder.getNamedAttr("input_copy_bytes", bytes(inputElements)),
-       builder.getNamedAttr("output_copy_bytes", bytes(outputElements))});
+      {emitter.getNamedAttr("input_copy_bytes", bytes(inputElements)),
+       emitter.getNamedAttr("output_copy_bytes", bytes(outputElements))});
 }

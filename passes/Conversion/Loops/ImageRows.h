@@ -32,8 +32,8 @@ DenseElementsAttr makeGapMask(Builder &builder, int64_t length, int64_t width,
 
 /// Records the bytes that a call copies to bring one sample into the layout of
 /// the kernel, and its result from there to the output.
-void recordCopies(LayerOpInterface layer, int64_t inputElements,
-                  int64_t outputElements);
+void recordCopies(Emitter &emitter, LayerOpInterface layer,
+                  int64_t inputElements, int64_t outputElements);
 
 } // namespace mlir::bcr::loops
 

@@ -5,11 +5,12 @@
 //===----------------------------------------------------------------------===//
 
 #include "passes/Conversion/Loops/Kernel.h"
-#include "passes/Analysis/LayerReport.h"
 #include "passes/Conversion/Loops/ColumnCode.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
+
+#include <algorithm>
 
 using namespace mlir;
 using namespace mlir::bcr;
@@ -18,6 +19,12 @@ using namespace mlir::bcr::loops;
 /// Bytes of indices per byte of values that are aimed at. What follows the
 /// steps, positions of groups mostly, takes about the rest to a tenth.
 static constexpr double kMaxIndexShare = 0.085;
+
+/// Independent multiply-adds that hide the latency of one.
+static constexpr int64_t kChains = 8;
+
+/// Columns that one turn of a loop takes at most.
+static constexpr int64_t kMaxUnroll = 4;
 
 /// f32 of a cache line of the processors we know.
 static constexpr int64_t kCacheLine = 16;
@@ -96,7 +103,8 @@ PlanConstants::PlanConstants(Emitter &emitter, LayerOpInterface layer,
   }
   if (plan.getNumChunks() != plan.getNumThreads() && plan.getNumThreads() > 1)
     units = makeList("threads", narrow(plan.chunkUnits));
-  setLayerInfo(layer, "index_bytes", emitter.getI64IntegerAttr(bytes));
+  emitter.getReport().set(layer, "index_bytes",
+                          emitter.getI64IntegerAttr(bytes));
 }
 
 Value PlanConstants::getRow(Emitter &emitter, const KernelClass &entry,
@@ -135,7 +143,11 @@ void PlanConstants::prefetchLines(Emitter &emitter, Value weights,
 
 SmallVector<Value> PlanConstants::reduceColumns(
     Emitter &emitter, const KernelClass &entry, const GroupValues &group,
-    Value base, ValueRange sums, int64_t unroll, ColumnBody body) const {
+    Value base, ValueRange sums, bool manyColumns, ColumnBody body) const {
+  int64_t unroll = 1;
+  if (manyColumns)
+    unroll = std::clamp<int64_t>(kChains / static_cast<int64_t>(sums.size()), 1,
+                                 kMaxUnroll);
   bool prefetch =
       unroll > 1 &&
       4 * cast<MemRefType>(values.getType()).getNumElements() >= kStreamBytes;

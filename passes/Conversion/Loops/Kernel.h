@@ -50,11 +50,12 @@ public:
   /// position `weights` of the values, and `sums` are replaced.
   using ColumnBody = llvm::function_ref<void(Value input, Value weights,
                                              MutableArrayRef<Value> sums)>;
-  /// A loop over the columns of a group that adds to `sums`. `unroll` columns
-  /// are taken side by side, with sums of their own that are added at the end.
+  /// A loop over the columns of a group that adds to `sums`. Where these are
+  /// few, columns may be taken side by side, `manyColumns`, with sums of their
+  /// own that are added at the end.
   SmallVector<Value> reduceColumns(Emitter &emitter, const KernelClass &entry,
                                    const GroupValues &group, Value base,
-                                   ValueRange sums, int64_t unroll,
+                                   ValueRange sums, bool manyColumns,
                                    ColumnBody body) const;
   /// Loops over the chunks of a thread.
   void forEachChunk(Emitter &emitter, Value thread,

@@ -19,13 +19,13 @@
 //===----------------------------------------------------------------------===//
 
 #include "passes/Conversion/Loops/Bands.h"
-#include "passes/Conversion/Loops/Epilogue.h"
 #include "passes/Conversion/Loops/ImageRows.h"
 #include "passes/Conversion/Loops/InputLayout.h"
 #include "passes/Conversion/Loops/Kernel.h"
 #include "passes/Conversion/Loops/PixelTiles.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
 #include "llvm/Support/MathExtras.h"
@@ -43,6 +43,9 @@ static constexpr int64_t kMaxVectors = 8;
 /// same few sets of a cache.
 static constexpr int64_t kBadStride = 1024;
 
+/// Elements of a cache line.
+static constexpr int64_t kCacheLine = 16;
+
 /// AArch64 loads a vector from 256 bytes before an address to 255 after it with
 /// an instruction that takes one slot of the processor (ldur), and from farther
 /// with one that may take two; those at multiples of 16 bytes after it count as
@@ -53,7 +56,8 @@ namespace {
 class PixelKernel {
 public:
   PixelKernel(Conv2DOp op, ScheduleAttr schedule, const KernelPlan &plan,
-              InputLayout layout, int64_t bandRows, Emitter &emitter);
+              InputLayout layout, int64_t bandRows, int64_t l2Bytes,
+              Emitter &emitter);
 
   void emit(ElementsAttr values);
 
@@ -97,6 +101,8 @@ private:
   void emitCopyOut(const Task &task, Value row,
                    llvm::function_ref<Value(Value, int64_t)> getValue);
   void emitEmptyRow(const Task &task, Value row);
+  /// Reads what other threads have written of an input that all threads need.
+  void fetchInput(const Task &task);
   /// Residual and activation of elements of the output.
   Value finish(Value value, ValueRange indices);
   Value getBias(Value row);
@@ -114,7 +120,7 @@ private:
   /// Accumulators go to the output as they are; flat vectors set the gaps
   /// between its rows to zero.
   bool direct = false, clearsGaps = false;
-  int64_t bandRows;
+  int64_t bandRows, l2Bytes;
   /// Elements between rows of the output, if they go there straight.
   int64_t outputPitch = 0;
   /// Flat positions of a band.
@@ -131,10 +137,10 @@ private:
 
 PixelKernel::PixelKernel(Conv2DOp op, ScheduleAttr schedule,
                          const KernelPlan &plan, InputLayout inputLayout,
-                         int64_t bandRows, Emitter &emitter)
+                         int64_t bandRows, int64_t l2Bytes, Emitter &emitter)
     : op(op), schedule(schedule), plan(plan), emitter(emitter),
       layout(std::move(inputLayout)), lanes(schedule.getLanes()),
-      bandRows(bandRows) {
+      bandRows(bandRows), l2Bytes(l2Bytes) {
   auto type = cast<MemRefType>(op.getInit().getType());
   height = type.getDimSize(2);
   width = type.getDimSize(3);
@@ -204,7 +210,7 @@ Value PixelKernel::finish(Value value, ValueRange indices) {
     value = arith::AddFOp::create(emitter, value,
                                   emitter.load(residual, indices, count));
   }
-  return applyActivation(emitter, op.getActivationAttr(), value);
+  return emitter.activate(op.getActivationAttr(), value);
 }
 
 Value PixelKernel::clearGaps(Value value, Value position) {
@@ -302,7 +308,7 @@ SmallVector<Value> PixelKernel::emitProducts(const KernelClass &entry,
       emitter.add(emitter.add(task.inputBegin, tile.input),
                   emitter.mul(group.convGroup, layout.getConvGroupStride()));
   return constants->reduceColumns(
-      emitter, entry, group, origin, sums, /*unroll=*/1,
+      emitter, entry, group, origin, sums, /*manyColumns=*/false,
       [&](Value at, Value first, MutableArrayRef<Value> next) {
         SmallVector<Value> inputs;
         for (int64_t i = 0; i < vectors; ++i)
@@ -374,7 +380,9 @@ void PixelKernel::emitSums(const Task &task, Value chunk) {
                          emitter.store(bias, task.sums, {slot, position});
                        });
   });
-  for (auto [index, entry] : llvm::enumerate(plan.classes)) {
+  for (size_t index = 0; index < plan.classes.size(); ++index) {
+    // C++17 lambdas do not capture structured bindings.
+    const KernelClass &entry = plan.classes[index];
     if (!entry.accumulate)
       continue;
     constants->forEachGroup(
@@ -418,6 +426,30 @@ void PixelKernel::emitEmptyRow(const Task &task, Value row) {
   });
 }
 
+/// Layers deal their rows in order, so a thread has its share of the channels
+/// in its own cache and the others in another's. Column by column a processor
+/// asks for a few lines at a time, each of which takes as long as a column; in
+/// order it fetches ahead by itself.
+void PixelKernel::fetchInput(const Task &task) {
+  int64_t threads = plan.getNumThreads();
+  int64_t size = cast<MemRefType>(task.input.getType()).getDimSize(0);
+  auto fetch = [&](Value begin, Value end) {
+    emitter.loop(begin, end, kCacheLine, [&](Value position) {
+      Value loaded = emitter.load(task.input, position);
+      Value bits =
+          arith::BitcastOp::create(emitter, emitter.getI32Type(), loaded);
+      // Nothing uses the value: this keeps the load.
+      LLVM::InlineAsmOp::create(
+          emitter, TypeRange(), bits, /*asm_string=*/"", /*constraints=*/"r",
+          /*has_side_effects=*/true, /*is_align_stack=*/false,
+          LLVM::TailCallKind::None, LLVM::AsmDialectAttr(), ArrayAttr());
+    });
+  };
+  fetch(emitter.index(0), emitter.div(emitter.mul(task.thread, size), threads));
+  fetch(emitter.div(emitter.mul(emitter.add(task.thread, 1), size), threads),
+        emitter.index(size));
+}
+
 void PixelKernel::emitTask(Task task) {
   task.inputBegin = emitter.index(0);
   if (!layout.isWindowed())
@@ -441,7 +473,8 @@ void PixelKernel::emit(ElementsAttr values) {
   constants.emplace(emitter, op, plan, offsets, values);
 
   int64_t windows = layout.isWindowed() ? height / bandRows : 1;
-  recordCopies(op, layout.isInPlace() ? 0 : windows * layout.getNumElements(),
+  recordCopies(emitter, op,
+               layout.isInPlace() ? 0 : windows * layout.getNumElements(),
                direct ? 0 : op.getNumRows() * height * width);
 
   if (clearsGaps)
@@ -465,6 +498,9 @@ void PixelKernel::emit(ElementsAttr values) {
       if (buffer)
         emitter.deallocate(buffer);
   };
+  // More would not stay in the cache.
+  bool fetches = threads > 1 && bands == 1 &&
+                 4 * layout.getElementsRead(height) <= l2Bytes / 2;
   // With one thread, buffers are allocated once.
   bool shared = emitter.getThreads() == 1;
   Value window =
@@ -488,6 +524,8 @@ void PixelKernel::emit(ElementsAttr values) {
     task.thread = emitter.rem(index, threads);
     task.sums = sums;
     task.rows = rows;
+    if (fetches)
+      fetchInput(task);
     emitTask(task);
     if (!shared) {
       deallocateBuffers();
@@ -558,7 +596,11 @@ LogicalResult loops::emitPixelKernel(Conv2DOp op, ConstantOp weights,
   // offsets but keeps their order.
   std::vector<int32_t> offsets = layout.getOffsets();
   options.offsets = offsets;
-  int64_t bandRows = chooseBandRows(op, schedule, layout, structure);
+  MachineModel machine =
+      getMachine(op->getParentOfType<ModuleOp>(), schedule.getLanes(),
+                 MachineModel().registers);
+  int64_t bandRows = chooseBandRows(op, schedule, layout, structure, machine,
+                                    emitter.getThreads());
   int64_t height = cast<MemRefType>(op.getInit().getType()).getDimSize(2);
   options.chunks = chooseChunks(height / bandRows, emitter.getThreads());
   if (op.getChunksAttr())
@@ -568,7 +610,8 @@ LogicalResult loops::emitPixelKernel(Conv2DOp op, ConstantOp weights,
       planLayer(op, weights, structure, options, emitter, values);
   if (failed(plan))
     return failure();
-  PixelKernel(op, schedule, *plan, std::move(layout), bandRows, emitter)
+  PixelKernel(op, schedule, *plan, std::move(layout), bandRows, machine.l2Bytes,
+              emitter)
       .emit(values);
   return success();
 }

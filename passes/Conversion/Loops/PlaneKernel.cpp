@@ -22,13 +22,21 @@ using namespace mlir::bcr::loops;
 /// Vectors of this many lanes come with masked loads and stores.
 static constexpr int64_t kMaskedLanes = 8;
 
+/// AArch64 loads a vector from 256 bytes before an address to 255 after it with
+/// an instruction that takes one slot of the processor (ldur), and from
+/// multiples of 16 bytes after it with one that may take two. So the addresses
+/// of rows are this many elements too large there: an odd number, since loads
+/// with a stride of two lie multiples of 16 bytes apart.
+static constexpr int64_t kNearElements = 17;
+
 /// Inner blocks of rows, or vectors of a row, from which on there is a loop.
 static constexpr int64_t kMinTurns = 3;
 
 PlaneKernel::PlaneKernel(Emitter &emitter, Value input, Value output,
-                         Window window, int64_t tileRows, int64_t lanes,
-                         double outside)
-    : emitter(emitter), tileRows(tileRows), outside(outside) {
+                         Window window, int64_t tileRows, int64_t tileVectors,
+                         int64_t lanes, double outside)
+    : emitter(emitter), images(output), tileRows(tileRows),
+      tileVectors(tileVectors), outside(outside) {
   auto inputType = cast<MemRefType>(input.getType());
   auto outputType = cast<MemRefType>(output.getType());
   auto makeAxis = [&](unsigned i) {
@@ -70,11 +78,68 @@ Value PlaneKernel::getMask(int64_t begin, int64_t end) {
                                    DenseElementsAttr::get(type, lanes));
 }
 
-/// Input columns from `firstColumn * stride + column` on of row `row`, counted
-/// from `base`, with `outside` there; null if all of them are outside.
-Value PlaneKernel::loadColumns(Value base, Value firstColumn, int64_t row,
-                               int64_t column) {
-  int64_t offset = row * input.pitch + column;
+/// Whether a loop may run the tile of outputs from `column` on: it reads the
+/// image only.
+bool PlaneKernel::canLoop(int64_t column) const {
+  int64_t before = sharesLoads() && x.kernel > 2 ? width - 1 : 0;
+  return x.isInside(column, width * tileVectors) &&
+         x.getInput(column, 0) >= before;
+}
+
+/// Whether loads serve several taps, with a stride of two.
+bool PlaneKernel::sharesLoads() const {
+  return x.stride == 2 && width > 1 && tapsTogether && x.dilation == 1 &&
+         x.kernel > 1;
+}
+
+/// Gives each row that `rows` output rows read an address from input column
+/// `column` on that the optimiser knows nothing of. It would address them all
+/// from one register, and AArch64 has few offsets that cost nothing: see
+/// kNearElements.
+PlaneKernel::RowViews PlaneKernel::viewRows(Value firstRow, int64_t rows,
+                                            Value column) {
+  RowViews views;
+  if (!emitter.multipliesByElement() || masked || width == 1)
+    return views;
+  std::optional<int64_t> known = getConstantIntValue(firstRow);
+  int64_t begin = y.getInput(0, 0), end = y.getInput(rows - 1, y.kernel - 1);
+  if (known) {
+    begin = std::max(begin, -*known * y.stride);
+    end = std::min(end, y.size - 1 - *known * y.stride);
+  }
+  Value first = emitter.add(
+      emitter.add(input.offset, emitter.mul(firstRow, y.stride * input.pitch)),
+      column);
+  auto type = MemRefType::get(
+      {input.pitch}, emitter.getF32Type(),
+      StridedLayoutAttr::get(emitter.getContext(), ShapedType::kDynamic, {1}));
+  for (int64_t row = begin; row <= end; ++row) {
+    Value offset =
+        emitter.hide(emitter.add(first, row * input.pitch + kNearElements));
+    views[row] = memref::ReinterpretCastOp::create(
+        emitter, type, input.buffer, OpFoldResult(offset),
+        ArrayRef<OpFoldResult>{emitter.getIndexAttr(input.pitch)},
+        ArrayRef<OpFoldResult>{emitter.getIndexAttr(1)});
+  }
+  return views;
+}
+
+/// `length` neighbours of row `row`, `column` elements after the first that the
+/// tile would read there without padding.
+Value PlaneKernel::loadInput(int64_t row, int64_t column, int64_t length) {
+  if (auto view = rowViews.find(row); view != rowViews.end()) {
+    int64_t known = getConstantIntValue(firstColumn).value_or(0);
+    return emitter.load(
+        view->second, emitter.index(known * x.stride + column - kNearElements),
+        length);
+  }
+  return emitter.load(input.flat, emitter.add(base, row * input.pitch + column),
+                      length);
+}
+
+/// Input columns from `firstColumn * stride + column` on of row `row`, with
+/// `outside` there; null if all of them are outside.
+Value PlaneKernel::loadColumns(int64_t row, int64_t column) {
   std::optional<int64_t> known = getConstantIntValue(firstColumn);
   int64_t begin = 0, end = width, from = 0;
   if (known) {
@@ -85,17 +150,17 @@ Value PlaneKernel::loadColumns(Value base, Value firstColumn, int64_t row,
   if (begin == end)
     return Value();
   if (end - begin == width)
-    return emitter.load(input.flat, emitter.add(base, offset), width);
+    return loadInput(row, column, width);
   if (masked) {
     auto type = cast<VectorType>(emitter.typeOf(width));
     return vector::MaskedLoadOp::create(
-        emitter, type, input.flat, emitter.add(base, offset),
-        getMask(begin, end), emitter.constant(outside, width));
+        emitter, type, input.flat,
+        emitter.add(base, row * input.pitch + column), getMask(begin, end),
+        emitter.constant(outside, width));
   }
   // Vectors are no wider than the image here.
   int64_t inside = std::clamp<int64_t>(from, 0, x.size - width);
-  Value loaded = emitter.load(input.flat,
-                              emitter.add(base, offset + inside - from), width);
+  Value loaded = loadInput(row, column + inside - from, width);
   SmallVector<int64_t> lanes;
   for (int64_t i = 0; i < width; ++i)
     lanes.push_back(i >= begin && i < end ? from + i - inside : width);
@@ -103,40 +168,69 @@ Value PlaneKernel::loadColumns(Value base, Value firstColumn, int64_t row,
                                    emitter.constant(outside, width), lanes);
 }
 
-/// What tap `tap` of a kernel row reads of row `row`; null if that is all
-/// outside.
-Value PlaneKernel::loadTap(Value base, Value firstColumn, int64_t row,
-                           int64_t tap) {
-  int64_t column = x.getInput(0, tap);
-  if (x.stride == 1 || width == 1)
-    return loadColumns(base, firstColumn, row, column);
-  if (auto found = nextTap.find(tap); found != nextTap.end())
-    return found->second;
-  // The next tap's columns lie between those of this one.
-  bool shared = tapsTogether && x.dilation == 1 && tap + 1 < x.kernel;
-  int64_t step = shared ? width : width - 1;
-  Value low = loadColumns(base, firstColumn, row, column);
-  Value high = loadColumns(base, firstColumn, row, column + step);
-  if (!low && !high) {
-    if (shared)
-      nextTap[tap + 1] = Value();
-    return Value();
-  }
-  if (!low)
-    low = emitter.constant(outside, width);
-  if (!high)
-    high = emitter.constant(outside, width);
-  auto pick = [&](int64_t first) {
+/// Every other column from `column` on, and those between them as `odd` if that
+/// is asked for; else no column after the last one is read. Null if all of them
+/// are outside.
+Value PlaneKernel::loadPair(int64_t row, int64_t column, Value *odd) {
+  int64_t step = odd ? width : width - 1;
+  auto pick = [&](Value low, Value high, int64_t first) -> Value {
     SmallVector<int64_t> lanes;
     for (int64_t i = 0; i < width; ++i) {
       int64_t at = 2 * i + first;
       lanes.push_back(at < width ? at : width + at - step);
     }
-    return vector::ShuffleOp::create(emitter, low, high, lanes).getResult();
+    return vector::ShuffleOp::create(emitter, low, high, lanes);
   };
-  if (shared)
-    nextTap[tap + 1] = pick(1);
-  return pick(0);
+  Value low = loadColumns(row, column);
+  Value high = loadColumns(row, column + step);
+  if (!low && !high)
+    return Value();
+  if (!low)
+    low = emitter.constant(outside, width);
+  if (!high)
+    high = emitter.constant(outside, width);
+  // LLVM would make the loads and shuffles one instruction of AArch64 (ld2),
+  // which takes as long, and an address of its own.
+  if (!rowViews.empty())
+    low = emitter.hide(low);
+  if (odd)
+    *odd = pick(low, high, 1);
+  return pick(low, high, 0);
+}
+
+/// What tap `tap` of a kernel row reads of row `row` for vector `vector`; null
+/// if that is all outside.
+Value PlaneKernel::loadTap(int64_t row, int64_t vector, int64_t tap) {
+  auto getColumn = [&](int64_t at) { return x.getInput(columns[vector], at); };
+  if (x.stride == 1 || width == 1)
+    return loadColumns(row, getColumn(tap));
+  if (!sharesLoads())
+    return loadPair(row, getColumn(tap), /*odd=*/nullptr);
+  auto [entry, isNew] = loadedTaps.try_emplace({vector, tap});
+  if (!isNew)
+    return entry->second;
+  if (tap + 2 >= x.kernel) {
+    int64_t first = x.kernel - 2;
+    Value odd;
+    loadedTaps[{vector, first}] = loadPair(row, getColumn(first), &odd);
+    loadedTaps[{vector, first + 1}] = odd;
+    return entry->second;
+  }
+  Value after = loadTap(row, vector, tap + 2);
+  bool continues = vector > 0 && columns[vector] == columns[vector - 1] + width;
+  Value before = continues ? loadTap(row, vector - 1, tap + 2)
+                           : loadColumns(row, getColumn(tap) - (width - 1));
+  if (!after && !before)
+    return Value();
+  if (!after)
+    after = emitter.constant(outside, width);
+  if (!before)
+    before = emitter.constant(outside, width);
+  SmallVector<int64_t> lanes;
+  for (int64_t i = 0; i < width; ++i)
+    lanes.push_back(width - 1 + i);
+  entry->second = vector::ShuffleOp::create(emitter, before, after, lanes);
+  return entry->second;
 }
 
 Value PlaneKernel::loadOutput(const Plane &plane, Value position) {
@@ -165,14 +259,17 @@ Value PlaneKernel::getPosition(const Plane &plane, const Place &at) {
 // Tiles
 //===----------------------------------------------------------------------===//
 
-void PlaneKernel::emitTile(Value firstRow, int64_t rows, Value firstColumn) {
-  // `base` is where tap (0, 0) would be without padding.
-  Value base = emitter.add(emitter.mul(firstRow, y.stride * input.pitch),
-                           emitter.mul(firstColumn, x.stride));
+void PlaneKernel::emitTile(Value firstRow, int64_t rows, Value column,
+                           ArrayRef<int64_t> tileColumns) {
+  firstColumn = column;
+  columns = tileColumns;
+  base = emitter.add(emitter.mul(firstRow, y.stride * input.pitch),
+                     emitter.mul(firstColumn, x.stride));
+  auto vectors = static_cast<int64_t>(columns.size());
   std::optional<int64_t> knownRow = getConstantIntValue(firstRow);
   beginTile();
-  SmallVector<Value> sums(rows, start());
-  auto addRow = [&](int64_t row, int64_t tapX) {
+  SmallVector<Value> sums(rows * vectors, start());
+  auto addRow = [&](int64_t row, int64_t vector, int64_t tapX) {
     // Row of the image, if that is known; unknown ones are inside.
     if (knownRow) {
       int64_t at = *knownRow * y.stride + row;
@@ -186,29 +283,41 @@ void PlaneKernel::emitTile(Value firstRow, int64_t rows, Value firstColumn) {
           distance / y.stride >= rows)
         continue;
       if (!loaded)
-        loaded = loadTap(base, firstColumn, row, tapX);
+        loaded = loadTap(row, vector, tapX);
       if (!loaded)
         return;
-      Value &sum = sums[distance / y.stride];
+      Value &sum = sums[distance / y.stride * vectors + vector];
       sum = combine(sum, loaded, tapY, tapX);
+    }
+  };
+  auto storeRow = [&](int64_t row) {
+    for (int64_t vector = 0; vector < vectors; ++vector) {
+      Place at{firstRow, emitter.add(firstColumn, columns[vector]), row};
+      storeOutput(finish(sums[row * vectors + vector], at),
+                  getPosition(output, at));
     }
   };
   int64_t begin = y.getInput(0, 0), end = y.getInput(rows - 1, y.kernel - 1);
   if (tapsTogether) {
+    // A row is stored when it is complete: what is left to do after the last
+    // multiply-adds is not done while nothing else is.
+    int64_t done = 0;
     for (int64_t row = begin; row <= end; ++row) {
-      for (int64_t tapX = 0; tapX < x.kernel; ++tapX)
-        addRow(row, tapX);
-      nextTap.clear();
+      for (int64_t vector = 0; vector < vectors; ++vector)
+        for (int64_t tapX = 0; tapX < x.kernel; ++tapX)
+          addRow(row, vector, tapX);
+      loadedTaps.clear();
+      if (row == y.getInput(done, y.kernel - 1))
+        storeRow(done++);
     }
-  } else {
-    for (int64_t tapX = 0; tapX < x.kernel; ++tapX)
-      for (int64_t row = begin; row <= end; ++row)
-        addRow(row, tapX);
+    return;
   }
-  for (int64_t row = 0; row < rows; ++row) {
-    Place at{firstRow, firstColumn, row};
-    storeOutput(finish(sums[row], at), getPosition(output, at));
-  }
+  for (int64_t tapX = 0; tapX < x.kernel; ++tapX)
+    for (int64_t row = begin; row <= end; ++row)
+      for (int64_t vector = 0; vector < vectors; ++vector)
+        addRow(row, vector, tapX);
+  for (int64_t row = 0; row < rows; ++row)
+    storeRow(row);
 }
 
 /// Covers [0, count) with `length` a piece; the first pieces, the last ones and
@@ -231,15 +340,27 @@ static void cover(Emitter &emitter, int64_t count, int64_t length,
 }
 
 void PlaneKernel::emitRows(Value firstRow, int64_t rows) {
+  // Tiles whose columns are known share the addresses of their rows.
+  RowViews shared = viewRows(firstRow, rows, emitter.index(0));
   cover(
-      emitter, x.outputs, width,
-      [&](int64_t column) { return x.isInside(column, width); },
+      emitter, x.outputs, width * tileVectors,
+      [&](int64_t column) { return canLoop(column); },
       [&](Value column) {
-        // The last vector of a row is moved back to end with it.
         std::optional<int64_t> known = getConstantIntValue(column);
-        if (known && *known + live > x.outputs)
-          column = emitter.index(x.outputs - live);
-        emitTile(firstRow, rows, column);
+        SmallVector<int64_t> vectors;
+        for (int64_t i = 0; i < tileVectors; ++i) {
+          int64_t begin = i * width;
+          if (known && *known + begin >= x.outputs)
+            break;
+          // The last vector of a row is moved back to end with it.
+          if (known)
+            begin = std::min(begin, x.outputs - live - *known);
+          vectors.push_back(begin);
+        }
+        rowViews =
+            known ? shared
+                  : viewRows(firstRow, rows, emitter.mul(column, x.stride));
+        emitTile(firstRow, rows, column, vectors);
       });
   endRows(firstRow, rows);
 }
@@ -259,6 +380,15 @@ void PlaneKernel::emitPlane(const Plane &inputPlane, const Plane &outputPlane) {
       });
 }
 
+void PlaneKernel::forEachPlane(
+    llvm::function_ref<void(Value sample, Value channel)> body) {
+  int64_t channels = cast<MemRefType>(images.getType()).getDimSize(1);
+  Value samples = emitter.createOrFold<memref::DimOp>(images, 0);
+  emitter.parallelLoop(emitter.mul(samples, channels), [&](Value task) {
+    body(emitter.div(task, channels), emitter.rem(task, channels));
+  });
+}
+
 PlaneKernel::Plane PlaneKernel::getPlane(Value memref, Value sample,
                                          Value channel) {
   auto type = cast<MemRefType>(memref.getType());
@@ -275,9 +405,11 @@ PlaneKernel::Plane PlaneKernel::getPlane(Value memref, Value sample,
   int64_t size = (type.getDimSize(2) - 1) * plane.pitch + type.getDimSize(3);
   auto layout =
       StridedLayoutAttr::get(emitter.getContext(), ShapedType::kDynamic, {1});
+  plane.buffer = metadata.getBaseBuffer();
+  plane.offset = offset;
   plane.flat = memref::ReinterpretCastOp::create(
       emitter, MemRefType::get({size}, type.getElementType(), layout),
-      metadata.getBaseBuffer(), OpFoldResult(offset),
+      plane.buffer, OpFoldResult(offset),
       ArrayRef<OpFoldResult>{emitter.getIndexAttr(size)},
       ArrayRef<OpFoldResult>{emitter.getIndexAttr(1)});
   return plane;

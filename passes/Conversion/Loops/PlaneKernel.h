@@ -5,9 +5,9 @@
 //===----------------------------------------------------------------------===//
 //
 // What depthwise convolution and pooling have in common: each output channel
-// reads one input channel. The tile is a few output rows by one vector of
-// positions; an input vector is loaded once and used for all rows of the window
-// that meet it.
+// reads one input channel. The tile is a few output rows by one or several
+// vectors of positions; an input vector is loaded once and used for all rows of
+// the window that meet it.
 //
 // Nothing is copied. Rows of the padding are not visited. Vectors that reach
 // over the left or right edge have code of their own, with a constant in the
@@ -15,8 +15,10 @@
 // them, else a load inside the image and a shuffle. The inner part of the image
 // has plain loads only.
 //
-// With a stride of two, columns that are two apart come from two loads and a
-// shuffle, and the odd ones of the same two loads serve the next tap.
+// With a stride of two, the columns of the last two taps come from two loads
+// and two shuffles, even and odd. Those of a tap before them are those of the
+// tap after next, moved by one: a shuffle with what is before them, which is a
+// load or belongs to the vector before.
 //
 //===----------------------------------------------------------------------===//
 
@@ -35,12 +37,19 @@ struct Window {
   ArrayRef<int64_t> kernel, strides, padding, dilations;
 };
 
+/// That of a convolution or a pooling.
+template <typename OpT> Window getWindow(OpT op) {
+  return {op.getKernel(), op.getStrides(), op.getPadding(), op.getDilations()};
+}
+
 class PlaneKernel {
 public:
   /// Images [N, C, H, W] of `input` become those of `output`. `tileRows` output
-  /// rows are a tile; `outside` is what the window meets outside an image.
+  /// rows by `tileVectors` vectors are a tile; `outside` is what the window
+  /// meets outside an image.
   PlaneKernel(Emitter &emitter, Value input, Value output, Window window,
-              int64_t tileRows, int64_t lanes, double outside);
+              int64_t tileRows, int64_t tileVectors, int64_t lanes,
+              double outside);
   virtual ~PlaneKernel() = default;
 
   /// Whether the images can be walked: a horizontal stride of one or two, and
@@ -50,7 +59,7 @@ public:
 protected:
   /// One channel of one sample of an image tensor, as a flat array.
   struct Plane {
-    Value flat;
+    Value flat, buffer, offset;
     int64_t pitch = 0;
   };
   /// One dimension of the image.
@@ -84,6 +93,8 @@ protected:
   /// After all columns of `rows` output rows.
   virtual void endRows(Value firstRow, int64_t rows) {}
 
+  /// A parallel loop over the channels of all samples of the output.
+  void forEachPlane(llvm::function_ref<void(Value sample, Value channel)> body);
   Plane getPlane(Value memref, Value sample, Value channel);
   void emitPlane(const Plane &inputPlane, const Plane &outputPlane);
   Value getPosition(const Plane &plane, const Place &at);
@@ -99,18 +110,37 @@ protected:
 
 private:
   void emitRows(Value firstRow, int64_t rows);
-  void emitTile(Value firstRow, int64_t rows, Value firstColumn);
-  Value loadColumns(Value base, Value firstColumn, int64_t row, int64_t column);
-  Value loadTap(Value base, Value firstColumn, int64_t row, int64_t tap);
+  /// `columns` are where the vectors of the tile begin, from `firstColumn` on.
+  void emitTile(Value firstRow, int64_t rows, Value firstColumn,
+                ArrayRef<int64_t> columns);
+  bool canLoop(int64_t column) const;
+  bool sharesLoads() const;
+  /// Rows by their number, counted from the first output row's.
+  using RowViews = std::map<int64_t, Value>;
+  RowViews viewRows(Value firstRow, int64_t rows, Value column);
+  Value loadInput(int64_t row, int64_t column, int64_t length);
+  Value loadColumns(int64_t row, int64_t column);
+  Value loadPair(int64_t row, int64_t column, Value *odd);
+  Value loadTap(int64_t row, int64_t vector, int64_t tap);
   void storeOutput(Value value, Value position);
   Value getMask(int64_t begin, int64_t end);
 
-  int64_t tileRows;
+  /// The output.
+  Value images;
+  int64_t tileRows, tileVectors;
   double outside;
   bool masked;
   Plane input, output;
-  /// What two loads of the current row have for the next tap.
-  std::map<int64_t, Value> nextTap;
+  /// The rows that the current tile reads, where each has an address of its
+  /// own.
+  RowViews rowViews;
+  /// The first output column of the current tile, and the input position that
+  /// tap (0, 0) would read without padding.
+  Value firstColumn, base;
+  ArrayRef<int64_t> columns;
+  /// Taps of the vectors of the current row that are loaded, with a stride of
+  /// two.
+  std::map<std::pair<int64_t, int64_t>, Value> loadedTaps;
 };
 
 } // namespace mlir::bcr::loops

@@ -24,10 +24,6 @@ static constexpr int64_t kTileRows = 4;
 /// More taps than this would be long code; the loops over them are scalar.
 static constexpr int64_t kMaxTaps = 81;
 
-static Window getWindow(Pool2DOp op) {
-  return {op.getKernel(), op.getStrides(), op.getPadding(), op.getDilations()};
-}
-
 /// What a window without a position in the image has.
 static double getNeutral(Pool2DOp op) {
   return op.getKind() == PoolKind::Max
@@ -57,15 +53,11 @@ class PoolKernel : public PlaneKernel {
 public:
   PoolKernel(Pool2DOp op, int64_t tileRows, int64_t lanes, Emitter &emitter)
       : PlaneKernel(emitter, op.getInput(), op.getInit(), getWindow(op),
-                    tileRows, lanes, getNeutral(op)),
+                    tileRows, /*tileVectors=*/1, lanes, getNeutral(op)),
         op(op) {}
 
   void emit() {
-    int64_t channels = cast<MemRefType>(op.getInit().getType()).getDimSize(1);
-    Value samples = emitter.createOrFold<memref::DimOp>(op.getInit(), 0);
-    emitter.parallelLoop(emitter.mul(samples, channels), [&](Value task) {
-      Value sample = emitter.div(task, channels);
-      Value channel = emitter.rem(task, channels);
+    forEachPlane([&](Value sample, Value channel) {
       emitPlane(getPlane(op.getInput(), sample, channel),
                 getPlane(op.getInit(), sample, channel));
     });

@@ -11,7 +11,6 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "passes/Conversion/Loops/Epilogue.h"
 #include "passes/Conversion/Loops/ImageRows.h"
 #include "passes/Conversion/Loops/InputLayout.h"
 #include "passes/Conversion/Loops/Kernel.h"
@@ -27,14 +26,11 @@ using namespace mlir;
 using namespace mlir::bcr;
 using namespace mlir::bcr::loops;
 
-/// Independent multiply-adds that hide the latency of one.
-static constexpr int64_t kChains = 8;
-
-/// Columns that one turn of the loop takes at most.
-static constexpr int64_t kMaxUnroll = 4;
-
 /// Sums that are added to scattered outputs straight from registers at most.
 static constexpr int64_t kMaxScatter = 64;
+
+/// One row in this many is in no group: all are filled, by vectors.
+static constexpr int64_t kFillShare = 8;
 
 namespace {
 class RowKernel {
@@ -42,7 +38,9 @@ public:
   RowKernel(LayerOpInterface op, ScheduleAttr schedule, const KernelPlan &plan,
             Emitter &emitter);
 
-  void emit(std::vector<int32_t> offsets, ElementsAttr values);
+  /// `fill` finishes all rows first as if they were in no group, for which
+  /// neighbouring rows have to be neighbours in memory.
+  void emit(std::vector<int32_t> offsets, ElementsAttr values, bool fill);
 
 private:
   /// One image of a convolution, or the whole batch of a matmul.
@@ -62,6 +60,7 @@ private:
   void forEachTile(llvm::function_ref<void(Value, int64_t)> body);
   void emitBatch(const Batch &batch);
   void emitAccumulated(const Batch &batch);
+  void emitFill();
   void addToSums(const KernelClass &entry, const GroupValues &group,
                  const Batch &batch, int64_t samples, ValueRange sums);
   SmallVector<Value> emitSums(const KernelClass &entry,
@@ -165,8 +164,8 @@ void RowKernel::finish(const Batch &batch, Value sample, Value row,
     value = arith::AddFOp::create(emitter, value,
                                   emitter.load(residual, indices, vectorWidth));
   }
-  emitter.store(applyActivation(emitter, op.getActivationAttr(), value),
-                op.getInit(), indices);
+  emitter.store(emitter.activate(op.getActivationAttr(), value), op.getInit(),
+                indices);
 }
 
 void RowKernel::forEachTile(llvm::function_ref<void(Value, int64_t)> body) {
@@ -189,8 +188,6 @@ SmallVector<Value> RowKernel::emitSums(const KernelClass &entry,
                                        const Batch &batch, Value sample,
                                        int64_t count) {
   SmallVector<int64_t> widths = getWidths(entry.height);
-  int64_t chains = widths.size() * count;
-  int64_t unroll = std::clamp<int64_t>(kChains / chains, 1, kMaxUnroll);
   SmallVector<Value> bases, sums;
   Value firstRow;
   if (entry.contiguous)
@@ -207,7 +204,7 @@ SmallVector<Value> RowKernel::emitSums(const KernelClass &entry,
     }
   }
   return constants->reduceColumns(
-      emitter, entry, group, emitter.index(0), sums, unroll,
+      emitter, entry, group, emitter.index(0), sums, /*manyColumns=*/true,
       [&](Value offset, Value first, MutableArrayRef<Value> partial) {
         SmallVector<Value> weights;
         int64_t begin = 0;
@@ -339,9 +336,18 @@ void RowKernel::emitBatch(const Batch &batch) {
   });
 }
 
-void RowKernel::emit(std::vector<int32_t> offsets, ElementsAttr values) {
+void RowKernel::emitFill() {
+  emitter.loop(emitter.index(0), samples, 1, [&](Value sample) {
+    emitter.coverRange(op.getNumRows(), lanes, [&](Value row, int64_t count) {
+      finish(Batch(), sample, row, getBias(row, count));
+    });
+  });
+}
+
+void RowKernel::emit(std::vector<int32_t> offsets, ElementsAttr values,
+                     bool fill) {
   constants.emplace(emitter, op, plan, offsets, values);
-  recordCopies(op,
+  recordCopies(emitter, op,
                layout && !layout->isInPlace() ? layout->getNumElements() : 0,
                /*outputElements=*/0);
 
@@ -351,6 +357,8 @@ void RowKernel::emit(std::vector<int32_t> offsets, ElementsAttr values) {
       tileRows = std::max(tileRows, entry.height);
   Value batchSize = emitter.createOrFold<memref::DimOp>(op.getInit(), 0);
   samples = layout ? emitter.index(knownSamples) : batchSize;
+  if (fill)
+    emitFill();
   auto runChunks = [&](Value image, Value input) {
     emitter.parallelLoop(emitter.index(plan.getNumChunks()), [&](Value chunk) {
       Value tile, sums;
@@ -413,6 +421,16 @@ LogicalResult loops::emitRowKernel(LayerOpInterface op, ConstantOp weights,
       planLayer(op, weights, structure, options, emitter, values);
   if (failed(plan))
     return failure();
-  RowKernel(op, schedule, *plan, emitter).emit(std::move(offsets), values);
+  // Where whole rows are pruned, as in two steps (RTMobile, section 3), one by
+  // one they would take longer than the products.
+  bool fill =
+      options.separateContiguous &&
+      static_cast<int64_t>(plan->empty.size()) * kFillShare >= op.getNumRows();
+  if (fill) {
+    plan->empty.clear();
+    llvm::fill(plan->emptyBounds, 0);
+  }
+  RowKernel(op, schedule, *plan, emitter)
+      .emit(std::move(offsets), values, fill);
   return success();
 }

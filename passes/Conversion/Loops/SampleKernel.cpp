@@ -15,7 +15,6 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "passes/Conversion/Loops/Epilogue.h"
 #include "passes/Conversion/Loops/Kernel.h"
 #include "passes/Conversion/Loops/Transpose.h"
 
@@ -37,9 +36,6 @@ static constexpr int64_t kMinBlock = 64;
 
 /// Vectors in a tile of few rows: more do not hide latencies any better.
 static constexpr int64_t kMaxVectors = 8;
-
-/// Independent multiply-adds that hide the latency of one.
-static constexpr int64_t kChains = 8;
 
 /// Rows of buffers a multiple of this many elements apart would all lie in the
 /// same few sets of a cache.
@@ -67,6 +63,11 @@ private:
   /// have fewer than `lanes`.
   void forEachSide(const Block &block,
                    llvm::function_ref<void(Value sample, int64_t count)> body);
+  /// Covers the samples of a block and `length` columns or rows by squares of
+  /// vectors, or else one by one.
+  void forEachSquare(
+      const Block &block, int64_t length, bool vectors,
+      llvm::function_ref<void(Value first, Value sample, int64_t count)> body);
   void transposeInput(const Block &block);
   void emitSums(const Block &block, Value chunk);
   void emitTile(const KernelClass &entry, const GroupValues &group, Value base,
@@ -115,6 +116,22 @@ void SampleKernel::forEachSide(
     body(emitter.index(full * lanes), rest);
 }
 
+void SampleKernel::forEachSquare(
+    const Block &block, int64_t length, bool vectors,
+    llvm::function_ref<void(Value first, Value sample, int64_t count)> body) {
+  int64_t squares = vectors ? llvm::divideCeil(length, lanes) : length;
+  emitter.parallelLoop(emitter.index(squares), [&](Value square) {
+    Value first = square;
+    // The last square ends with the row.
+    if (vectors)
+      first = arith::MinUIOp::create(emitter, emitter.mul(square, lanes),
+                                     emitter.index(length - lanes));
+    forEachSide(block, [&](Value sample, int64_t count) {
+      body(first, sample, count);
+    });
+  });
+}
+
 void SampleKernel::transposeInput(const Block &block) {
   Value source = op.getInput();
   auto put = [&](Value value, Value column, Value sample) {
@@ -139,17 +156,7 @@ void SampleKernel::transposeInput(const Block &block) {
       else
         put(rows[i], column, emitter.add(sample, i));
   };
-  // The last square ends with the row.
-  int64_t squares = vectors ? llvm::divideCeil(numColumns, lanes) : numColumns;
-  emitter.parallelLoop(emitter.index(squares), [&](Value square) {
-    Value column = square;
-    if (vectors)
-      column = arith::MinUIOp::create(emitter, emitter.mul(square, lanes),
-                                      emitter.index(numColumns - lanes));
-    forEachSide(block, [&](Value sample, int64_t count) {
-      transpose(column, sample, count);
-    });
-  });
+  forEachSquare(block, numColumns, vectors, transpose);
 }
 
 void SampleKernel::emitTile(const KernelClass &entry, const GroupValues &group,
@@ -166,10 +173,8 @@ void SampleKernel::emitTile(const KernelClass &entry, const GroupValues &group,
                              lanes)
               : emitter.constant(0, lanes));
   }
-  int64_t unroll =
-      std::clamp<int64_t>(kChains / static_cast<int64_t>(tile.size()), 1, 4);
   tile = constants->reduceColumns(
-      emitter, entry, group, base, tile, unroll,
+      emitter, entry, group, base, tile, /*manyColumns=*/true,
       [&](Value at, Value first, MutableArrayRef<Value> next) {
         SmallVector<Value> inputs;
         for (int64_t position : positions)
@@ -244,7 +249,7 @@ void SampleKernel::finishRows(const Block &block, Value sample, Value row,
     if (op.getResidual())
       result = arith::AddFOp::create(
           emitter, result, emitter.load(op.getResidual(), indices, width));
-    emitter.store(applyActivation(emitter, op.getActivationAttr(), result),
+    emitter.store(emitter.activate(op.getActivationAttr(), result),
                   op.getInit(), indices);
   }
 }
@@ -254,27 +259,20 @@ void SampleKernel::finish(const Block &block) {
   for (Value operand : {op.getBias(), op.getResidual()})
     if (operand)
       vectors &= hasUnitStride(operand);
-  // The last square ends with the last row.
-  int64_t squares = vectors ? llvm::divideCeil(numRows, lanes) : numRows;
-  emitter.parallelLoop(emitter.index(squares), [&](Value square) {
-    Value row = square;
+  auto finishSquare = [&](Value row, Value sample, int64_t count) {
+    SmallVector<Value> values;
+    for (int64_t i = 0; i < (vectors ? lanes : count); ++i) {
+      Value from = vectors ? emitter.add(row, i) : row;
+      Value lane = vectors ? sample : emitter.add(sample, i);
+      values.push_back(emitter.load(sums,
+                                    emitter.add(emitter.mul(from, pitch), lane),
+                                    vectors ? lanes : 1));
+    }
     if (vectors)
-      row = arith::MinUIOp::create(emitter, emitter.mul(square, lanes),
-                                   emitter.index(numRows - lanes));
-    forEachSide(block, [&](Value sample, int64_t count) {
-      SmallVector<Value> values;
-      for (int64_t i = 0; i < (vectors ? lanes : count); ++i) {
-        Value from = vectors ? emitter.add(row, i) : row;
-        Value lane = vectors ? sample : emitter.add(sample, i);
-        values.push_back(
-            emitter.load(sums, emitter.add(emitter.mul(from, pitch), lane),
-                         vectors ? lanes : 1));
-      }
-      if (vectors)
-        values = transposeSquare(emitter, values);
-      finishRows(block, sample, row, ArrayRef(values).take_front(count));
-    });
-  });
+      values = transposeSquare(emitter, values);
+    finishRows(block, sample, row, ArrayRef(values).take_front(count));
+  };
+  forEachSquare(block, numRows, vectors, finishSquare);
 }
 
 void SampleKernel::emitBlock(const Block &block) {

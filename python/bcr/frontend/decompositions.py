@@ -17,6 +17,8 @@ from torch._decomp import core_aten_decompositions
 from torch._ops import OperatorBase
 from torch_mlir.extras.fx_decomp_util import get_decomposition_table
 
+from bcr.frontend import recurrent
+
 aten = torch.ops.aten
 
 
@@ -168,7 +170,12 @@ def _median(x: Tensor, dim: int = -1, keepdim: bool = False) -> tuple[Tensor, Te
 
 def _linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     # Always one matrix product: for some strides torch repeats the weights for every batch.
-    y = torch.mm(x.reshape(-1, x.shape[-1]), weight.t())
+    if sum(isinstance(size, torch.SymInt) for size in x.shape[:-1]) > 1:
+        # torch-mlir takes all but one of several unknown sizes for 1 when it merges them.
+        rows = torch.ops.prims.collapse(x, 0, x.dim() - 2)
+    else:
+        rows = x.reshape(-1, x.shape[-1])
+    y = torch.mm(rows, weight.t())
     if bias is not None:
         y = y + bias
     return y.reshape(*x.shape[:-1], weight.shape[0])
@@ -268,4 +275,5 @@ def table() -> dict[OperatorBase, Callable[..., Any]]:
             aten.rrelu_with_noise_functional.default: _rrelu,
         }
     )
+    merged.update(recurrent.DECOMPOSITIONS)
     return merged

@@ -22,6 +22,7 @@ from bcr.errors import ConfigError, FormatError, UnsupportedError
 from bcr.frontend.checks import check_eval_mode
 from bcr.frontend.decompositions import table
 from bcr.frontend.locations import line_of_error
+from bcr.frontend.recurrent import WithoutUnrolling
 
 _NOISY = ("torch._subclasses.fake_tensor", "torch.fx.experimental.symbolic_shapes", "torch.export")
 _FOR_DEVELOPERS = (
@@ -101,7 +102,7 @@ def _load(path: str) -> ExportedProgram:
 def _export(model: nn.Module, args: Any, kwargs: Any, dynamic_shapes: Any) -> ExportedProgram:
     printed = io.StringIO()
     try:
-        with quiet(), torch.no_grad(), contextlib.redirect_stderr(printed):
+        with quiet(), torch.no_grad(), contextlib.redirect_stderr(printed), WithoutUnrolling():
             program = torch.export.export(
                 model, args, kwargs, dynamic_shapes=dynamic_shapes, strict=False
             )

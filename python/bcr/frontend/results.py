@@ -6,6 +6,12 @@ from torch_mlir import ir
 from torch_mlir.dialects import func
 
 
+def entry(module: ir.Module) -> func.FuncOp:
+    """Return the function `@main`; others are declarations."""
+    [main] = [op for op in module.body.operations if not op.is_external]
+    return main
+
+
 def simplify_results(module: ir.Module, same_type: list[set[int]]) -> list[tuple[str, int]]:
     """Drop results that need no computation.
 
@@ -17,7 +23,7 @@ def simplify_results(module: ir.Module, same_type: list[set[int]]) -> list[tuple
     Returns:
         For each old result ("input", argument) or ("output", new result).
     """
-    [main] = [op for op in module.body.operations if isinstance(op, func.FuncOp)]
+    main = entry(module)
     block = main.entry_block
     end = list(block.operations)[-1]
     arguments = {argument: i for i, argument in enumerate(block.arguments)}

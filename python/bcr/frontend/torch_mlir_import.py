@@ -12,6 +12,7 @@ from torch.export import ExportedProgram
 from torch.export.graph_signature import OutputKind, OutputSpec, TensorArgument
 from torch.fx import Graph, Node
 from torch_mlir import ir
+from torch_mlir.dialects import func
 from torch_mlir.dialects import torch as torch_dialect
 from torch_mlir.extras.fx_importer import (
     ContextCache,
@@ -27,6 +28,8 @@ from bcr.frontend.checks import check_finite
 from bcr.frontend.locations import line_of, module_of
 from bcr.frontend.lowering_error import LoweringError
 from bcr.frontend.ordered_loops import lower_tm_tensor
+from bcr.frontend.recurrence_calls import declare, describe
+from bcr.frontend.results import entry
 from bcr.frontend.signature import DTYPE_NAMES
 from bcr.frontend.unused_results import drop_unused_results
 
@@ -39,6 +42,7 @@ _TO_TORCH = (
 _TO_LINALG = (
     "builtin.module(torch-backend-to-linalg-on-tensors-backend-pipeline{allow-non-finites=true})"
 )
+_VERIFY = "torch-verify-linalg-on-tensors-backend-contract"
 _CLEAN_UP = "builtin.module(lower-affine,func.func(canonicalize,cse))"
 
 _DIALECTS = {"affine", "builtin", "func", "linalg", "tensor", "arith", "math", "scf", "cf"}
@@ -177,7 +181,25 @@ def _literal_op(
 
 
 class _NodeImporter(GraphNodeImporter):  # type: ignore[misc]
-    """Gives tensors that `forward` makes itself a name."""
+    """Gives tensors that `forward` makes itself a name, and calls recurrences."""
+
+    def _import_torch_op_overload(
+        self, loc: ir.Location, node: Node, concrete_target: Any = None
+    ) -> None:
+        recurrence = describe(node)
+        if recurrence is None:
+            super()._import_torch_op_overload(loc, node, concrete_target)
+            return
+        operands = [self._import_argument(loc, value) for value in recurrence.operands.values()]
+        value = node.meta["val"]
+        several = isinstance(value, (tuple, list))
+        results = [self._cc.value_info_to_type(v) for v in (value if several else [value])]
+        callee = declare(self.fx_importer.module, recurrence, operands, results)
+        call = func.CallOp(results, callee, operands, loc=loc)
+        if several:
+            self._multi_result_nodes.add(node)
+        for position, result in enumerate(call.results):
+            self.bind_node_value(node, result, position)
 
     def import_constant(self, loc: ir.Location, node: Node, constant: Any) -> ir.Value:
         if not isinstance(constant, torch.Tensor):
@@ -233,8 +255,8 @@ def lower(module: ir.Module) -> None:
     Raises:
         LoweringError: some operation has no lowering.
     """
-    for pipeline in (_TO_TORCH, _TO_LINALG):
-        _run(module, pipeline)
+    _run(module, _TO_TORCH)
+    _run(module, _linalg_pipeline(module))
     with module.context:
         left = lower_tm_tensor(module)
     drop_unused_results(module)
@@ -242,6 +264,18 @@ def lower(module: ir.Module) -> None:
     if left:
         raise LoweringError(f"no lowering for {', '.join(left)}")
     _run(module, _CLEAN_UP)
+
+
+def _linalg_pipeline(module: ir.Module) -> str:
+    """Return the passes to linalg, without torch-mlir's last check where it does not apply.
+
+    The check refuses calls, which recurrences are; `lower` does its own.
+    """
+    if sum(1 for _ in module.body.operations) == 1:
+        return _TO_LINALG
+    with module.context:
+        passes = str(PassManager.parse(_TO_LINALG))
+    return re.sub(rf",\s*{_VERIFY}", "", passes)
 
 
 def _run(module: ir.Module, pipeline: str) -> None:
@@ -255,7 +289,7 @@ def _run(module: ir.Module, pipeline: str) -> None:
 
 def print_text(module: ir.Module) -> str:
     """Return a module as text, with locations and without the values of resources."""
-    [main] = [op for op in module.body.operations if op.operation.name == "func.func"]
+    main = entry(module)
     with module.context:
         # Bufferization would otherwise update a caller's tensor in place.
         read_only = ir.DictAttr.get({"bufferization.writable": ir.BoolAttr.get(False)})

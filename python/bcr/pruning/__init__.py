@@ -11,29 +11,39 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from bcr.pruning.config import LayerConfig, PruneConfig
-    from bcr.pruning.projection import bcr_mask, block_counts, project
+    from bcr.pruning.inspect import FitReport, LayerFit, inspect
+    from bcr.pruning.picture import mask_picture
     from bcr.pruning.pruner import Pruner
     from bcr.pruning.report import LayerRow, PruneReport
+    from bcr.pruning.schemes import bcr_mask, block_counts, project
 
 _LAZY = {
+    "FitReport": "inspect",
+    "LayerFit": "inspect",
+    "inspect": "inspect",
+    "mask_picture": "picture",
     "LayerConfig": "config",
     "LayerRow": "report",
     "PruneConfig": "config",
     "PruneReport": "report",
     "Pruner": "pruner",
-    "bcr_mask": "projection",
-    "block_counts": "projection",
-    "project": "projection",
+    "bcr_mask": "schemes",
+    "block_counts": "schemes",
+    "project": "schemes",
 }
 
 __all__ = [
+    "FitReport",
     "LayerConfig",
+    "LayerFit",
     "LayerRow",
     "PruneConfig",
     "PruneReport",
     "Pruner",
     "bcr_mask",
     "block_counts",
+    "inspect",
+    "mask_picture",
     "project",
 ]
 

@@ -40,6 +40,12 @@ class Region:
         part = matrix[self.rows, self.columns]
         return part.reshape(down, self.height, across, self.width)
 
+    def paste(self, matrix: torch.Tensor, blocks: torch.Tensor) -> None:
+        """Write [grid rows, height, grid columns, width] into `matrix`; the inverse of `cut`."""
+        down, across = self.grid
+        part = blocks.reshape(down * self.height, across * self.width)
+        matrix[self.rows, self.columns] = part
+
 
 def block_size(block: Block, shape: tuple[int, int]) -> tuple[int, int]:
     """Return the size of an interior block of a matrix of this shape."""

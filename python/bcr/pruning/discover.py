@@ -11,9 +11,16 @@ from torch.nn.parameter import is_lazy
 from bcr.errors import ConfigError
 from bcr.pruning.config import LayerConfig, PruneConfig
 from bcr.pruning.layer import PRUNABLE, Layer, shown, weight_parameter
-from bcr.pruning.suggest import did_you_mean
+from bcr.pruning.recurrent import expand, kinds
+from bcr.pruning.scheme_names import BLOCKED
+from bcr.pruning.schemes.registry import scheme_of
+from bcr.pruning.sharing import memory_users, raw_weight, users_of
+from bcr.pruning.suggest import did_you_mean, listed
 
-_PRUNABLE_NAMES = tuple(kind.__name__ for kind in PRUNABLE)
+_PRUNABLE_NAMES = (
+    *("Linear", "Conv1d", "Conv2d", "Conv3d"),
+    *("GRU", "LSTM", "RNN", "GRUCell", "LSTMCell", "RNNCell"),
+)
 
 
 @dataclass(frozen=True)
@@ -45,18 +52,21 @@ def survey(model: nn.Module, config: PruneConfig) -> Survey:
     neither list.
 
     Raises:
-        ConfigError: a name or a type in `config` is not in the model or cannot be pruned, a block
-            does not fit its layer, or modules that share weights ask for different things. The
-            message lists every offending layer.
+        ConfigError: a name or a type in `config` is not in the model or cannot be pruned; a scheme,
+            a block or a rate does not fit its layer; a weight is frozen or used by a module of
+            another kind without an entry of its own; or modules that share weights ask for
+            different things. The message lists every offending layer.
     """
     names = dict(model.named_modules(remove_duplicate=False))
     _check_types(config, names)
-    _check_modules(config, names)
+    _check_modules(config, names | expand(names))
+    names = expand(names)
 
     found = Survey()
-    too_small: list[str] = []
+    wrong = _Wrong()
     done: set[int] = set()
-    users = _users(names)
+    users = users_of(names)
+    memory = memory_users(names)
     for name, module in names.items():
         if id(module) in done:
             continue
@@ -66,30 +76,76 @@ def survey(model: nn.Module, config: PruneConfig) -> Survey:
             if other.weights:
                 found.skipped.append(other)
             continue
-        shared = users.get(id(_raw_weight(module)), [name])
+        shared = users.get(id(raw_weight(module)), [name])
         owners = [n for n in shared if isinstance(names[n], PRUNABLE)]
         settings = _agreed(config, names, owners)
-        reason = _reason_for_dense(name, module, settings, config, names, shared)
+        reason = _reason_for_dense(name, module, settings, config, names, shared, wrong)
         if settings is None or reason:
             found.skipped.append(Skipped(name, module, reason))
             continue
         if owners[0] != name:
             continue
-        layer = _fitted(name, module, settings, shared, too_small)
-        if layer is None:
-            reason = f"smaller than its block {_times(settings.block)} (oversize='dense')"
-            found.skipped.append(Skipped(name, module, reason))
-        else:
+        overlapping = memory.get(id(raw_weight(module)), [])
+        if overlapping:
+            wrong.shared.append(f"{shown(name)} shares its memory with {listed(overlapping)}")
+        layer = _fitted(name, module, settings, shared, wrong)
+        if isinstance(layer, Layer):
             found.layers.append(layer)
-    if too_small:
-        raise ConfigError(
-            "a block is larger than its layer: "
-            + "; ".join(too_small)
-            + ". Give these layers a smaller block in modules={name: {'block': ...}}, leave them "
-            "dense with modules={name: None}, or set oversize='clip' (cut the block to the layer) "
-            "or oversize='dense' (leave such layers dense)"
-        )
+        else:
+            found.skipped.append(Skipped(name, module, layer))
+    wrong.check()
     return found
+
+
+@dataclass
+class _Wrong:
+    """Layers that the configuration does not fit, to be told all at once."""
+
+    frozen: list[str] = field(default_factory=list)
+    shared: list[str] = field(default_factory=list)
+    empty: list[str] = field(default_factory=list)
+    refused: list[str] = field(default_factory=list)
+    too_small: list[str] = field(default_factory=list)
+
+    def check(self) -> None:
+        """Raise `ConfigError` if there is one."""
+        remedy = (
+            "An entry of its own in modules={name: {}} prunes such a layer all the same, "
+            "modules={name: None} leaves it dense"
+        )
+        if self.frozen:
+            raise ConfigError(
+                f"these modules are frozen (requires_grad=False): {listed(self.frozen)}. No "
+                f"training would make up for what pruning takes from them. {remedy}"
+            )
+        if self.shared:
+            raise ConfigError(
+                f"a weight to prune is used by other modules too: {'; '.join(self.shared)}. "
+                f"Pruning it changes them. {remedy}; parameters that are views of one memory "
+                "cannot be pruned before they are made one parameter or clones"
+            )
+        if self.empty:
+            raise ConfigError(
+                f"a rate leaves nothing of its layer: {'; '.join(self.empty)}. Give these layers "
+                "a lower rate in modules={name: {'rate': ...}}, or leave them dense with "
+                "modules={name: None}"
+            )
+        if self.refused:
+            raise ConfigError(
+                "a scheme does not apply to its layer: "
+                + "; ".join(self.refused)
+                + ". Give these layers another scheme in modules={name: {'scheme': ...}}, leave "
+                "them dense with modules={name: None}, or name in fallback= the scheme that such "
+                "layers take ('dense' leaves them dense)"
+            )
+        if self.too_small:
+            raise ConfigError(
+                "a block is larger than its layer: "
+                + "; ".join(self.too_small)
+                + ". Give these layers a smaller block in modules={name: {'block': ...}}, leave "
+                "them dense with modules={name: None}, or set oversize='clip' (cut the block to "
+                "the layer) or oversize='dense' (leave such layers dense)"
+            )
 
 
 def _check_types(config: PruneConfig, names: dict[str, nn.Module]) -> None:
@@ -123,10 +179,7 @@ def _agreed(
     config: PruneConfig, names: dict[str, nn.Module], shared: list[str]
 ) -> LayerConfig | None:
     """The settings of a weight under all its names, which must be the same."""
-    asked = {
-        name: config.resolve(name, [kind.__name__ for kind in type(names[name]).__mro__])
-        for name in shared
-    }
+    asked = {name: config.resolve(name, kinds(names[name])) for name in shared}
     first, *others = asked
     for other in others:
         if asked[other] != asked[first]:
@@ -144,8 +197,9 @@ def _reason_for_dense(
     config: PruneConfig,
     names: dict[str, nn.Module],
     shared: list[str],
+    wrong: _Wrong,
 ) -> str:
-    """Why a prunable layer stays dense; empty if it does not."""
+    """Why a prunable layer stays dense; empty if it does not. Adds to `wrong`."""
     if settings is None:
         return "left dense by the configuration"
     weight = weight_parameter(module, name)
@@ -153,30 +207,49 @@ def _reason_for_dense(
         return "has no weights"
     if any(config.modules.get(n) is not None for n in shared):
         return ""
-    others = [n for n in shared if not isinstance(names[n], PRUNABLE)]
-    if others:
-        return f"shares its weights with {others[0]!r}: name this layer in modules= to prune both"
     groups = getattr(module, "groups", 1)
     if groups > 1 and groups == getattr(module, "in_channels", None):
         return "depthwise: name it in modules= to prune it"
+    others = [n for n in shared if not isinstance(names[n], PRUNABLE)]
+    if others:
+        kinds = listed(f"{n} ({type(names[n]).__name__})" for n in others)
+        wrong.shared.append(f"{shown(name)} shares it with {kinds}")
+    if not weight.requires_grad:
+        wrong.frozen.append(name or "(the model itself)")
     return ""
 
 
 def _fitted(
-    name: str, module: nn.Module, settings: LayerConfig, shared: list[str], too_small: list[str]
-) -> Layer | None:
-    """The layer with its block fitted, None to leave it dense; adds to `too_small`."""
+    name: str, module: nn.Module, settings: LayerConfig, shared: list[str], wrong: _Wrong
+) -> Layer | str:
+    """The layer with its scheme and block fitted, or why to leave it dense; adds to `wrong`."""
     weight = weight_parameter(module, name)
     shape = (weight.shape[0], weight[0].numel())
     notes = [f"shared with {n!r}" for n in shared if n != name]
     if not weight.requires_grad:
         notes.append("frozen")
+    form = Layer(name, module, settings).form
+    refusal = scheme_of(settings.scheme).refusal(form)
+    if refusal and settings.fallback == "dense":
+        return f"{refusal} (fallback='dense')"
+    if refusal and (settings.fallback == "error" or scheme_of(settings.fallback).refusal(form)):
+        wrong.refused.append(f"{shown(name)}: {refusal}")
+        return refusal
+    if refusal:
+        notes.append(f"{settings.fallback} because {refusal}")
+        settings = settings.with_fallback()
+    if settings.rate > weight.numel():
+        wrong.empty.append(
+            f"{shown(name)} has {weight.numel()} weights, its rate is {settings.rate:g}"
+        )
     block = settings.block
+    if settings.scheme not in BLOCKED:
+        block = "matrix"
     if block != "matrix" and (block[0] > shape[0] or block[1] > shape[1]):
         if settings.oversize == "dense":
-            return None
+            return f"smaller than its block {_times(block)} (oversize='dense')"
         if settings.oversize == "error":
-            too_small.append(f"{shown(name)} is {_times(shape)}, its block {_times(block)}")
+            wrong.too_small.append(f"{shown(name)} is {_times(shape)}, its block {_times(block)}")
         clipped = (min(block[0], shape[0]), min(block[1], shape[1]))
         notes.append(f"block clipped from {_times(block)}")
         settings = dataclasses.replace(settings, block=clipped)
@@ -185,17 +258,3 @@ def _fitted(
 
 def _times(extents: tuple[int, int] | str) -> str:
     return extents if isinstance(extents, str) else f"{extents[0]}x{extents[1]}"
-
-
-def _raw_weight(module: nn.Module) -> nn.Parameter | None:
-    return module._parameters.get("weight", module._parameters.get("weight_orig"))
-
-
-def _users(names: dict[str, nn.Module]) -> dict[int, list[str]]:
-    """Names of the modules that hold each parameter directly, by the parameter's identity."""
-    users: dict[int, list[str]] = {}
-    for name, module in names.items():
-        for parameter in module._parameters.values():
-            if parameter is not None:
-                users.setdefault(id(parameter), []).append(name)
-    return users

@@ -4,7 +4,8 @@ A mask is held for a module, not for a pruner, so that it outlives the `Pruner` 
 the module, so that `state_dict`, `copy.deepcopy` and `torch.save` of the model see nothing of it.
 Two things work together:
 
-- a hook on the gradient keeps pruned positions out of gradient norms and optimiser state;
+- a hook on the gradient keeps pruned positions out of gradient norms and optimiser state; the
+  gradients of weights that FSDP2 shards do not pass it, they are masked before the step instead;
 - a hook on every `torch.optim` optimiser zeroes them again after its step, because momentum or
   averages gathered before pruning would revive them.
 """
@@ -12,18 +13,22 @@ Two things work together:
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import nn
 from torch.optim import Optimizer
-from torch.optim.optimizer import register_optimizer_step_post_hook
+from torch.optim.optimizer import (
+    register_optimizer_step_post_hook,
+    register_optimizer_step_pre_hook,
+)
 from torch.utils.hooks import RemovableHandle
 
 from bcr.errors import ConfigError
 from bcr.pruning.layer import Layer, outer_mask, shown, weight_parameter
+from bcr.pruning.sharding import is_sharded, local, local_part
 
 
 @dataclass
@@ -32,10 +37,20 @@ class _Hold:
     mask: torch.Tensor  # bool, in the shape of the weight
     gradient_hook: RemovableHandle | None
     prior: torch.Tensor | None  # the module's own torch.nn.utils.prune mask before ours
+    dropped: torch.Tensor | None = None  # of the local part of the weight, where it is
+
+    def dropped_of(self, parameter: torch.Tensor) -> torch.Tensor:
+        """Bool, True where the local part of `parameter` is to be zero."""
+        part = local(parameter)
+        kept = self.dropped
+        if kept is None or kept.device != part.device or kept.shape != part.shape:
+            kept = ~local_part(self.mask.to(part.device), parameter)
+            self.dropped = kept
+        return kept
 
 
 _held: weakref.WeakKeyDictionary[nn.Module, _Hold] = weakref.WeakKeyDictionary()
-_optimizer_hook: RemovableHandle | None = None
+_optimizer_hooks: list[RemovableHandle] = []
 
 
 def check_free(layer: Layer) -> None:
@@ -49,14 +64,14 @@ def check_free(layer: Layer) -> None:
 
 def hold(layer: Layer, mask: torch.Tensor) -> None:
     """Zero the weights where `mask` [M, K] is False and keep them zero until `release`."""
-    global _optimizer_hook
-    if _optimizer_hook is None:
-        _optimizer_hook = register_optimizer_step_post_hook(_after_step)
+    if not _optimizer_hooks:
+        _optimizer_hooks.append(register_optimizer_step_pre_hook(_before_step))
+        _optimizer_hooks.append(register_optimizer_step_post_hook(_after_step))
 
     parameter = layer.parameter
     mask = mask.reshape(parameter.shape)
     handle = None
-    if parameter.requires_grad:
+    if parameter.requires_grad and not is_sharded(parameter):
         hook = _gradient_hook(mask)
         handle = parameter.register_hook(hook)  # type: ignore[no-untyped-call]
     prior = outer_mask(layer.module)
@@ -81,9 +96,9 @@ def zero(module: nn.Module) -> None:
             f"{shown(held.name)} was pruned as {list(held.mask.shape)} and is now "
             f"{list(parameter.shape)}: call release() before changing a layer's shape"
         )
-    dropped = ~held.mask.to(parameter.device)
     with torch.no_grad():
-        parameter.masked_fill_(dropped, 0)
+        dropped = held.dropped_of(parameter)
+        local(parameter).masked_fill_(dropped, 0)
         mask = outer_mask(module)
         if mask is not None:
             mask.masked_fill_(dropped, 0)
@@ -103,8 +118,21 @@ def release(module: nn.Module) -> None:
         mask.copy_(held.prior)
 
 
+def _before_step(optimizer: Optimizer, args: Any, kwargs: Any) -> None:
+    for _, held, parameter in _stepped(optimizer):
+        if is_sharded(parameter) and parameter.grad is not None:
+            local(parameter.grad).masked_fill_(held.dropped_of(parameter), 0)
+
+
 def _after_step(optimizer: Optimizer, args: Any, kwargs: Any) -> None:
-    stepped = {id(p) for group in optimizer.param_groups for p in group["params"]}
+    for module, _, _ in _stepped(optimizer):
+        zero(module)
+
+
+def _stepped(optimizer: Optimizer) -> Iterator[tuple[nn.Module, _Hold, nn.Parameter]]:
+    """The held modules whose weights the optimiser trains."""
+    trained = {id(p) for group in optimizer.param_groups for p in group["params"]}
     for module, held in list(_held.items()):
-        if id(weight_parameter(module, held.name)) in stepped:
-            zero(module)
+        parameter = weight_parameter(module, held.name)
+        if id(parameter) in trained:
+            yield module, held, parameter

@@ -10,8 +10,11 @@ from torch.nn.parameter import is_lazy
 
 from bcr.errors import ConfigError
 from bcr.pruning.config import LayerConfig
+from bcr.pruning.form import Form
+from bcr.pruning.recurrent import RECURRENT, RecurrentWeight
+from bcr.pruning.sharding import trained_parameter, whole
 
-PRUNABLE = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d)
+PRUNABLE = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d, RecurrentWeight, *RECURRENT)
 
 
 @dataclass(frozen=True)
@@ -20,7 +23,7 @@ class Layer:
 
     Attributes:
         name: qualified name, the first one if the module or its weight has several.
-        module: a Linear, Conv1d, Conv2d or Conv3d.
+        module: a Linear, Conv1d, Conv2d, Conv3d or RecurrentWeight.
         settings: what was asked, the block already fitted to the layer.
         note: remark for the report.
     """
@@ -35,16 +38,23 @@ class Layer:
         """The parameter that holds the weights at this moment."""
         return weight_parameter(self.module, self.name)
 
+    @property
+    def form(self) -> Form:
+        """Shape and settings, all that a scheme needs besides the weights."""
+        groups = getattr(self.module, "groups", 1)
+        return Form(tuple(self.parameter.shape), int(groups), self.settings)
+
     def matrix(self) -> torch.Tensor:
         """Return the effective weights as [M, K], without gradient.
 
         A convolution's row is an output channel and its columns are (cin, kh, kw), row-major. A
-        mask of `torch.nn.utils.prune` is applied.
+        mask of `torch.nn.utils.prune` is applied. Of a weight that is sharded over processes all
+        of them must ask together, and all get the whole.
 
         Raises:
             ConfigError: a weight is NaN or infinite.
         """
-        weight = self.parameter.detach()
+        weight = whole(self.parameter.detach())
         mask = outer_mask(self.module)
         if mask is not None:
             weight = weight.masked_fill(mask == 0, 0)
@@ -97,4 +107,4 @@ def weight_parameter(module: nn.Module, name: str) -> nn.Parameter:
             f"{shown(name)} has {parameter.dtype} weights: pruning ranks real floating-point "
             f"numbers, convert it, {leave}"
         )
-    return parameter
+    return trained_parameter(module, parameter)

@@ -5,20 +5,13 @@ from __future__ import annotations
 import torch
 
 from bcr.pruning.method import Method
-from bcr.pruning.projection import bcr_mask
+from bcr.pruning.methods.options import MethodOptions
+from bcr.pruning.schemes import choose_masks
 
 
-class OneShot(Method):
-    """Keeps in each block the rows and columns of largest norm at the time of `finalize`."""
+class OneShot(Method[MethodOptions]):
+    """Keeps what the layers' schemes choose from the weights at the time of `finalize`."""
 
     def masks(self) -> dict[str, torch.Tensor]:
         """See `Method.masks`."""
-        return {
-            layer.name: bcr_mask(
-                layer.matrix(),
-                rate=layer.settings.rate,
-                block=layer.settings.block,
-                scheme=layer.settings.scheme,
-            )
-            for layer in self.layers
-        }
+        return choose_masks(self.layers)

@@ -3,26 +3,32 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import nn
+from torch.optim import Optimizer
 
 from bcr.errors import ConfigError
-from bcr.pruning import guard
+from bcr.pruning import guard, sharding
+from bcr.pruning.agreement import Group, check_agreement
 from bcr.pruning.blocks import block_counts, block_size
 from bcr.pruning.config import PruneConfig
 from bcr.pruning.discover import Skipped, survey
 from bcr.pruning.layer import Layer, shown
+from bcr.pruning.recurrent import expand, kinds
 from bcr.pruning.registry import method_class
 from bcr.pruning.report import LayerRow, PruneReport
+from bcr.pruning.scheme_names import BLOCKED
 from bcr.pruning.suggest import listed
 
 
 class Pruner:
-    """Prunes the linear and convolutional layers of a model to the BCR shape, in place.
+    """Prunes the linear and convolutional layers of a model, in place.
 
     ::
 
@@ -32,25 +38,35 @@ class Pruner:
         pruner.step()               # once per optimiser step
         print(pruner.finalize())    # from here on pruned weights are zero and stay zero
 
-    Pruned are Linear, Conv1d, Conv2d and Conv3d and their subclasses. Depthwise convolutions, and
-    layers whose weights an embedding or the like uses too, stay dense unless `config.modules` has
-    an entry for the very layer. Frozen layers (``requires_grad=False``) are pruned as any other.
-    Models masked by `torch.nn.utils.prune` are taken as they are: both masks apply.
+    Pruned are Linear, Conv1d, Conv2d and Conv3d and their subclasses, and the weight matrices of
+    GRU, LSTM, RNN and their cells, each a layer named after its parameter (`rnn.weight_hh_l0`).
+    Depthwise convolutions stay dense unless `config.modules` has an entry for the very layer.
+    Frozen layers (``requires_grad=False``) and layers whose weights an embedding or the like uses
+    too are an error without such an entry. Layers that share one weight are one layer with one
+    mask. Models masked by `torch.nn.utils.prune` are taken as they are: both masks apply.
 
     After `finalize`, zeros survive every step of a `torch.optim` optimiser by themselves; after
     the step of anything else, or after loading other weights into the model, call `step`. A copy
     of the model is not watched: load `state_dict` into a Pruner of the copy. Nothing is added to
     the model.
 
+    Where several processes train the model, each has a Pruner and makes the same calls. With
+    DistributedDataParallel the Pruner gets the model inside it or around it, with FSDP2 the model
+    that `fully_shard` was applied to.
+
     Args:
         model: on any device, in any mode.
         config: what to prune.
+        process_group: the processes of `torch.distributed` that train this model together, and
+            must find the same masks; by default all. None where this process trains on its own.
 
     Raises:
         ConfigError: the configuration does not fit the model; the message names the module.
     """
 
-    def __init__(self, model: nn.Module, config: PruneConfig) -> None:
+    def __init__(
+        self, model: nn.Module, config: PruneConfig, *, process_group: Group = "world"
+    ) -> None:
         if not isinstance(model, nn.Module):
             raise ConfigError(f"model is a {type(model).__name__}: pass a torch.nn.Module")
         if not isinstance(config, PruneConfig):
@@ -60,14 +76,17 @@ class Pruner:
             )
         self.model = model
         self.config = config
+        self._group = process_group
+        sharding.reshard(model)
         found = survey(model, config)
         for layer in found.layers:
             layer.matrix()  # reports NaN and Inf now rather than after hours of training
         self._layers = found.layers
         self._skipped = found.skipped
-        self._method = method_class(config.method)(found.layers)
+        self._method = method_class(config.method)(found.layers, config.options)
         self._masks: dict[str, torch.Tensor] = {}
         self._report: PruneReport | None = None
+        self._asked = False  # for the penalty, since the last step
 
     @classmethod
     def from_dict(cls, model: nn.Module, values: Mapping[str, Any]) -> Pruner:
@@ -81,22 +100,75 @@ class Pruner:
 
     @property
     def masks(self) -> dict[str, torch.Tensor]:
-        """Bool masks in the shape of the weights, True where kept; empty unless finalized."""
+        """Bool masks in the shape of the weights, True where kept: those held at present.
+
+        Empty before the first pruning, which most methods do in `finalize`.
+        """
         return dict(self._masks)
 
+    @property
+    def report(self) -> PruneReport | None:
+        """What `finalize` returned; None before it."""
+        return self._report
+
     def penalty(self) -> torch.Tensor:
-        """Return the scalar tensor to add to the loss; zero for one-shot pruning."""
+        """Return the scalar tensor to add to the loss.
+
+        It is zero for methods that need none, and for all after `finalize`. Where the loss of a
+        batch is summed from several parts (gradient accumulation), add it to each part before
+        dividing by their number.
+        """
+        if self._report is not None:
+            return torch.zeros((), device=next(self.model.parameters(), torch.empty(0)).device)
+        self._asked = True
         return self._method.penalty()
+
+    def add_penalty_gradients(self, optimizer: Optimizer | None = None) -> None:
+        """Add the gradient of `penalty` to the gradients of the parameters.
+
+        For training loops whose loss cannot be changed: call it between the last backward pass
+        and the step of the optimiser, once the gradients are unscaled, in place of adding
+        `penalty` to the loss.
+
+        Args:
+            optimizer: only the parameters that it trains get a gradient; by default all do.
+        """
+        penalty = self.penalty()
+        if not penalty.requires_grad:
+            return
+        parameters = [p for p in (layer.parameter for layer in self._layers) if p.requires_grad]
+        if optimizer is not None:
+            trained = {id(p) for group in optimizer.param_groups for p in group["params"]}
+            parameters = [p for p in parameters if id(p) in trained]
+        if not parameters:
+            return
+        for parameter, found in zip(
+            parameters, torch.autograd.grad(penalty, parameters), strict=True
+        ):
+            parameter.grad = found if parameter.grad is None else parameter.grad.add_(found)
 
     def step(self) -> None:
         """Call once after every optimiser step: before `finalize` the method's own work, after
         it every pruned weight is set to zero again.
         """
         if self._report is None:
-            self._method.step()
-            return
-        for layer in self._layers:
-            guard.zero(layer.module)
+            if self._method.penalises and not self._asked:
+                warnings.warn(
+                    f"Pruner.penalty() was not called before this step: the method "
+                    f"{self.config.method!r} needs it in the loss, or shapes no weights",
+                    stacklevel=2,
+                )
+            self._asked = False
+            masks = self._method.step()
+            if masks is not None:
+                check_agreement(masks, self._group)
+                self._release()
+                self._hold(masks)
+                return
+        if self._masks:
+            sharding.reshard(self.model)
+            for layer in self._layers:
+                guard.zero(layer.module)
 
     def finalize(self) -> PruneReport:
         """Set the pruned weights to zero and keep them there until `release`.
@@ -105,11 +177,22 @@ class Pruner:
         and return the same report.
 
         Raises:
-            ConfigError: a weight is NaN or infinite, or another pruner holds a layer.
+            ConfigError: a weight is NaN or infinite, another pruner holds a layer, or the
+                processes that train the model do not agree.
         """
         if self._report is None:
+            missing = self._method.unfinished()
+            if missing:
+                warnings.warn(
+                    f"the model is pruned in the middle of the method {self.config.method!r}: "
+                    f"{missing}. Train on with Pruner.step() before finalize, or give the method a "
+                    "shorter schedule in method_options",
+                    stacklevel=2,
+                )
             masks = self._method.masks()
+            check_agreement(masks, self._group)
             report = self._describe(masks)
+            self._release()
             self._hold(masks)
             self._report = report
         self.step()
@@ -120,11 +203,14 @@ class Pruner:
 
         Afterwards `finalize` prunes anew.
         """
+        self._release()
+        self._report = None
+
+    def _release(self) -> None:
         for layer in self._layers:
             if layer.name in self._masks:
                 guard.release(layer.module)
         self._masks = {}
-        self._report = None
 
     def state_dict(self) -> dict[str, Any]:
         """Return all that a resumed run needs besides the model's own weights.
@@ -165,7 +251,13 @@ class Pruner:
         self._method.load_state_dict(state["method"])
         if masks:
             self._hold(masks)
-            self._report = PruneReport.from_dict(state["report"])
+        if state["report"] is not None:
+            report = PruneReport.from_dict(state["report"])
+            rows = (
+                replace(row, mask=masks[row.name].flatten(1)) if row.name in masks else row
+                for row in report.rows
+            )
+            self._report = PruneReport(tuple(rows))
 
     def _describe(self, masks: Mapping[str, torch.Tensor]) -> PruneReport:
         """The report in the model's order, every weight counted once."""
@@ -177,10 +269,11 @@ class Pruner:
             if matrices:
                 rows[skipped.name] = _dense_row(skipped, matrices)
         return PruneReport(
-            tuple(rows[name] for name, _ in self.model.named_modules() if name in rows)
+            tuple(rows[name] for name in expand(dict(self.model.named_modules())) if name in rows)
         )
 
     def _hold(self, masks: Mapping[str, torch.Tensor]) -> None:
+        sharding.reshard(self.model)
         for layer in self._layers:
             guard.check_free(layer)
         for layer in self._layers:
@@ -190,26 +283,33 @@ class Pruner:
 
 def _row(layer: Layer, mask: torch.Tensor) -> LayerRow:
     matrix = layer.matrix()
-    rows, columns = block_counts(mask, layer.settings.block)
-    kept = int((rows * columns).sum())
+    kept = int(mask.sum())
     norm = float(torch.linalg.vector_norm(matrix, dtype=torch.float64))
     lost = float(torch.linalg.vector_norm(matrix.masked_fill(mask, 0), dtype=torch.float64))
-    return LayerRow(
+    row = LayerRow(
         name=layer.name,
-        type=type(layer.module).__name__,
+        type=kinds(layer.module)[0],
         shape=tuple(layer.parameter.shape),
         weights=matrix.numel(),
         kept=kept,
         pruned=True,
-        block=block_size(layer.settings.block, (matrix.shape[0], matrix.shape[1])),
+        scheme=layer.settings.scheme,
         rate_asked=layer.settings.rate,
         rate_reached=matrix.numel() / kept if kept else math.inf,
+        relative_error=lost / norm if norm else 0.0,
+        note=layer.note,
+        mask=mask,
+    )
+    if layer.settings.scheme not in BLOCKED:
+        return row
+    rows, columns = block_counts(mask, layer.settings.block)
+    return replace(
+        row,
+        block=block_size(layer.settings.block, (matrix.shape[0], matrix.shape[1])),
         blocks=len(rows),
         empty_blocks=int((rows * columns == 0).sum()),
         mean_rows=float(rows.double().mean()),
         mean_columns=float(columns.double().mean()),
-        relative_error=lost / norm if norm else 0.0,
-        note=layer.note,
     )
 
 
@@ -217,7 +317,7 @@ def _dense_row(skipped: Skipped, matrices: Sequence[nn.Parameter]) -> LayerRow:
     weights = sum(p.numel() for p in matrices)
     return LayerRow(
         name=skipped.name,
-        type=type(skipped.module).__name__,
+        type=kinds(skipped.module)[0],
         shape=tuple(matrices[0].shape),
         weights=weights,
         kept=weights,

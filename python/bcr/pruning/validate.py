@@ -31,17 +31,35 @@ def check_rate(value: Any, where: str) -> float:
 
 def check_block(value: Any, where: str) -> Block:
     """A block is ``"matrix"`` or a pair of positive whole numbers (rows, columns)."""
-    remedy = 'a block is a pair of positive whole numbers (rows, columns), or "matrix"'
-    if isinstance(value, str):
-        if value != "matrix":
-            raise ConfigError(f"{where} is {value!r}: {remedy}")
+    if value == "matrix":
         return "matrix"
+    return check_pair(value, where, '(rows, columns), or "matrix"')
+
+
+def check_pair(value: Any, where: str, parts: str) -> tuple[int, int]:
+    """Two positive whole numbers; `parts` says in a message what they are."""
+    remedy = f"a block is a pair of positive whole numbers {parts}"
+    if isinstance(value, str):
+        raise ConfigError(f"{where} is {value!r}: {remedy}")
     if not isinstance(value, Sequence) or len(value) != 2:
         raise ConfigError(f"{where} is {value!r}: {remedy}")
     for extent in value:
         if isinstance(extent, bool) or not isinstance(extent, numbers.Integral) or extent < 1:
             raise ConfigError(f"{where} is {value!r}: {remedy}; {extent!r} is not one")
     return int(value[0]), int(value[1])
+
+
+def check_optional_rate(value: Any, where: str) -> float | None:
+    """A rate, or None where it follows from other settings."""
+    return None if value is None else check_rate(value, where)
+
+
+def check_count(value: Any, where: str, least: int, most: int) -> int:
+    """A whole number in a range, both ends included."""
+    whole = isinstance(value, numbers.Integral) and not isinstance(value, bool)
+    if not whole or not least <= value <= most:
+        raise ConfigError(f"{where} is {value!r}: choose a whole number from {least} to {most}")
+    return int(value)
 
 
 def check_choice(value: Any, where: str, choices: Iterable[str]) -> str:

@@ -19,6 +19,7 @@ _INSTRUCTION = re.compile(r"^\s*([0-9a-f]+):\s+(\S.*?)\s*$")
 _FUNCTION = re.compile(r"^[0-9a-f]+ <(.*)>:$")
 _BRANCH = re.compile(r"^(?:b|b\.\w+|cbn?z|tbn?z)\s.*?\b0x([0-9a-f]+)(?: <[^>]*>)?$")
 _MULTIPLY_ADD = re.compile(r"^fmla\s")
+_VECTOR_STORE = re.compile(r"^(?:str|stur)\s+q\d+, (?!.*\[sp\b)")
 _VECTOR_STACK = re.compile(r"^(?:ldr|str|ldp|stp|ldur|stur)\s+[qv]\d.*\[sp\b")
 
 
@@ -29,6 +30,8 @@ class HotLoop:
     Attributes:
         instructions: text of each, in order, without the addresses of branches.
         multiply_adds: how many of them are `fmla` on vectors.
+        stores: how many of them store a vector, other than to the stack.
+        broadcasts: how many of them load a number into all lanes: the bias of a channel.
         spills: how many of them move a vector between a register and the stack.
     """
 
@@ -37,6 +40,14 @@ class HotLoop:
     @property
     def multiply_adds(self) -> int:
         return sum(map(bool, map(_MULTIPLY_ADD.match, self.instructions)))
+
+    @property
+    def stores(self) -> int:
+        return sum(map(bool, map(_VECTOR_STORE.match, self.instructions)))
+
+    @property
+    def broadcasts(self) -> int:
+        return sum(text.startswith("ld1r ") for text in self.instructions)
 
     @property
     def spills(self) -> int:

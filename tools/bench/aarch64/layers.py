@@ -2,7 +2,7 @@
 
 Every distinct convolution is pruned and compiled on its own, and llvm-mca models the innermost loop
 with the most multiply-adds. A core of the kind of Neoverse N1 and Cortex-A76 finishes two vector
-multiply-adds a cycle, which is 100 %.
+multiply-adds a cycle, which is 100 %; what the layer needs beside them can set a lower bound.
 """
 
 from __future__ import annotations
@@ -17,7 +17,8 @@ from torch import nn
 import bcr
 import bcr.models
 from bcr.tables import NUMBER, TEXT, render
-from bench.aarch64.hot_loop import analyse, find_hot_loop
+from bench.aarch64.bound import CORES, Work, depthwise_work, product_work
+from bench.aarch64.hot_loop import HotLoop, analyse, find_hot_loop
 
 NETWORKS = (
     "vgg16",
@@ -53,7 +54,14 @@ class Layer:
 
 @dataclass
 class Result:
-    """What the model says of one layer. `share` is of `FMLA_PER_CYCLE`."""
+    """What the model says of one layer.
+
+    Attributes:
+        cycles: of a turn of the hot loop.
+        share: of `FMLA_PER_CYCLE`.
+        bound: the least cycles that the work of a turn takes.
+        bound_by: what takes as long.
+    """
 
     networks: list[str]
     layer: str
@@ -62,9 +70,16 @@ class Result:
     multiply_adds: int
     cycles: float
     share: float
+    bound: float
+    bound_by: str
     instructions_per_fmla: float
     spills: int
     code_bytes: int
+
+    @property
+    def share_of_bound(self) -> float:
+        """How near the loop is to the bound."""
+        return self.bound / self.cycles
 
 
 def list_layers(network: str, rate: float) -> list[Layer]:
@@ -97,7 +112,7 @@ def list_layers(network: str, rate: float) -> list[Layer]:
 
 
 def compile_layer(layer: Layer, target: bcr.Target) -> bcr.Executable:
-    """Compile one pruned convolution with bias and ReLU."""
+    """Compile one pruned convolution with bias and ReLU, or ReLU6 if it is a depthwise one."""
     torch.manual_seed(0)
     conv = nn.Conv2d(
         layer.inputs,
@@ -107,13 +122,33 @@ def compile_layer(layer: Layer, target: bcr.Target) -> bcr.Executable:
         layer.kernel // 2,
         groups=layer.groups,
     )
-    model = nn.Sequential(conv, nn.ReLU()).eval()
+    model = nn.Sequential(conv, nn.ReLU6() if layer.groups > 1 else nn.ReLU()).eval()
     if layer.rate > 1:
         config = bcr.PruneConfig(rate=layer.rate, block=(8, 64), scheme="columns", oversize="clip")
         bcr.Pruner(model, config).finalize()
     x = torch.zeros(1, layer.inputs, layer.image, layer.image)
     sparsity = "force" if layer.rate > 1 else "off"
     return bcr.compile(model, (x,), target=target, sparsity=sparsity)
+
+
+def needed_work(layer: Layer, kernel: str, loop: HotLoop) -> Work:
+    """Return what a turn of a layer's hot loop needs.
+
+    Args:
+        layer: the convolution.
+        kernel: of its report: name, and height by vectors by lanes.
+        loop: its hot loop.
+    """
+    name, shape = kernel.split()
+    height, vectors, lanes = map(int, shape.split("x"))
+    if name == "depthwise":
+        return depthwise_work(
+            loop.multiply_adds, loop.stores, layer.kernel, layer.stride, loop.broadcasts
+        )
+    if name == "rows":
+        # Weights are the vectors here, and inputs the scalars.
+        height, vectors = vectors, -(-height // lanes)
+    return product_work(loop.multiply_adds, height, vectors, dense=layer.rate == 1)
 
 
 def model_layers(
@@ -132,14 +167,18 @@ def model_layers(
         if loop is None:
             raise SystemExit(f"{layer}: its code has no loop with a vector multiply-add")
         analysis = analyse(loop, model_cpu)
+        kernel = str(executable.program.layers["0"]["kernel"])
+        bound, bound_by = needed_work(layer, kernel, loop).bound(CORES[model_cpu])
         yield Result(
             names,
             str(layer),
             layer.rate,
-            str(executable.program.layers["0"]["kernel"]),
+            kernel,
             loop.multiply_adds,
             analysis.cycles,
             loop.multiply_adds / analysis.cycles / FMLA_PER_CYCLE,
+            bound,
+            bound_by,
             len(loop.instructions) / loop.multiply_adds,
             loop.spills,
             len(code),
@@ -150,7 +189,8 @@ def model_layers(
 def table(results: list[Result], cpu: str, model_cpu: str) -> str:
     """Return one row per layer."""
     columns = [("layer", TEXT), ("rate", NUMBER), ("kernel", TEXT), ("fmla", NUMBER)]
-    columns += [("cycles", NUMBER), ("of 2 fmla/cycle", NUMBER), ("instructions/fmla", NUMBER)]
+    columns += [("cycles", NUMBER), ("of 2 fmla/cycle", NUMBER), ("bound", NUMBER), ("by", TEXT)]
+    columns += [("of bound", NUMBER), ("instructions/fmla", NUMBER)]
     columns += [("spills", NUMBER), ("networks", TEXT)]
     rows = [
         (
@@ -160,6 +200,9 @@ def table(results: list[Result], cpu: str, model_cpu: str) -> str:
             str(result.multiply_adds),
             f"{result.cycles:.1f}",
             f"{100 * result.share:.0f} %",
+            f"{result.bound:.1f}",
+            result.bound_by,
+            f"{100 * result.share_of_bound:.0f} %",
             f"{result.instructions_per_fmla:.2f}",
             str(result.spills),
             ", ".join(result.networks),

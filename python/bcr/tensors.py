@@ -1,0 +1,58 @@
+"""Tensors of a call: torch's or NumPy's, checked without importing torch."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import numpy as np
+
+from bcr.errors import InputError
+from bcr.frontend.specs import InputSpec
+
+
+def is_torch(value: Any) -> bool:
+    """Whether a value is a torch tensor."""
+    torch = sys.modules.get("torch")
+    return torch is not None and isinstance(value, torch.Tensor)
+
+
+def prepare(spec: InputSpec, value: Any) -> Any:
+    """Return `value` as a contiguous CPU tensor or array of the right dtype."""
+    if is_torch(value):
+        if value.device.type != "cpu":
+            raise InputError(f"{spec.name} is on {value.device}; move it with .cpu()")
+        if value.layout is not sys.modules["torch"].strided:
+            raise InputError(f"{spec.name} is sparse; make it dense with .to_dense()")
+        dtype = str(value.dtype).removeprefix("torch.")
+        # Each of these calls takes as long as a small layer; they are rarely needed.
+        if value.is_neg() or value.is_conj() or not value.is_contiguous():
+            value = value.detach().resolve_neg().resolve_conj().contiguous()
+    elif isinstance(value, (np.ndarray, np.generic)):
+        dtype = value.dtype.name
+        value = np.require(value, requirements=["C", "A"])
+    else:
+        raise InputError(
+            f"{spec.name} is a {type(value).__name__}; pass a torch tensor or a NumPy array"
+        )
+    if dtype != spec.dtype:
+        raise InputError(
+            f"{spec.name} has dtype {dtype}, the model takes {spec.dtype}; convert it with "
+            f"{'.to(torch.' if is_torch(value) else '.astype(np.'}{spec.dtype})"
+        )
+    return value
+
+
+def address(value: Any) -> int:
+    """Return where the data of a tensor or an array begins."""
+    return int(value.data_ptr() if is_torch(value) else value.ctypes.data)
+
+
+def empty(shape: tuple[int, ...], dtype: str, like_torch: bool) -> Any:
+    """Return a new tensor or array, uninitialised."""
+    if like_torch:
+        torch = sys.modules["torch"]
+        return torch.empty(shape, dtype=getattr(torch, dtype))
+    if dtype == "bfloat16":
+        raise InputError("the result is bfloat16, which NumPy lacks; pass torch tensors")
+    return np.empty(shape, dtype)

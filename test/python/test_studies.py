@@ -1,0 +1,205 @@
+"""The studies on a small slice of their data: what they train, keep, measure and show."""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tools"))
+
+from studies import __main__ as command
+from studies import catalogue, latency, plot, pool, tables, training
+from studies.catalogue import STUDIES
+from studies.points import Point
+from studies.results import Results, Summary, find, summarise
+from studies.study import Job, short, tensors
+
+from bcr.datasets import fonts
+
+
+@pytest.fixture(autouse=True)
+def small_world(tmp_path, monkeypatch):
+    """A cache of our own, and two of the fonts of this machine, which may have hundreds."""
+    monkeypatch.setenv("BCR_CACHE", str(tmp_path / "cache"))
+    where = [Path("/usr/share/fonts/truetype") / name for name in ("dejavu", "open-sans")]
+    monkeypatch.setattr(fonts, "folders", lambda: where)
+
+
+def jobs(study: str, network: str, *points: Point) -> list[Job]:
+    plan = short(STUDIES[study].network(network).plan)
+    return [Job(study, network, 0, point, plan, quick=True) for point in points]
+
+
+BCR = Point("BCR 4x16", 4, "both", (4, 16))
+FILTER = Point("filter", 8, "filter")
+
+
+@pytest.mark.parametrize(
+    ("study", "network", "classes"),
+    [("digits", "SmallCNN", 10), ("glyphs", "ResNet", 62), ("glyphs", "MobileNet", 62)],
+)
+def test_networks(study, network, classes):
+    model = STUDIES[study].network(network).make()
+    assert model(torch.zeros(2, 1, 32, 32)).shape == (2, classes)
+    matrices = STUDIES[study].network(network).matrices(model)
+    pruned = sum(m.weight.numel() for m in matrices.values())
+    every = sum(m.weight.numel() for m in model.modules() if isinstance(m, nn.Conv2d))
+    assert 0.9 * every < pruned < every
+    assert not any(m is model.stem[0] for m in matrices.values())
+
+
+def test_gates_share_the_parameters_of_the_gru():
+    network = STUDIES["words"].network("GRU")
+    model = network.make()
+    matrices = network.matrices(model)
+    assert [tuple(m.weight.shape) for m in matrices.values()] == [
+        (288, 120), (288, 96), (288, 96), (288, 96),
+    ]  # fmt: skip
+    assert matrices["weight_hh_l1"].weight is model.gru.weight_hh_l1
+
+
+def test_frames_are_stacked_in_order():
+    data = STUDIES["words"].load(0, True)
+    assert not {*data.train.sources} & {*data.test.sources}
+    train, test = catalogue._frames(data)
+    assert train.shape == (len(data.train), 32, 120)
+    assert test.shape == (len(data.test), 32, 120)
+    raw = data.test.inputs
+    mean, deviation = data.train.inputs.mean((0, 1)), data.train.inputs.std((0, 1))
+    np.testing.assert_allclose(test[1, 5, 80:], (raw[1, 17] - mean) / deviation, rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("study", "network", "points"),
+    [
+        ("digits", "SmallCNN", [Point("dense", 1), BCR, FILTER, Point("N:M", 4, "1:4")]),
+        ("words", "GRU", [BCR, Point("unstructured", 10, "unstructured")]),
+    ],
+)
+def test_training_reaches_its_rates(study, network, points, tmp_path):
+    todo = jobs(study, network, *points)
+    start = training.run(todo[0].start, tmp_path)
+    assert start["curve"] == "start"
+    dense = torch.load(tmp_path / f"{todo[0].start.key()}.pt", weights_only=True)
+    for job in todo:
+        entry = training.run(job, tmp_path)
+        assert 0 <= entry["accuracy"] <= 1
+        assert entry["reached"] == pytest.approx(job.point.rate, rel=0.02)
+        model = STUDIES[study].network(network).make()
+        state = torch.load(tmp_path / f"{job.key()}.pt", weights_only=True)
+        model.load_state_dict(state)
+        matrices = STUDIES[study].network(network).matrices(model)
+        kept = sum(int(m.weight.count_nonzero()) for m in matrices.values())
+        whole = sum(m.weight.numel() for m in matrices.values())
+        assert whole / kept == pytest.approx(job.point.rate, rel=0.02)
+        # Trained on after pruning.
+        assert any(not torch.equal(state[name], dense[name]) for name in state)
+
+
+def test_jobs_have_their_own_keys_and_share_their_start():
+    one, two = jobs("digits", "SmallCNN", BCR, FILTER)
+    longer = replace(one, plan=replace(one.plan, retraining=9))
+    other = replace(one, seed=1)
+    assert len({j.key() for j in (one, two, longer, other, one.start)}) == 5
+    assert one.start == two.start == longer.start
+    assert one.start != other.start
+
+
+def test_command_goes_on_where_it_stopped(tmp_path, capsys, monkeypatch):
+    class Here:
+        """A pool of no processes, which would take seconds to start."""
+
+        def __init__(self, *args, **kwargs):
+            pass
+
+        def submit(self, function, *args):
+            from concurrent.futures import Future
+
+            future = Future()
+            future.set_result(function(*args))
+            return future
+
+        def shutdown(self, **kwargs):
+            pass
+
+    monkeypatch.setattr(pool, "ProcessPoolExecutor", Here)
+    monkeypatch.setattr(latency, "ROUNDS", 2)
+    arguments = ["digits", "--quick", "--seeds", "1", "--output", str(tmp_path)]
+    command.main([*arguments, "--rates", "8", "--curves", "filter", "--no-latency"])
+    stored = json.loads((tmp_path / "digits-quick-SmallCNN.json").read_text())
+    assert len(stored["runs"]) == 3  # the start, the dense network, one pruned
+    assert not stored["latency"]
+    capsys.readouterr()
+
+    ran = []
+    run = training.run
+    monkeypatch.setattr(training, "run", lambda job, *rest: ran.append(job) or run(job, *rest))
+    command.main([*arguments, "--rates", "8", "--curves", "filter", "BCR 8x36"])
+    assert [job.point.curve for job in ran] == ["BCR 8x36"]
+    stored = json.loads((tmp_path / "digits-quick-SmallCNN.json").read_text())
+    assert len(stored["runs"]) == 4
+    assert len(stored["latency"]) == 3
+    assert all(entry["seconds"] > 0 for entry in stored["latency"].values())
+    printed = capsys.readouterr().out
+    assert "SmallCNN: accuracy" in printed
+    assert "SmallCNN: latency" in printed
+    assert "BCR 8x36" in printed
+    assert (tmp_path / "digits-quick.png").read_bytes()[:4] == b"\x89PNG"
+
+
+def test_summaries_and_verdicts(tmp_path):
+    network = STUDIES["glyphs"].network("MobileNet")
+    chosen = [p for p in network.points if p.rate in (1, 2, 8)]
+    results = Results(tmp_path / "r.json")
+    accuracy = {"dense": 0.90, "BCR 4x16": 0.896, "BCR 8x16": 0.88, "unstructured": 0.907,
+                "filter": 0.7, "N:M": 0.88}  # fmt: skip
+    todo = []
+    for seed in range(3):
+        for point in chosen:
+            job = Job("glyphs", "MobileNet", seed, point, network.plan)
+            value = accuracy[point.curve] + 0.01 * (seed - 1)
+            results.add(job, {"accuracy": value, "reached": point.rate})
+            todo.append(job)
+    results.latency[todo[0].key()] = {"seconds": 2e-4}
+    results.write()
+    found = summarise(Results(tmp_path / "r.json"), network, todo)
+    assert [s.point for s in found] == chosen
+    best = find(found, "BCR 4x16", 8)
+    assert best.mean == pytest.approx(0.896)
+    assert best.spread == pytest.approx(0.01)
+    assert find(found, "dense", 1).seconds == 2e-4
+    text = tables.bars_table(network, found, (8, 0.5))
+    row = next(line for line in text.splitlines() if line.strip().startswith("8x"))
+    assert row.split() == ["8x", "BCR", "4x16", "-0.40", "-1.10", "NO", "+19.60", "yes", "yes"]
+    assert "88.00 ±1.00" in tables.accuracy_table(network, found)
+    worse = [replace(s, accuracies=(0.8,)) if s.point.block is not None else s for s in found]
+    row = next(
+        line
+        for line in tables.bars_table(network, worse, (8, 0.5)).splitlines()
+        if line.strip().startswith("8x")
+    )
+    assert row.split()[-1] == "NO"
+
+
+def test_picture_of_what_is_there(tmp_path):
+    summaries = [Summary(Point("dense", 1), (0.9,), 1, None), Summary(BCR, (0.8, 0.82), 4, 1e-4)]
+    path = plot.draw("title", {"one": summaries, "two": summaries[:1]}, "image", tmp_path / "p.png")
+    assert path.stat().st_size > 5000
+
+
+def test_data_sets_are_split_by_source():
+    glyphs = STUDIES["glyphs"].load(0, True)
+    assert not {*glyphs.train.sources} & {*glyphs.test.sources}
+    inputs, labels, held_out, _ = tensors(STUDIES["glyphs"], 0, True)
+    assert inputs.shape == (len(labels), 1, 32, 32)
+    assert inputs.dtype == torch.uint8
+    x = STUDIES["glyphs"].feed(held_out[:3])
+    assert x.dtype == torch.float32
+    assert -0.51 < x.min() < x.max() < 1.6

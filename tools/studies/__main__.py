@@ -1,0 +1,94 @@
+"""The command line: `tools/studies/digits`, `tools/studies/glyphs`, `tools/studies/words`."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import warnings
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from rich.console import Console
+
+from studies import OUTPUT, latency, plot, tables
+from studies.catalogue import STUDIES
+from studies.pool import run_all
+from studies.results import Results, Summary, summarise
+from studies.study import Job, Network, Study, short
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run a study and show it."""
+    options = _options(arguments)
+    warnings.filterwarnings("ignore", category=FutureWarning)
+    console = Console(highlight=False)
+    study = STUDIES[options.study]
+    name = f"{study.name}-quick" if options.quick else study.name
+    weights = options.output / "weights"
+    console.print(f"[bold]{study.title}[/bold]; results: {options.output}")
+    shown: dict[str, list[Summary]] = {}
+    for network in study.networks:
+        if options.networks and network.name not in options.networks:
+            continue
+        # A file for each network, so that two can be trained at the same time.
+        results = Results(options.output / f"{name}-{network.name}.json")
+        jobs = _jobs(study, network, options)
+        run_all(jobs, results, weights, options.workers, console)
+        if not options.no_latency:
+            first = [job for job in jobs if job.seed == jobs[0].seed]
+            latency.measure(network, first, results, weights, console, options.real_time)
+        shown[network.name] = summarise(results, network, jobs)
+    goal = (10.0, 0.3) if study.name == "words" else (8.0, 0.5)
+    for network in study.networks:
+        if network.name in shown:
+            print(tables.accuracy_table(network, shown[network.name]), end="\n\n")
+            print(tables.latency_table(network, shown[network.name], study.unit), end="\n\n")
+            print(tables.bars_table(network, shown[network.name], goal), end="\n\n")
+    picture = plot.draw(study.title, shown, study.unit, options.output / f"{name}.png")
+    console.print(f"picture: {picture}")
+
+
+def _jobs(study: Study, network: Network, options: argparse.Namespace) -> list[Job]:
+    plan = short(network.plan) if options.quick else network.plan
+    if options.method:
+        plan = replace(plan, method=options.method, options=None)
+    return [
+        Job(study.name, network.name, seed, point, plan, options.quick)
+        for seed in range(options.seeds)
+        for point in network.points
+        if not point.scheme
+        or (
+            (not options.curves or point.curve in options.curves)
+            and (not options.rates or point.rate in options.rates)
+        )
+    ]
+
+
+def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="tools/studies", description="Accuracy of pruned networks from real training runs."
+    )
+    parser.add_argument("study", choices=STUDIES)
+    parser.add_argument("--seeds", type=int, default=3, help="trainings of each point")
+    parser.add_argument(
+        "--workers", type=int, default=os.cpu_count(), help="trainings side by side"
+    )
+    parser.add_argument("--networks", nargs="+", default=[], help="only these networks")
+    parser.add_argument("--curves", nargs="+", default=[], help='only these, such as "BCR 8x36"')
+    parser.add_argument("--rates", nargs="+", type=float, default=[], help="only these rates")
+    parser.add_argument("--method", choices=("admm", "gradual"), help="instead of the study's own")
+    parser.add_argument("--quick", action="store_true", help="little data, few epochs: a trial")
+    parser.add_argument("--no-latency", action="store_true", help="do not compile and measure")
+    parser.add_argument(
+        "--real-time", action="store_true", help="keep other programs away while measuring (root)"
+    )
+    parser.add_argument("--output", type=Path, default=OUTPUT, help="folder of all results")
+    options = parser.parse_args(arguments)
+    if options.seeds < 1 or options.workers < 1:
+        parser.error("--seeds and --workers are at least 1")
+    return options
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,88 @@
+"""The tables of a study, and its bars."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from bcr.tables import NUMBER, TEXT, render, time_text
+from studies.points import FILTER, UNSTRUCTURED
+from studies.results import Summary, find
+from studies.study import Network
+
+
+def accuracy_table(network: Network, summaries: Sequence[Summary]) -> str:
+    """Return accuracy by curve and rate: mean and standard deviation over the seeds."""
+    rates = sorted({s.point.rate for s in summaries if s.point.scheme})
+    dense = next((s for s in summaries if not s.point.scheme), None)
+    rows = []
+    for curve in dict.fromkeys(s.point.curve for s in summaries if s.point.scheme):
+        found = [find(summaries, curve, rate) for rate in rates]
+        rows.append((curve, *map(_accuracy, found)))
+    seeds = max((len(s.accuracies) for s in summaries), default=0)
+    footer = f"% of held-out examples, mean and standard deviation of {seeds} trainings"
+    if dense:
+        footer += f"; dense, trained as long: {_accuracy(dense)}"
+    columns = [("pruned by", TEXT), *((f"{rate:g}x", NUMBER) for rate in rates)]
+    return render(f"{network.name}: accuracy", columns, rows, footer)
+
+
+def latency_table(network: Network, summaries: Sequence[Summary], unit: str) -> str:
+    """Return the latency of one call by curve and rate, and how much faster than dense it is."""
+    rates = sorted({s.point.rate for s in summaries if s.point.scheme})
+    dense = next((s.seconds for s in summaries if not s.point.scheme), None)
+
+    def cell(summary: Summary | None) -> str:
+        if summary is None or summary.seconds is None or dense is None:
+            return ""
+        return f"{time_text(summary.seconds)} {dense / summary.seconds:.1f}x"
+
+    rows = [
+        (curve, *(cell(find(summaries, curve, rate)) for rate in rates))
+        for curve in dict.fromkeys(s.point.curve for s in summaries if s.point.scheme)
+    ]
+    footer = f"one {unit}, one thread, compiled by bcr; dense: {time_text(dense)}" if dense else ""
+    columns = [("pruned by", TEXT), *((f"{rate:g}x", NUMBER) for rate in rates)]
+    return render(f"{network.name}: latency", columns, rows, footer)
+
+
+def bars_table(network: Network, summaries: Sequence[Summary], goal: tuple[float, float]) -> str:
+    """Return by rate what the best BCR loses against dense and unstructured, and wins on filters.
+
+    Args:
+        network: of the summaries.
+        summaries: see `results.summarise`.
+        goal: a rate, and how many points BCR may lose there against dense.
+    """
+    dense = next((s for s in summaries if not s.point.scheme), None)
+    rows = []
+    for rate in sorted({s.point.rate for s in summaries if s.point.scheme}):
+        blocks = [s for s in summaries if s.point.rate == rate and s.point.block is not None]
+        if not blocks or dense is None:
+            continue
+        best = max(blocks, key=lambda s: s.mean)
+        lost = 100 * (dense.mean - best.mean)
+        cells = [f"{rate:g}x", best.point.curve, f"{-lost:+.2f}"]
+        for curve, least in ((UNSTRUCTURED, -1.0), (FILTER, 0.0)):
+            other = find(summaries, curve, rate)
+            if other is None:
+                cells += ["", ""]
+                continue
+            margin = 100 * (best.mean - other.mean)
+            cells += [f"{margin:+.2f}", _verdict(margin > least) if rate >= 4 else ""]
+        cells.append(_verdict(lost <= goal[1]) if rate == goal[0] else "")
+        rows.append(cells)
+    columns = [
+        ("rate", NUMBER), ("best BCR", TEXT), ("against dense", NUMBER),
+        (UNSTRUCTURED, NUMBER), (">= -1", TEXT), (FILTER, NUMBER), ("> 0", TEXT),
+        (f"{goal[0]:g}x: dense >= -{goal[1]:g}", TEXT),
+    ]  # fmt: skip
+    title = f"{network.name}: points of accuracy that the best BCR wins or loses"
+    return render(title, columns, rows)
+
+
+def _accuracy(summary: Summary | None) -> str:
+    return f"{100 * summary.mean:.2f} ±{100 * summary.spread:.2f}" if summary else ""
+
+
+def _verdict(reached: bool) -> str:
+    return "yes" if reached else "NO"
