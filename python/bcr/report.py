@@ -80,6 +80,12 @@ class LayerReport:
         )
 
 
+def in_order(program: Program) -> list[str]:
+    """Return the names of the layers in the order of a call, those that it has none of last."""
+    last = 1 + max((int(i.get("profile_slot", 0)) for i in program.layers.values()), default=0)
+    return sorted(program.layers, key=lambda n: int(program.layers[n].get("profile_slot", last)))
+
+
 @dataclass(frozen=True)
 class CompileReport:
     """All layers of a compiled model; prints as a table."""
@@ -92,7 +98,7 @@ class CompileReport:
     @classmethod
     def of(cls, program: Program) -> CompileReport:
         """Read the report out of a compiled model."""
-        layers = tuple(LayerReport.of(name, info) for name, info in program.layers.items())
+        layers = tuple(LayerReport.of(name, program.layers[name]) for name in in_order(program))
         code_bytes = len(program.code or program.library or b"")
         return cls(layers, program.pool.size, code_bytes, program.arena)
 
@@ -214,7 +220,7 @@ def measure(program: Program, run: Callable[[Any], object], repeats: int) -> Pro
     """
     if repeats < 1:
         raise ConfigError(f"repeats must be at least 1, got {repeats}")
-    names = [name for name, info in program.layers.items() if "profile_slot" in info]
+    names = [name for name in in_order(program) if "profile_slot" in program.layers[name]]
     slots = {name: int(program.layers[name]["profile_slot"]) for name in names}
     buffer = (ctypes.c_int64 * (2 * (len(names) + 1)))()
     run(buffer)

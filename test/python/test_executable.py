@@ -237,6 +237,16 @@ def test_wrong_inputs(exe, args, message):
         exe(*args)
 
 
+def test_report_and_profile_have_the_order_of_the_network():
+    """By name, layer 10 would come before layer 2."""
+    net = nn.Sequential(*[nn.Conv1d(2, 2, 1) for _ in range(11)]).eval()
+    x = torch.randn(1, 2, 5)
+    exe = bcr.compile(net, (x,))
+    names = [str(number) for number in range(11)]
+    assert [layer.name for layer in exe.report().layers] == names
+    assert [layer.name for layer in exe.profile(x, repeats=1).layers] == names
+
+
 def test_report_names_every_layer_and_why(exe):
     report = exe.report()
     layers = {layer.name: layer for layer in report.layers}
