@@ -50,6 +50,8 @@ struct ConvertBCRToGPUPass
 
   LogicalResult convert(LayerOpInterface layer, SymbolTable &symbols,
                         LayerReport &report);
+  LogicalResult convert(RecurrentOp op, SymbolTable &symbols,
+                        LayerReport &report);
   LogicalResult convert(Pool2DOp pool, SymbolTable &symbols,
                         LayerReport &report);
   void runOnOperation() override;
@@ -60,8 +62,6 @@ LogicalResult ConvertBCRToGPUPass::convert(LayerOpInterface layer,
                                            SymbolTable &symbols,
                                            LayerReport &report) {
   Operation *op = layer;
-  if (!isa<Conv2DOp, MatmulOp>(op))
-    return op->emitOpError("has no kernels for a GPU yet");
   if (failed(checkLayouts(
           op, {layer.getInput(), layer.getInit(), layer.getResidual()})))
     return failure();
@@ -101,6 +101,20 @@ LogicalResult ConvertBCRToGPUPass::convert(LayerOpInterface layer,
   return success();
 }
 
+LogicalResult ConvertBCRToGPUPass::convert(RecurrentOp op, SymbolTable &symbols,
+                                           LayerReport &report) {
+  SmallVector<Value> operands = {op.getGates()};
+  llvm::append_range(operands, op.getStates());
+  llvm::append_range(operands, op.getInits());
+  if (failed(checkLayouts(op, operands)))
+    return failure();
+  Emitter emitter(op, symbols, report, {});
+  MatmulOp products = emitRecurrent(op, emitter);
+  op->erase();
+  return convert(cast<LayerOpInterface>(products.getOperation()), symbols,
+                 report);
+}
+
 LogicalResult ConvertBCRToGPUPass::convert(Pool2DOp pool, SymbolTable &symbols,
                                            LayerReport &report) {
   if (failed(checkLayouts(pool, {pool.getInput(), pool.getInit()})))
@@ -123,9 +137,12 @@ void ConvertBCRToGPUPass::runOnOperation() {
   LayerReport report(getOperation());
   SmallVector<LayerOpInterface> layers;
   getOperation().walk([&](LayerOpInterface layer) { layers.push_back(layer); });
-  for (LayerOpInterface layer : layers)
-    if (failed(convert(layer, symbols, report)))
+  for (LayerOpInterface layer : layers) {
+    auto recurrent = dyn_cast<RecurrentOp>(layer.getOperation());
+    if (failed(recurrent ? convert(recurrent, symbols, report)
+                         : convert(layer, symbols, report)))
       return signalPassFailure();
+  }
   SmallVector<Pool2DOp> poolings;
   getOperation().walk([&](Pool2DOp pool) { poolings.push_back(pool); });
   for (Pool2DOp pool : poolings)

@@ -22,6 +22,9 @@ def ConvertBCRToGPUPass : Pass<"convert-bcr-to-gpu", "::mlir::ModuleOp"> {
     A convolution whose input has no zeros around it gets a padded copy, which
     is a kernel too; after `bcr-plan-layouts` few do.
 
+    A recurrent layer becomes a loop of the host over its steps, with launches in
+    it: work-groups can wait for each other nowhere else.
+
     *Requires:* layers on memrefs of known shape and layout, with packed
     weights. *Ensures:* no op of the dialect is left. *Fails when:* a shape or
     a layout is dynamic; weights are not packed or have no data.

@@ -11,6 +11,7 @@
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/IR/Matchers.h"
 #include "mlir/Interfaces/DataLayoutInterfaces.h"
 #include "mlir/Interfaces/ViewLikeInterface.h"
@@ -38,6 +39,8 @@ private:
   void collectPlaces(func::FuncOp function);
   FailureOr<Attribute> describe(gpu::LaunchFuncOp launch, Value operand);
   FailureOr<Attribute> describe(gpu::LaunchFuncOp launch);
+  FailureOr<Attribute> describe(scf::ForOp loop);
+  FailureOr<ArrayAttr> describe(Block &block);
 
   SmallVector<Place> places;
 };
@@ -73,9 +76,36 @@ static int64_t getExtent(MemRefType type) {
   return extent;
 }
 
+/// An argument of a launch as the host reads it.
+static Attribute makeArgument(MLIRContext *context, StringRef space,
+                              int64_t number, int64_t begin, int64_t size) {
+  Builder builder(context);
+  return builder.getArrayAttr(
+      {builder.getStringAttr(space), builder.getI64IntegerAttr(number),
+       builder.getI64IntegerAttr(begin), builder.getI64IntegerAttr(size)});
+}
+
+/// The number of the loop around `launch` whose turns `value` counts, from the
+/// innermost one.
+static std::optional<int64_t> getTurnDepth(gpu::LaunchFuncOp launch,
+                                           Value value) {
+  int64_t depth = 0;
+  for (auto loop = launch->getParentOfType<scf::ForOp>(); loop;
+       loop = loop->getParentOfType<scf::ForOp>(), ++depth)
+    if (loop.getInductionVar() == value)
+      return depth;
+  return std::nullopt;
+}
+
 FailureOr<Attribute> EmitSchedule::describe(gpu::LaunchFuncOp launch,
                                             Value operand) {
-  auto type = cast<MemRefType>(operand.getType());
+  auto type = dyn_cast<MemRefType>(operand.getType());
+  if (!type) {
+    if (std::optional<int64_t> depth = getTurnDepth(launch, operand))
+      return makeArgument(&getContext(), "turn", *depth, 0, sizeof(int64_t));
+    return launch.emitOpError("uses a number of type ")
+           << operand.getType() << " that only the host could compute";
+  }
   int64_t begin = 0;
   // Views keep the address and put their offset into the type, which is what
   // kernels are compiled for; only memref.view moves the address.
@@ -97,15 +127,11 @@ FailureOr<Attribute> EmitSchedule::describe(gpu::LaunchFuncOp launch,
     }
   }
   const Place &place = places[cast<BlockArgument>(operand).getArgNumber()];
-  Builder builder(&getContext());
   int64_t width = DataLayout(getOperation())
                       .getTypeSize(type.getElementType())
                       .getFixedValue();
-  return Attribute(builder.getArrayAttr(
-      {builder.getStringAttr(place.space),
-       builder.getI64IntegerAttr(place.number),
-       builder.getI64IntegerAttr(begin),
-       builder.getI64IntegerAttr(getExtent(type) * width)}));
+  return makeArgument(&getContext(), place.space, place.number, begin,
+                      getExtent(type) * width);
 }
 
 FailureOr<Attribute> EmitSchedule::describe(gpu::LaunchFuncOp launch) {
@@ -131,26 +157,51 @@ FailureOr<Attribute> EmitSchedule::describe(gpu::LaunchFuncOp launch) {
        builder.getNamedAttr("arguments", builder.getArrayAttr(arguments))}));
 }
 
+FailureOr<Attribute> EmitSchedule::describe(scf::ForOp loop) {
+  std::optional<int64_t> begin = getConstantIntValue(loop.getLowerBound()),
+                         end = getConstantIntValue(loop.getUpperBound()),
+                         step = getConstantIntValue(loop.getStep());
+  if (begin != 0 || !end || step != 1 || loop.getNumResults() > 0)
+    return loop.emitOpError("is left for the host, which repeats launches as "
+                            "often as was known when the model was compiled");
+  FailureOr<ArrayAttr> body = describe(*loop.getBody());
+  if (failed(body))
+    return failure();
+  Builder builder(&getContext());
+  return Attribute(builder.getDictionaryAttr(
+      {builder.getNamedAttr("repeat", builder.getI64IntegerAttr(*end)),
+       builder.getNamedAttr("body", *body)}));
+}
+
+FailureOr<ArrayAttr> EmitSchedule::describe(Block &block) {
+  SmallVector<Attribute> entries;
+  for (Operation &op : block) {
+    FailureOr<Attribute> entry = failure();
+    if (auto launch = dyn_cast<gpu::LaunchFuncOp>(op))
+      entry = describe(launch);
+    else if (auto loop = dyn_cast<scf::ForOp>(op))
+      entry = describe(loop);
+    else if (isa<ViewLikeOpInterface, func::ReturnOp, scf::YieldOp>(op) ||
+             matchPattern(&op, m_Constant()))
+      continue;
+    else
+      op.emitOpError("is left for the host, which only enqueues kernels");
+    if (failed(entry))
+      return failure();
+    entries.push_back(*entry);
+  }
+  return ArrayAttr::get(&getContext(), entries);
+}
+
 void EmitSchedule::runOnOperation() {
   ModuleOp module = getOperation();
   FailureOr<func::FuncOp> function = getEntryFunction(module);
   if (failed(function))
     return signalPassFailure();
   collectPlaces(*function);
-  SmallVector<Attribute> launches;
-  for (Operation &op : function->getBody().front()) {
-    if (auto launch = dyn_cast<gpu::LaunchFuncOp>(op)) {
-      FailureOr<Attribute> entry = describe(launch);
-      if (failed(entry))
-        return signalPassFailure();
-      launches.push_back(*entry);
-    } else if (!isa<ViewLikeOpInterface, func::ReturnOp>(op) &&
-               !matchPattern(&op, m_Constant())) {
-      op.emitOpError("is left for the host, which only enqueues kernels");
-      return signalPassFailure();
-    }
-  }
-  module->setAttr("bcr.schedule",
-                  Builder(&getContext()).getArrayAttr(launches));
+  FailureOr<ArrayAttr> schedule = describe(function->getBody().front());
+  if (failed(schedule))
+    return signalPassFailure();
+  module->setAttr("bcr.schedule", *schedule);
   function->erase();
 }

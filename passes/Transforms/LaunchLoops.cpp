@@ -26,12 +26,19 @@ using namespace mlir;
 using namespace mlir::bcr;
 using namespace mlir::bcr::gpu_kernels;
 
-/// What the host does itself: memory and constants.
+/// Whether `op` is a loop that enqueues launches, which only the host can.
+static bool isHostLoop(Operation *op) {
+  return isa<scf::ForOp>(op) && op->walk([](gpu::LaunchOp) {
+                                    return WalkResult::interrupt();
+                                  }).wasInterrupted();
+}
+
+/// What the host does itself: memory, constants and repetitions.
 static bool isHostOp(Operation *op) {
   return isa<gpu::LaunchOp, memref::AllocOp, memref::DeallocOp,
              memref::GetGlobalOp, memref::AssumeAlignmentOp, func::ReturnOp,
              ViewLikeOpInterface>(op) ||
-         matchPattern(op, m_Constant());
+         matchPattern(op, m_Constant()) || isHostLoop(op);
 }
 
 /// What the loop is called in reports: the operation it came from.

@@ -11,6 +11,7 @@
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Dialect/GPU/Utils/GPUUtils.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Dialect/SPIRV/IR/SPIRVDialect.h"
 #include "mlir/Dialect/SPIRV/IR/TargetAndABI.h"
 #include "mlir/IR/Matchers.h"
@@ -30,6 +31,23 @@ static std::string makeName(StringRef text) {
   for (char c : text)
     name.push_back(llvm::isAlnum(c) ? c : '_');
   return name;
+}
+
+/// Whether `value` counts the turns of a loop of the host.
+static bool isHostTurn(Value value) {
+  auto argument = dyn_cast<BlockArgument>(value);
+  if (!argument)
+    return false;
+  auto loop = dyn_cast<scf::ForOp>(argument.getOwner()->getParentOp());
+  return loop && loop.getInductionVar() == value;
+}
+
+/// Whether `launch` is in nothing but loops of `function`.
+static bool isHosted(gpu::LaunchOp launch, func::FuncOp function) {
+  Operation *parent = launch->getParentOp();
+  while (isa<scf::ForOp>(parent))
+    parent = parent->getParentOp();
+  return parent == function;
 }
 
 namespace {
@@ -86,7 +104,7 @@ LogicalResult OutlineKernels::outline(gpu::LaunchOp launch,
   gpu::GPUFuncOp kernel = outlineKernelFunc(
       launch, makeName(label ? label.getValue() : "kernel"), operands);
   for (Value operand : operands)
-    if (!isa<MemRefType>(operand.getType()))
+    if (!isa<MemRefType>(operand.getType()) && !isHostTurn(operand))
       return launch.emitOpError("uses a number of type ")
              << operand.getType() << " that only the host could compute";
   gpu::KernelDim3 groups = launch.getGridSizeOperandValues();
@@ -134,8 +152,8 @@ void OutlineKernels::runOnOperation() {
   SmallVector<gpu::LaunchOp> launches;
   function->walk([&](gpu::LaunchOp launch) { launches.push_back(launch); });
   for (gpu::LaunchOp launch : launches) {
-    if (launch->getParentOp() != *function) {
-      launch.emitOpError("is inside of a loop or a branch of the host");
+    if (!isHosted(launch, *function)) {
+      launch.emitOpError("is inside of a branch or a parallel loop");
       return signalPassFailure();
     }
     if (failed(outline(launch, kernels, symbols)))

@@ -17,9 +17,10 @@ def BCROutlineKernelsPass : Pass<"bcr-outline-kernels", "::mlir::ModuleOp"> {
     move in. Launches of equal bodies and equal shapes share a kernel, so layers
     of one shape and structure of code are built by the driver once.
 
-    *Requires:* launches at the top level of @main. *Ensures:* kernels have only
-    memrefs as arguments. *Fails when:* a kernel needs a number that only the
-    host could compute.
+    *Requires:* launches at the top level of @main or in loops of it. *Ensures:*
+    arguments of kernels are memrefs and numbers of a loop's turn. *Fails when:* a
+    kernel needs another number that only the host could compute; a launch is in a
+    branch.
   }];
   let dependentDialects = ["::mlir::gpu::GPUDialect",
     "::mlir::spirv::SPIRVDialect"];

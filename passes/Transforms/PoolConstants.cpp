@@ -180,8 +180,8 @@ void PoolConstants::replaceUses(func::FuncOp function) {
   auto builder = ImplicitLocOpBuilder::atBlockBegin(
       function.getLoc(), &function.getBody().front());
   if (!uses.empty())
-    pool = memref::AssumeAlignmentOp::create(builder, pool, alignment)
-               .getResult();
+    pool =
+        memref::AssumeAlignmentOp::create(builder, pool, alignment).getResult();
   for (memref::GetGlobalOp use : uses) {
     Value &view = views[{use.getNameAttr().getAttr(), use.getType()}];
     if (!view) {

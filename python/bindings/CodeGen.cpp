@@ -83,8 +83,8 @@ static nb::bytes emitSPIRV(const ModuleObject &module) {
   bool succeeded;
   {
     ExclusiveWork work(module.root->context);
-    succeeded = mlir::succeeded(verify(op)) &&
-                mlir::bcr::emitSPIRV(op, output, error);
+    succeeded =
+        mlir::succeeded(verify(op)) && mlir::bcr::emitSPIRV(op, output, error);
   }
   if (!succeeded)
     diagnostics.raise("cannot emit SPIR-V" +

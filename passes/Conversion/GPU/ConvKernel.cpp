@@ -116,7 +116,8 @@ ConvKernel::ConvKernel(Conv2DOp op, const KernelPlan &plan, InputLayout layout,
          (!op.getResidual() || getImagePitch(op.getResidual()) == pitch);
   // Inputs of positions between the rows are read as well.
   int64_t slack = (op.getKernel()[1] - 1) * op.getDilations()[1];
-  bool readable = op.getOverread() >= gap - std::min(gap, slack);
+  bool readable =
+      static_cast<int64_t>(op.getOverread()) >= gap - std::min(gap, slack);
   flat &= gap == 0 || readable;
   length = height * pitch;
   if (op.getGaps() != Gaps::Zero)
@@ -284,7 +285,8 @@ void ConvKernel::emitSharedRows() {
           emitter.store(getBias(row), output,
                         getElement(outputStrides, tile, row, position));
         });
-        for (auto [index, entry] : llvm::enumerate(plan.classes)) {
+        for (size_t index = 0; index < plan.classes.size(); ++index) {
+          const KernelClass &entry = plan.classes[index];
           if (!entry.accumulate)
             continue;
           constants->forEachGroup(

@@ -29,6 +29,11 @@ Value emitPadding(Conv2DOp op, Emitter &emitter);
 /// Emits the launches of a linear layer of a known number of samples.
 LogicalResult emitMatmul(MatmulOp op, ConstantOp weights, Emitter &emitter);
 
+/// Emits the launches of a recurrent layer on memrefs of known shape, in a loop
+/// of the host. The products of a step are a layer, which is returned to be
+/// converted then.
+MatmulOp emitRecurrent(RecurrentOp op, Emitter &emitter);
+
 /// Emits the launch of a pooling.
 void emitPool(Pool2DOp op, Emitter &emitter);
 

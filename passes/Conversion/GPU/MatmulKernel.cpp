@@ -137,7 +137,8 @@ void MatmulKernel::emitSharedRows() {
         constants->forEachAccumulated(emitter, chunk, [&](Value, Value row) {
           emitter.store(getBias(row), op.getInit(), {sample, row});
         });
-        for (auto [index, entry] : llvm::enumerate(plan.classes)) {
+        for (size_t index = 0; index < plan.classes.size(); ++index) {
+          const KernelClass &entry = plan.classes[index];
           if (!entry.accumulate)
             continue;
           constants->forEachGroup(

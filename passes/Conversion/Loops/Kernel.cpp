@@ -256,9 +256,8 @@ void PlanConstants::forEachGroup(
     llvm::function_ref<void(const GroupValues &)> body) const {
   const KernelClass &entry = plan.classes[classIndex];
   auto [begin, end] = getBounds(emitter, entry.bounds, classIndex, chunk);
-  emitter.loop(begin, end, 1, [&](Value group) {
-    body(getGroup(emitter, entry, group));
-  });
+  emitter.loop(begin, end, 1,
+               [&](Value group) { body(getGroup(emitter, entry, group)); });
 }
 
 void PlanConstants::forEachChunk(

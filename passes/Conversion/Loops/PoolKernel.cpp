@@ -115,8 +115,8 @@ void loops::emitPoolPosition(Pool2DOp op, Emitter &emitter, Value sample,
         return emitter.reduce(
             columns.begin, columns.end, 1, outer,
             [&](Value j, ValueRange inner) {
-              Value column = emitter.add(
-                  columns.first, emitter.mul(j, op.getDilations()[1]));
+              Value column = emitter.add(columns.first,
+                                         emitter.mul(j, op.getDilations()[1]));
               return SmallVector<Value>{
                   combineValues(emitter, op, inner[0], load(row, column))};
             });
