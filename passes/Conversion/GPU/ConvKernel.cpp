@@ -229,7 +229,7 @@ SmallVector<Value> ConvKernel::multiply(const KernelClass &entry,
   if (samples > 1)
     origin = emitter.add(origin, emitter.mul(tile.sample, inputStrides[0]));
   return constants->reduceColumns(
-      emitter, entry, group, origin, sums, /*unroll=*/1,
+      emitter, entry, group, origin, sums, /*manyColumns=*/false,
       [&](Value at, Value first, MutableArrayRef<Value> next) {
         SmallVector<Value> inputs;
         for (const Position &position : tile.positions)
