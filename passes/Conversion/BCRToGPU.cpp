@@ -9,6 +9,7 @@
 #include "passes/Passes.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
@@ -133,6 +134,17 @@ void ConvertBCRToGPUPass::runOnOperation() {
     getOperation().emitError("convert-bcr-to-gpu: 'weight-vector' is 1 or 4");
     return signalPassFailure();
   }
+  // One error for the whole network instead of one a layer.
+  for (auto function : getOperation().getOps<func::FuncOp>())
+    for (Type type : function.getArgumentTypes())
+      if (auto memref = dyn_cast<MemRefType>(type);
+          memref && !memref.hasStaticShape()) {
+        function.emitOpError("has an argument of type ")
+            << type
+            << "; kernels for a GPU are compiled for one size: compile the "
+               "model without dynamic shapes";
+        return signalPassFailure();
+      }
   SymbolTable symbols(getOperation());
   LayerReport report(getOperation());
   SmallVector<LayerOpInterface> layers;

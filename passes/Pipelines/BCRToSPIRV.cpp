@@ -12,6 +12,7 @@
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Dialect/GPU/IR/GPUDialect.h"
 #include "mlir/Dialect/Linalg/Passes.h"
+#include "mlir/Dialect/Math/Transforms/Passes.h"
 #include "mlir/Dialect/MemRef/Transforms/Passes.h"
 #include "mlir/Transforms/Passes.h"
 
@@ -105,6 +106,9 @@ static void buildSPIRV(OpPassManager &manager, const BCRToSPIRVOptions &) {
   kernels.addPass(memref::createFoldMemRefAliasOpsPass());
   kernels.addPass(memref::createExpandOpsPass());
   kernels.addPass(createLowerAffinePass());
+  math::MathExpandOpsPassOptions powers;
+  powers.opMnemonics = {"fpowi"};
+  kernels.addPass(math::createMathExpandOpsPass(powers));
   kernels.addPass(arith::createArithExpandOpsPass());
   addCleanup(kernels);
   manager.addPass(createBCRKernelsToSPIRVPass());

@@ -13,6 +13,8 @@
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/IR/IRMapping.h"
 #include "mlir/IR/Matchers.h"
+#include "mlir/IR/Remarks.h"
+#include "mlir/Interfaces/LoopLikeInterface.h"
 #include "mlir/Interfaces/SideEffectInterfaces.h"
 #include "mlir/Interfaces/ViewLikeInterface.h"
 #include "llvm/Support/MathExtras.h"
@@ -41,9 +43,31 @@ static bool isHostOp(Operation *op) {
          matchPattern(op, m_Constant()) || isHostLoop(op);
 }
 
-/// What the loop is called in reports: the operation it came from.
-static StringRef getLabel(Operation *op) {
-  return isa<memref::CopyOp>(op) ? "copy" : "loops";
+/// What a kernel that is no layer is called in reports.
+static constexpr StringRef kLabel = "loops";
+
+/// Loops over shares mean the same on one work-item.
+static void runInOrder(gpu::LaunchOp op) {
+  SmallVector<scf::ParallelOp> loops;
+  op.walk([&](scf::ParallelOp loop) { loops.push_back(loop); });
+  for (scf::ParallelOp loop : loops) {
+    ImplicitLocOpBuilder inside(loop.getLoc(), loop);
+    scf::buildLoopNest(
+        inside, loop.getLoc(), loop.getLowerBound(), loop.getUpperBound(),
+        loop.getStep(), [&](OpBuilder &nested, Location, ValueRange at) {
+          IRMapping mapping;
+          mapping.map(loop.getInductionVars(), at);
+          for (Operation &old : loop.getBody()->without_terminator())
+            nested.clone(old, mapping);
+        });
+    loop.erase();
+  }
+}
+
+/// Whether one work-item has more to do than to move a number.
+static bool isSlow(gpu::LaunchOp op) {
+  return op->walk([](LoopLikeOpInterface) { return WalkResult::interrupt(); })
+      .wasInterrupted();
 }
 
 namespace {
@@ -93,7 +117,7 @@ LogicalResult LaunchLoops::launchParallel(scf::ParallelOp loop) {
   grid.local = getGroupSize(grid.x);
 
   ImplicitLocOpBuilder builder(loop.getLoc(), loop);
-  launch(builder, getLabel(loop), grid, [&](const WorkItem &item) {
+  gpu::LaunchOp op = launch(builder, kLabel, grid, [&](const WorkItem &item) {
     auto index = [&](int64_t value) -> Value {
       return arith::ConstantIndexOp::create(builder, value);
     };
@@ -118,9 +142,10 @@ LogicalResult LaunchLoops::launchParallel(scf::ParallelOp loop) {
       mapping.map(variable, builder.createOrFold<arith::AddIOp>(
                                 scaled, index(begins[i])));
     }
-    for (Operation &op : loop.getBody()->without_terminator())
-      builder.clone(op, mapping);
+    for (Operation &inner : loop.getBody()->without_terminator())
+      builder.clone(inner, mapping);
   });
+  runInOrder(op);
   loop.erase();
   ++numParallel;
   return success();
@@ -129,6 +154,11 @@ LogicalResult LaunchLoops::launchParallel(scf::ParallelOp loop) {
 void LaunchLoops::launchCopy(memref::CopyOp copy) {
   auto type = cast<MemRefType>(copy.getTarget().getType());
   ImplicitLocOpBuilder builder(copy.getLoc(), copy);
+  if (type.getRank() == 0) {
+    Value value = memref::LoadOp::create(builder, copy.getSource());
+    memref::StoreOp::create(builder, value, copy.getTarget());
+    return copy.erase();
+  }
   Value zero = arith::ConstantIndexOp::create(builder, 0);
   Value one = arith::ConstantIndexOp::create(builder, 1);
   SmallVector<Value> ends;
@@ -146,28 +176,17 @@ void LaunchLoops::launchCopy(memref::CopyOp copy) {
 
 void LaunchLoops::launchSingle(MutableArrayRef<Operation *> ops) {
   ImplicitLocOpBuilder builder(ops.front()->getLoc(), ops.front());
-  auto op = launchAll(builder, getLabel(ops.front()), Grid(),
-                      [](const WorkItem &) {});
+  auto op = launchAll(builder, kLabel, Grid(), [](const WorkItem &) {});
   Operation *end = op.getBody().front().getTerminator();
   for (Operation *moved : ops)
     moved->moveBefore(end);
-  // Loops over shares mean the same on one work-item.
-  SmallVector<scf::ParallelOp> loops;
-  op.walk([&](scf::ParallelOp loop) { loops.push_back(loop); });
-  for (scf::ParallelOp loop : loops) {
-    ImplicitLocOpBuilder inside(loop.getLoc(), loop);
-    scf::LoopNest nest = scf::buildLoopNest(
-        inside, loop.getLoc(), loop.getLowerBound(), loop.getUpperBound(),
-        loop.getStep(), [&](OpBuilder &nested, Location, ValueRange at) {
-          IRMapping mapping;
-          mapping.map(loop.getInductionVars(), at);
-          for (Operation &old : loop.getBody()->without_terminator())
-            nested.clone(old, mapping);
-        });
-    (void)nest;
-    loop.erase();
-  }
-  op.emitRemark("runs on a single work-item: its steps depend on one another");
+  runInOrder(op);
+  if (isSlow(op))
+    remark::missed(
+        op.getLoc(),
+        remark::RemarkOpts::name("SingleWorkItem").category("bcr-launch-loops"))
+        << remark::add("runs on a single work-item: its steps depend on one "
+                       "another");
   ++numSingle;
 }
 
@@ -191,8 +210,7 @@ void LaunchLoops::runOnOperation() {
   Block &block = getOperation().getBody().front();
   for (memref::CopyOp copy :
        llvm::make_early_inc_range(block.getOps<memref::CopyOp>()))
-    if (cast<MemRefType>(copy.getTarget().getType()).getRank() > 0)
-      launchCopy(copy);
+    launchCopy(copy);
   for (Operation *op = &block.front(); op;) {
     Operation *next = op->getNextNode();
     auto loop = dyn_cast<scf::ParallelOp>(op);
