@@ -14,6 +14,7 @@ from bcr.errors import (
     BCRWarning,
     CompileError,
     ConfigError,
+    DeviceError,
     ExportError,
     FormatError,
     GenericTargetWarning,
@@ -48,13 +49,14 @@ _LAZY = {
     "get_num_threads": "bcr.threads",
     "set_num_threads": "bcr.threads",
 }
-_LAZY_MODULES = ("ir", "mapping", "reference", "pruning")
+_LAZY_MODULES = ("ir", "mapping", "opencl", "reference", "pruning")
 
 __all__ = [
     "BCRError",
     "BCRWarning",
     "CompileError",
     "ConfigError",
+    "DeviceError",
     "Executable",
     "ExportError",
     "FormatError",
