@@ -11,6 +11,7 @@
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Dialect/GPU/IR/GPUDialect.h"
+#include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/Dialect/SPIRV/IR/SPIRVDialect.h"
 #include "mlir/Dialect/SPIRV/IR/SPIRVOps.h"
@@ -53,19 +54,31 @@ static Type replaceBF16(Type type) {
   return type;
 }
 
+/// Whether `op` computes with bf16 instead of moving it.
+static bool computesBF16(Operation *op) {
+  auto isBF16 = [](Type type) { return type.isBF16(); };
+  if (isa<arith::ConstantOp, arith::BitcastOp, arith::SelectOp>(op) ||
+      !isa<arith::ArithDialect, math::MathDialect>(op->getDialect()))
+    return false;
+  return llvm::any_of(op->getOperandTypes(), isBF16) ||
+         llvm::any_of(op->getResultTypes(), isBF16);
+}
+
 /// Moves bf16 as bits: arithmetic on it is expanded before this pass.
 static LogicalResult replaceBF16(gpu::GPUFuncOp kernel) {
   WalkResult walk = kernel.walk([&](Operation *op) {
+    if (!computesBF16(op))
+      return WalkResult::advance();
+    op->emitOpError("computes in bf16, which OpenCL does not know");
+    return WalkResult::interrupt();
+  });
+  if (walk.wasInterrupted())
+    return failure();
+  kernel.walk([&](Operation *op) {
     for (Region &region : op->getRegions())
       for (Block &block : region)
         for (BlockArgument argument : block.getArguments())
           argument.setType(replaceBF16(argument.getType()));
-    if (op->getDialect()->getNamespace() == "math" &&
-        llvm::any_of(op->getOperandTypes(),
-                     [](Type type) { return type.isBF16(); })) {
-      op->emitOpError("computes in bf16, which OpenCL does not know");
-      return WalkResult::interrupt();
-    }
     for (OpResult result : op->getResults())
       result.setType(replaceBF16(result.getType()));
     if (auto constant = dyn_cast<arith::ConstantOp>(op))
@@ -73,10 +86,7 @@ static LogicalResult replaceBF16(gpu::GPUFuncOp kernel) {
           value && value.getType().isBF16())
         constant.setValueAttr(IntegerAttr::get(
             constant.getType(), value.getValue().bitcastToAPInt()));
-    return WalkResult::advance();
   });
-  if (walk.wasInterrupted())
-    return failure();
   SmallVector<arith::BitcastOp> casts;
   kernel.walk([&](arith::BitcastOp cast) {
     if (cast.getIn().getType() == cast.getType())
