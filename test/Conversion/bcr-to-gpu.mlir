@@ -128,3 +128,30 @@ func.func @gru(%x: memref<7x2x9xf32>, %h: memref<2x3xf32>, %b: memref<9xf32>, %o
     outs(%o : memref<7x2x3xf32>) {cell = #bcr.cell<gru>, reverse, layer = "rnn"}
   return
 }
+
+// Every other element of an image twice as large, and a residual that lies elsewhere: each has an address of its own.
+// CHECK-LABEL: func.func @strided(
+// CHECK-DAG:     %[[C2:.*]] = arith.constant 2 : index
+// CHECK-DAG:     %[[C3:.*]] = arith.constant 3 : index
+// CHECK-DAG:     %[[C4:.*]] = arith.constant 4 : index
+// CHECK-DAG:     %[[C12:.*]] = arith.constant 12 : index
+// CHECK:         %[[O:.*]] = memref.reinterpret_cast {{.*}} to memref<17xf32>
+// CHECK:         %[[R:.*]] = memref.reinterpret_cast {{.*}} to memref<7xf32>
+// CHECK:           %[[GX:.*]] = gpu.global_id x
+// CHECK:           %[[BY:.*]] = gpu.block_id y
+// CHECK:           %[[OY:.*]] = arith.muli %[[BY]], %[[C12]]
+// CHECK:           %[[OX:.*]] = arith.muli %[[GX]], %[[C2]]
+// CHECK:           %[[TO:.*]] = arith.addi %[[OY]], %[[OX]]
+// CHECK:           %[[RY:.*]] = arith.muli %[[BY]], %[[C4]]
+// CHECK:           %[[AT:.*]] = arith.addi %[[RY]], %[[GX]]
+// CHECK:           memref.load %[[R]][%[[AT]]]
+// CHECK:           memref.store %{{.*}}, %[[O]][%[[TO]]]
+func.func @strided(%x: memref<1x1x2x3xf32>, %r: memref<1x1x2x3xf32, strided<[8, 8, 4, 1]>>, %o: memref<1x1x2x3xf32, strided<[24, 24, 12, 2]>>) {
+  %w = bcr.constant {block = array<i64: 1, 1>, groups = dense<[[0, 1, 0, 1]]> : tensor<1x4xi32>,
+    rows = dense<0> : tensor<1xi16>, columns = dense<0> : tensor<1xi16>,
+    values = dense<2.0> : tensor<1xf32>} : !bcr.packed<1x1xf32>
+  bcr.conv2d ins(%x : memref<1x1x2x3xf32>) weights(%w : !bcr.packed<1x1xf32>) residual(%r : memref<1x1x2x3xf32, strided<[8, 8, 4, 1]>>)
+    outs(%o : memref<1x1x2x3xf32, strided<[24, 24, 12, 2]>>) {kernel = array<i64: 1, 1>, strides = array<i64: 1, 1>, padding = array<i64: 0, 0, 0, 0>,
+    dilations = array<i64: 1, 1>, groups = 1 : i64}
+  return
+}
