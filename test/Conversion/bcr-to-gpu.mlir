@@ -144,8 +144,10 @@ func.func @gru(%x: memref<7x2x9xf32>, %h: memref<2x3xf32>, %b: memref<9xf32>, %o
 // CHECK:           %[[TO:.*]] = arith.addi %[[OY]], %[[OX]]
 // CHECK:           %[[RY:.*]] = arith.muli %[[BY]], %[[C4]]
 // CHECK:           %[[AT:.*]] = arith.addi %[[RY]], %[[GX]]
-// CHECK:           memref.load %[[R]][%[[AT]]]
-// CHECK:           memref.store %{{.*}}, %[[O]][%[[TO]]]
+// CHECK:           %[[FROM:.*]] = arith.addi %{{.*}}, %[[AT]]
+// CHECK:           memref.load %[[R]][%[[FROM]]]
+// CHECK:           %[[INTO:.*]] = arith.addi %{{.*}}, %[[TO]]
+// CHECK:           memref.store %{{.*}}, %[[O]][%[[INTO]]]
 func.func @strided(%x: memref<1x1x2x3xf32>, %r: memref<1x1x2x3xf32, strided<[8, 8, 4, 1]>>, %o: memref<1x1x2x3xf32, strided<[24, 24, 12, 2]>>) {
   %w = bcr.constant {block = array<i64: 1, 1>, groups = dense<[[0, 1, 0, 1]]> : tensor<1x4xi32>,
     rows = dense<0> : tensor<1xi16>, columns = dense<0> : tensor<1xi16>,
