@@ -8,8 +8,11 @@
 
 #include "mlir/Conversion/GPUToSPIRV/GPUToSPIRVPass.h"
 #include "mlir/Conversion/Passes.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Dialect/GPU/IR/GPUDialect.h"
+#include "mlir/Dialect/Math/IR/Math.h"
+#include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/Dialect/SPIRV/IR/SPIRVDialect.h"
 #include "mlir/Dialect/SPIRV/IR/SPIRVOps.h"
 #include "mlir/Dialect/SPIRV/IR/TargetAndABI.h"
@@ -40,6 +43,66 @@ static spirv::TargetEnvAttr getOpenCLEnvironment(MLIRContext *context) {
       spirv::DeviceType::Unknown, spirv::TargetEnvAttr::kUnknownDeviceID);
 }
 
+/// `type` with 16-bit integers for bf16, which OpenCL does not know: the
+/// conversion would take memory of bf16 for memory of f32.
+static Type replaceBF16(Type type) {
+  if (type.isBF16())
+    return IntegerType::get(type.getContext(), 16);
+  if (auto memref = dyn_cast<MemRefType>(type))
+    return MemRefType::Builder(memref).setElementType(
+        replaceBF16(memref.getElementType()));
+  return type;
+}
+
+/// Whether `op` computes with bf16 instead of moving it.
+static bool computesBF16(Operation *op) {
+  auto isBF16 = [](Type type) { return type.isBF16(); };
+  if (isa<arith::ConstantOp, arith::BitcastOp, arith::SelectOp>(op) ||
+      !isa<arith::ArithDialect, math::MathDialect>(op->getDialect()))
+    return false;
+  return llvm::any_of(op->getOperandTypes(), isBF16) ||
+         llvm::any_of(op->getResultTypes(), isBF16);
+}
+
+/// Moves bf16 as bits: arithmetic on it is expanded before this pass.
+static LogicalResult replaceBF16(gpu::GPUFuncOp kernel) {
+  WalkResult walk = kernel.walk([&](Operation *op) {
+    if (!computesBF16(op))
+      return WalkResult::advance();
+    op->emitOpError("computes in bf16, which OpenCL does not know");
+    return WalkResult::interrupt();
+  });
+  if (walk.wasInterrupted())
+    return failure();
+  kernel.walk([&](Operation *op) {
+    for (Region &region : op->getRegions())
+      for (Block &block : region)
+        for (BlockArgument argument : block.getArguments())
+          argument.setType(replaceBF16(argument.getType()));
+    for (OpResult result : op->getResults())
+      result.setType(replaceBF16(result.getType()));
+    if (auto constant = dyn_cast<arith::ConstantOp>(op))
+      if (auto value = dyn_cast<FloatAttr>(constant.getValue());
+          value && value.getType().isBF16())
+        constant.setValueAttr(IntegerAttr::get(
+            constant.getType(), value.getValue().bitcastToAPInt()));
+  });
+  SmallVector<arith::BitcastOp> casts;
+  kernel.walk([&](arith::BitcastOp cast) {
+    if (cast.getIn().getType() == cast.getType())
+      casts.push_back(cast);
+  });
+  for (arith::BitcastOp cast : casts) {
+    cast.replaceAllUsesWith(cast.getIn());
+    cast.erase();
+  }
+  SmallVector<Type> inputs =
+      llvm::map_to_vector(kernel.getFunctionType().getInputs(),
+                          [](Type type) { return replaceBF16(type); });
+  kernel.setFunctionType(FunctionType::get(kernel.getContext(), inputs, {}));
+  return success();
+}
+
 namespace {
 struct KernelsToSPIRV : bcr::impl::BCRKernelsToSPIRVPassBase<KernelsToSPIRV> {
   void runOnOperation() override;
@@ -50,6 +113,12 @@ void KernelsToSPIRV::runOnOperation() {
   ModuleOp module = getOperation();
   module->setAttr(spirv::getTargetEnvAttrName(),
                   getOpenCLEnvironment(&getContext()));
+  WalkResult walk = module.walk([](gpu::GPUFuncOp kernel) {
+    return failed(replaceBF16(kernel)) ? WalkResult::interrupt()
+                                       : WalkResult::advance();
+  });
+  if (walk.wasInterrupted())
+    return signalPassFailure();
   OpPassManager manager(ModuleOp::getOperationName());
   manager.nest<gpu::GPUModuleOp>().addPass(createConvertMathToSPIRVPass());
   std::unique_ptr<Pass> convert = createConvertGPUToSPIRVPass();

@@ -20,9 +20,12 @@ def BCRKernelsToSPIRVPass
     instruction set. Capabilities that a module does not use are not declared,
     so a device without doubles or half floats takes a module that has none.
 
-    *Requires:* kernels on memrefs of known layout. *Ensures:* one
+    Memory of bf16 is memory of 16-bit integers, since OpenCL has no bf16.
+
+    *Requires:* kernels on memrefs of known layout; no arithmetic in bf16
+    (`arith-emulate-unsupported-floats`, `arith-expand`). *Ensures:* one
     `spirv.module` for each module of kernels. *Fails when:* an operation has no
-    counterpart.
+    counterpart, or computes in bf16.
   }];
   let dependentDialects = ["::mlir::func::FuncDialect",
     "::mlir::gpu::GPUDialect", "::mlir::spirv::SPIRVDialect"];

@@ -109,7 +109,16 @@ static void buildSPIRV(OpPassManager &manager, const BCRToSPIRVOptions &) {
   math::MathExpandOpsPassOptions powers;
   powers.opMnemonics = {"fpowi"};
   kernels.addPass(math::createMathExpandOpsPass(powers));
-  kernels.addPass(arith::createArithExpandOpsPass());
+  // OpenCL has no bf16: its arithmetic is that of f32, rounded.
+  math::MathExtendToSupportedTypesOptions extend;
+  extend.extraTypeStrs = {"f16"};
+  kernels.addPass(math::createMathExtendToSupportedTypes(extend));
+  arith::ArithEmulateUnsupportedFloatsOptions emulate;
+  emulate.sourceTypeStrs = {"bf16"};
+  kernels.addPass(arith::createArithEmulateUnsupportedFloats(emulate));
+  arith::ArithExpandOpsPassOptions expand;
+  expand.includeBf16 = true;
+  kernels.addPass(arith::createArithExpandOpsPass(expand));
   addCleanup(kernels);
   manager.addPass(createBCRKernelsToSPIRVPass());
 }

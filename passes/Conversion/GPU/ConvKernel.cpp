@@ -51,8 +51,9 @@ public:
 private:
   /// A position of the image.
   struct Position {
-    /// From the first element of a channel of the input and of the output.
-    Value input, output;
+    /// From the first element of a channel of the input, of the output and of
+    /// the residual.
+    Value input, output, residual;
     /// Whether it is in the image and not between two rows; null: it is.
     Value inImage;
   };
@@ -75,9 +76,9 @@ private:
                               const GroupValues &group, const Tile &tile,
                               ValueRange sums);
   Value getBias(Value row);
-  /// Position in the flat output or residual.
+  /// Position in the flat output or residual of `position` of a channel.
   Value getElement(ArrayRef<int64_t> strides, const Tile &tile, Value row,
-                   const Position &position);
+                   Value position);
   /// Residual, activation and store of a sum.
   void finish(const Tile &tile, Value row, const Position &position, Value sum);
 
@@ -87,9 +88,9 @@ private:
   KernelOptions options;
   Emitter &emitter;
   int64_t samples, height, width;
-  /// Elements between two rows of the output.
-  int64_t pitch;
-  bool flat;
+  /// Elements between two rows of a flat output.
+  int64_t pitch = 0;
+  bool flat = false;
   /// Flat positions.
   int64_t length = 0;
   SmallVector<int64_t> inputStrides, outputStrides, residualStrides;
@@ -101,7 +102,7 @@ private:
 ConvKernel::ConvKernel(Conv2DOp op, const KernelPlan &plan, InputLayout layout,
                        const KernelOptions &options, Emitter &emitter)
     : op(op), plan(plan), layout(std::move(layout)), options(options),
-      emitter(emitter), pitch(*getImagePitch(op.getInit())) {
+      emitter(emitter) {
   auto type = cast<MemRefType>(op.getInit().getType());
   samples = type.getDimSize(0);
   height = type.getDimSize(2);
@@ -110,22 +111,25 @@ ConvKernel::ConvKernel(Conv2DOp op, const KernelPlan &plan, InputLayout layout,
   outputStrides = *getKnownStrides(op.getInit());
   if (op.getResidual())
     residualStrides = *getKnownStrides(op.getResidual());
+  std::optional<int64_t> rows = getImagePitch(op.getInit());
+  if (!rows)
+    return;
+  pitch = *rows;
   int64_t gap = pitch - width;
-  flat = this->layout.getRowStep() == pitch &&
-         this->layout.getColumnStep() == 1 &&
-         (!op.getResidual() || getImagePitch(op.getResidual()) == pitch);
   // Inputs of positions between the rows are read as well.
   int64_t slack = (op.getKernel()[1] - 1) * op.getDilations()[1];
-  bool readable =
-      static_cast<int64_t>(op.getOverread()) >= gap - std::min(gap, slack);
-  flat &= gap == 0 || readable;
+  bool readable = gap == 0 || static_cast<int64_t>(op.getOverread()) >=
+                                  gap - std::min(gap, slack);
+  flat = readable && this->layout.getRowStep() == pitch &&
+         this->layout.getColumnStep() == 1 &&
+         (!op.getResidual() || getImagePitch(op.getResidual()) == pitch);
   length = height * pitch;
   if (op.getGaps() != Gaps::Zero)
     length -= gap;
 }
 
 ConvKernel::Position ConvKernel::makeFlatPosition(Value position) {
-  Position result{position, position, Value()};
+  Position result{position, position, position, Value()};
   if (pitch > width && op.getGaps() != Gaps::Free)
     result.inImage =
         isLess(emitter, emitter.rem(position, pitch), emitter.index(width));
@@ -181,7 +185,13 @@ void ConvKernel::launchOver(
     Position position;
     position.input = emitter.add(emitter.mul(item.y, layout.getRowStep()),
                                  emitter.mul(item.x, layout.getColumnStep()));
-    position.output = emitter.add(emitter.mul(item.y, pitch), item.x);
+    auto locate = [&](ArrayRef<int64_t> strides) {
+      return emitter.add(emitter.mul(item.y, strides[2]),
+                         emitter.mul(item.x, strides[3]));
+    };
+    position.output = locate(outputStrides);
+    if (op.getResidual())
+      position.residual = locate(residualStrides);
     body(Tile{samples == 1 ? emitter.index(0) : emitter.div(item.z, units),
               {position}},
          samples == 1 ? item.z : emitter.rem(item.z, units));
@@ -195,21 +205,21 @@ Value ConvKernel::getBias(Value row) {
 }
 
 Value ConvKernel::getElement(ArrayRef<int64_t> strides, const Tile &tile,
-                             Value row, const Position &position) {
+                             Value row, Value position) {
   Value origin = emitter.mul(row, strides[1]);
   if (samples > 1)
     origin = emitter.add(origin, emitter.mul(tile.sample, strides[0]));
-  return emitter.add(origin, position.output);
+  return emitter.add(origin, position);
 }
 
 void ConvKernel::finish(const Tile &tile, Value row, const Position &position,
                         Value sum) {
   if (residual) {
-    Value at = getElement(residualStrides, tile, row, position);
+    Value at = getElement(residualStrides, tile, row, position.residual);
     sum = arith::AddFOp::create(emitter, sum, emitter.load(residual, at));
   }
   sum = buildActivation(emitter, emitter.getLoc(), op.getActivationAttr(), sum);
-  Value at = getElement(outputStrides, tile, row, position);
+  Value at = getElement(outputStrides, tile, row, position.output);
   if (!position.inImage) {
     emitter.store(sum, output, at);
   } else if (op.getGaps() == Gaps::Zero) {
@@ -283,7 +293,7 @@ void ConvKernel::emitSharedRows() {
             };
         forEachSum([&](Value row, const Position &position) {
           emitter.store(getBias(row), output,
-                        getElement(outputStrides, tile, row, position));
+                        getElement(outputStrides, tile, row, position.output));
         });
         for (size_t index = 0; index < plan.classes.size(); ++index) {
           const KernelClass &entry = plan.classes[index];
@@ -296,7 +306,7 @@ void ConvKernel::emitSharedRows() {
                   Value row = constants->getRow(emitter, entry, group, r);
                   for (const Position &position : tile.positions) {
                     elements.push_back(
-                        getElement(outputStrides, tile, row, position));
+                        getElement(outputStrides, tile, row, position.output));
                     sums.push_back(emitter.load(output, elements.back()));
                   }
                 }
@@ -306,7 +316,7 @@ void ConvKernel::emitSharedRows() {
               });
         }
         forEachSum([&](Value row, const Position &position) {
-          Value at = getElement(outputStrides, tile, row, position);
+          Value at = getElement(outputStrides, tile, row, position.output);
           finish(tile, row, position, emitter.load(output, at));
         });
       });
@@ -325,10 +335,10 @@ void ConvKernel::emitEmptyRows() {
 void ConvKernel::emit(ElementsAttr values) {
   constants.emplace(emitter, op, plan, layout.getOffsets(), values);
   input = flatten(emitter, op.getInput(), op.getOverread());
-  output =
-      flatten(emitter, op.getInit(), op.getGaps() ? pitch - width : int64_t(0));
+  int64_t gap = pitch > width ? pitch - width : 0;
+  output = flatten(emitter, op.getInit(), op.getGaps() ? gap : int64_t(0));
   if (op.getResidual())
-    residual = flatten(emitter, op.getResidual(), pitch - width);
+    residual = flatten(emitter, op.getResidual(), flat ? gap : int64_t(0));
   for (auto [index, entry] : llvm::enumerate(plan.classes))
     if (!entry.accumulate)
       emitGroups(index);
@@ -336,12 +346,11 @@ void ConvKernel::emit(ElementsAttr values) {
     emitSharedRows();
   if (!plan.empty.empty())
     emitEmptyRows();
-  if (flat || op.getGaps() != Gaps::Zero || pitch == width)
+  if (flat || op.getGaps() != Gaps::Zero || gap == 0)
     return;
   // The gaps of an image that is not walked as one range.
   auto type = cast<MemRefType>(op.getInit().getType());
-  Grid grid{pitch - width, height, type.getDimSize(1) * samples,
-            getGroupSize(pitch - width)};
+  Grid grid{gap, height, type.getDimSize(1) * samples, getGroupSize(gap)};
   launch(emitter, "gaps", grid, [&](const WorkItem &item) {
     Value channel = emitter.rem(item.z, type.getDimSize(1));
     Value sample = emitter.div(item.z, type.getDimSize(1));
