@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import statistics
 import sys
@@ -13,18 +14,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from bcr.errors import ConfigError, UnsupportedError
+from bcr.errors import ConfigError
 from bcr.executable import Call, Executable
 from bcr.opencl.device import Choice, Device, find_device
 from bcr.opencl.network import Network, Pending, Session
-from bcr.opencl.schedule import launches_of
+from bcr.opencl.schedule import launches_of, tensor_bytes
 from bcr.report import LayerTime, Profile, layer_time
 from bcr.tensors import empty, is_torch
 from bcr.workspace import aligned_bytes
 
 if TYPE_CHECKING:
+    from bcr.frontend.specs import InputSpec, OutputSpec
     from bcr.program import Program
-    from bcr.stream import Stream
 
 
 class Future:
@@ -140,29 +141,20 @@ class OpenCLExecutable(Executable):
         return aligned_bytes(size).view(dtype).reshape(shape)
 
     def entry(self) -> Any:
-        """There is no host function to call.
+        """Return a function that takes what the `bcr_run` of a processor takes.
 
         Raises:
-            UnsupportedError: always.
+            ConfigError: no device is meant by the name or index, or more than one.
+            DeviceError: there is no device, or it cannot run the model.
         """
-        raise UnsupportedError("a model for OpenCL is kernels of a device, no function to call")
+        network, signature = self.network, self._program.signature
 
-    def stream(
-        self,
-        state: Mapping[str | int, int],
-        initial: Mapping[str, Any] | None = None,
-        *,
-        reuse: bool = False,
-    ) -> Stream:
-        """Streams run on processors only.
+        def run(sources: Any, targets: Any, *_: Any) -> int:
+            inputs = list(map(_at, sources, signature.inputs))
+            outputs = list(map(_at, targets, signature.outputs))
+            return network.take().enqueue(inputs, outputs).wait()
 
-        Raises:
-            UnsupportedError: always.
-        """
-        raise UnsupportedError(
-            "a model for OpenCL has no streams: pass the state as an input of each call, or "
-            'compile with target="host"'
-        )
+        return run
 
     # --- looking -------------------------------------------------------------------------------
 
@@ -253,6 +245,12 @@ def _as_array(value: Any) -> npt.NDArray[Any]:
         value = value.view(sys.modules["torch"].uint16)
     array = value.numpy()
     return array
+
+
+def _at(pointer: int, spec: InputSpec | OutputSpec) -> npt.NDArray[Any]:
+    """Return the memory of a tensor at an address as an array."""
+    memory = (ctypes.c_uint8 * tensor_bytes(spec)).from_address(pointer)
+    return np.ctypeslib.as_array(memory).view("u2" if spec.dtype == "bfloat16" else spec.dtype)
 
 
 def _rest(rows: Sequence[LayerTime], total: float) -> float:
