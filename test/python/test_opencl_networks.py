@@ -24,7 +24,7 @@ def check(model, args, tolerance=1e-5, sparsity="force"):
 # A ragged block (5x7 of 20x180), blocks that lose rows, columns or both, batches with a remainder.
 @pytest.mark.parametrize(
     ("scheme", "block", "batch"),
-    [("columns", (4, 12), 1), ("both", (5, 7), 2), ("rows", (8, 16), 3), ("both", (16, 64), 3)],
+    [("columns", (4, 12), 1), ("both", (5, 7), 2), ("rows", (8, 64), 3)],
 )
 def test_small_network(scheme, block, batch):
     config = {"modules": {"stem": None, "depthwise": None, "head": {"block": (4, 5)}}}
