@@ -108,6 +108,8 @@ class OpenCLExecutable(Executable):
     def submit(self, *args: Any, **kwargs: Any) -> Future:
         """Enqueue a call and return at once.
 
+        Calls under way at the same time have an arena each, of `program.arena.bytes`.
+
         Args:
             args, kwargs: as for a call; their memory must not change until the result is there.
 

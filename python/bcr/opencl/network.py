@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -160,7 +161,7 @@ class Session:
             self._steps = self._prepare(network.schedule)
         # Device memory for tensors that the host does not share, by place; made when first used.
         self._own: dict[tuple[str, int], Any] = {}
-        # What was enqueued, by label.
+        # What the last call enqueued, by label, if the session takes times.
         self.events: list[tuple[str, Any]] = []
 
     def _prepare(self, schedule: Schedule) -> list[_Ready | _ReadyLoop]:
@@ -201,8 +202,9 @@ class Session:
             DeviceError: the device fails.
         """
         cl, queue = self.cl, self.queue
-        pending = Pending(self, outputs)
-        with explained(cl, "run the model", self.network.device.name):
+        pending = Pending(self)
+        pending.hold(inputs, outputs)
+        with explained(cl, "run the model", self.network.device.name), self._settled():
             buffers = {}
             for i, array in enumerate(inputs):
                 if array.size:
@@ -210,7 +212,7 @@ class Session:
             for i, array in enumerate(outputs):
                 if array.size:
                     buffers["output", i] = self._receiver(i, array)
-            pending.hold(buffers, inputs)
+            pending.hold(buffers)
             if self._status is not None:
                 cl.enqueue_fill_buffer(queue, self._status, np.int32(0), 0, STATUS_BYTES)
             self.events = []
@@ -223,6 +225,16 @@ class Session:
                 pending.copy(self._status, pending.status)
             queue.flush()
         return pending
+
+    @contextmanager
+    def _settled(self) -> Iterator[None]:
+        """If what is enqueued fails, wait for what was before: it uses memory of the caller."""
+        try:
+            yield
+        except self.cl.Error:
+            with suppress(self.cl.Error):
+                self.queue.finish()
+            raise
 
     def _set_tensors(self, steps: Sequence[_Ready | _ReadyLoop], buffers: dict[Any, Any]) -> None:
         for step in steps:
@@ -244,7 +256,8 @@ class Session:
             for place, depth in step.turns:
                 step.kernel.set_arg(place, np.int64(turns[depth]))
             event = enqueue(queue, step.kernel, step.items, step.launch.local)
-            self.events.append((step.launch.label, event))
+            if self._profiled:
+                self.events.append((step.launch.label, event))
 
     def shares(self, array: Array) -> bool:
         """Whether a kernel can work in the memory of an array."""
@@ -290,9 +303,8 @@ def _region(buffer: Any, argument: Argument) -> Any:
 class Pending:
     """A call that is under way."""
 
-    def __init__(self, session: Session, outputs: Sequence[Array]) -> None:
+    def __init__(self, session: Session) -> None:
         self._session: Session | None = session
-        self._outputs = outputs
         self._events: list[Any] = []
         self._held: list[Any] = []
         self._maps: list[Any] = []
