@@ -70,6 +70,7 @@ LogicalResult ConvertBCRToGPUPass::convert(LayerOpInterface layer,
   if (!weights)
     return op->emitOpError("has weights that are not packed; run bcr-tile "
                            "before bufferization");
+  report.set(op, getPositions(op));
   auto type = cast<MemRefType>(layer.getInit().getType());
   Value copy;
   if (type.getNumElements() > 0) {

@@ -13,7 +13,7 @@ from typing import Annotated, Any, TextIO
 import typer
 
 import bcr
-from bcr.errors import BCRError, BCRWarning
+from bcr.errors import BCRError, BCRWarning, DeviceError
 from bcr.mapping.command import map_command
 from bcr.memory import peak_memory, reset_peak_memory
 from bcr.tables import NUMBER, TEXT, bytes_text, render, time_text
@@ -26,6 +26,15 @@ app = typer.Typer(
 )
 
 
+_DeviceOption = Annotated[
+    str, typer.Option("--device", help="OpenCL device: its name, a part of it, or its index")
+]
+
+
+def _device(text: str) -> str | int | None:
+    return int(text) if text.isdecimal() else text or None
+
+
 @app.command("compile")
 def compile_command(
     model: Annotated[Path, typer.Argument(help="model.pt2, from torch.export.save")],
@@ -33,11 +42,12 @@ def compile_command(
     target: Annotated[
         str,
         typer.Option(
-            help="host, aarch64, x86-64, a processor such as cortex-a76, or an LLVM triple"
+            help="host, aarch64, x86-64, opencl, a processor such as cortex-a76, or an LLVM triple"
         ),
     ] = "host",
     mcpu: Annotated[str, typer.Option(help="LLVM processor name, such as cortex-a76")] = "",
     mattr: Annotated[str, typer.Option(help="LLVM features, such as +sve")] = "",
+    device: _DeviceOption = "",
     sparsity: Annotated[str, typer.Option(help="auto, force or off")] = "auto",
     num_threads: Annotated[
         int | None, typer.Option(help="threads of a call; default: $BCR_NUM_THREADS, or 1")
@@ -57,6 +67,7 @@ def compile_command(
         args,
         kwargs,
         target=spec,
+        device=_device(device),
         sparsity=sparsity,
         num_threads=num_threads,
         verbose=not quiet,
@@ -161,9 +172,10 @@ def bench(
     model: Annotated[Path, typer.Argument(help="a file that `bcr compile` wrote")],
     repeats: Annotated[int, typer.Option(help="timed calls, after a warm-up", min=1)] = 50,
     batch: Annotated[int, typer.Option(help="size of dynamic dimensions", min=1)] = 1,
+    device: _DeviceOption = "",
 ) -> None:
     """Time a compiled model on random inputs, layer by layer, and show the memory it takes."""
-    executable = bcr.load(model)
+    executable = bcr.load(model, device=_device(device))
     # Reading the file is not running the model.
     reset_peak_memory()
     inputs = _random_inputs(executable, batch)
@@ -231,6 +243,18 @@ def inspect(
     ]
     print(render("Tensors", [("", TEXT), ("name", TEXT), ("type", TEXT), ("shape", TEXT)], rows))
     print(executable.report())
+
+
+@app.command("devices")
+def devices_command() -> None:
+    """List the OpenCL devices of this machine, which `--device` chooses from, and their limits."""
+    from bcr.opencl import device_table, devices
+    from bcr.opencl.device import NO_DEVICE
+
+    found = devices()
+    if not found:
+        raise DeviceError(NO_DEVICE)
+    print(device_table(found))
 
 
 @app.command("prune-report")

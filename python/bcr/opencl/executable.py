@@ -1,0 +1,257 @@
+"""A compiled model that runs on an OpenCL device."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import statistics
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from bcr.errors import ConfigError
+from bcr.executable import Call, Executable
+from bcr.opencl.device import Choice, Device, find_device
+from bcr.opencl.network import Network, Pending, Session
+from bcr.opencl.schedule import launches_of, tensor_bytes
+from bcr.report import LayerTime, Profile, layer_time
+from bcr.tensors import empty, is_torch
+from bcr.workspace import aligned_bytes
+
+if TYPE_CHECKING:
+    from bcr.frontend.specs import InputSpec, OutputSpec
+    from bcr.program import Program
+
+
+class Future:
+    """The result of a call that is under way; made by `OpenCLExecutable.submit`."""
+
+    def __init__(self, executable: OpenCLExecutable, call: Call, pending: Pending) -> None:
+        self._executable = executable
+        self._call = call
+        self._pending = pending
+
+    def done(self) -> bool:
+        """Whether `result` returns at once."""
+        return self._pending.done()
+
+    def result(self) -> Any:
+        """Wait for the call and return what it computed, as a call of the executable does.
+
+        Raises:
+            InputError: a value of an input does not fit (an index out of range).
+            DeviceError: the device failed.
+        """
+        return self._executable.finish(self._call, self._pending.wait())
+
+
+class OpenCLExecutable(Executable):
+    """A compiled model. Call it with what the PyTorch model takes.
+
+    A call enqueues all kernels at once, on buffers that were allocated before, and waits for its
+    result only; `submit` does not wait. Safe to call from several threads at once, each of which
+    then has a queue and buffers of its own; kernels and weights are shared.
+
+    Where the device shares the host's memory, kernels read inputs and write results in place, if
+    they begin at multiples of 64 bytes, as torch's tensors do.
+    """
+
+    def __init__(self, program: Program, name: str = "model", device: Choice = None) -> None:
+        super().__init__(program, name)
+        self._choice = device
+        self._network: Network | None = None
+
+    # --- running -------------------------------------------------------------------------------
+
+    @property
+    def network(self) -> Network:
+        """The model on its device, brought there if need be.
+
+        Raises:
+            ConfigError: no device is meant by the name or index, or more than one.
+            DeviceError: there is no device, or it cannot run the model.
+        """
+        network = self._network
+        if network is None:
+            with self._lock:
+                network = self._network
+                if network is None:
+                    network = Network(self._program, find_device(self._choice))
+                    network.give_back(Session(network))
+                    self._network = network
+        return network
+
+    @property
+    def device(self) -> Device:
+        """The device that calls run on.
+
+        Raises:
+            ConfigError: no device is meant by the name or index, or more than one.
+            DeviceError: there is no device.
+        """
+        return self._network.device if self._network else find_device(self._choice)
+
+    def prepare(self) -> None:
+        """Build the kernels and upload the weights now, instead of in the first call.
+
+        Raises:
+            ConfigError: no device is meant by the name or index, or more than one.
+            DeviceError: there is no device, or it cannot run the model.
+        """
+        _ = self.network
+
+    def submit(self, *args: Any, **kwargs: Any) -> Future:
+        """Enqueue a call and return at once.
+
+        Args:
+            args, kwargs: as for a call; their memory must not change until the result is there.
+
+        Returns:
+            What `result()` returns the model's result of.
+
+        Raises:
+            InputError: number, shape, dtype or device of the inputs do not fit.
+            DeviceError: the device fails.
+        """
+        call = self.bind_call(args, kwargs)
+        network = self.network
+        return Future(self, call, self._enqueue(network.take(), call))
+
+    def execute(self, call: Call, profile: Any) -> int:
+        """Run the kernels and wait for the results; `profile` is a session that takes the time."""
+        session = profile if profile is not None else self.network.take()
+        return self._enqueue(session, call).wait()
+
+    def _enqueue(self, session: Session, call: Call) -> Pending:
+        return session.enqueue(
+            [_as_array(value) for value in call.inputs],
+            [_as_array(value) for value in call.outputs],
+        )
+
+    def make_output(self, shape: tuple[int, ...], dtype: str, like_torch: bool) -> Any:
+        """Return memory for a result, aligned so that a device can write it in place."""
+        if like_torch or dtype == "bfloat16":
+            return empty(shape, dtype, like_torch)
+        size = int(np.prod(shape)) * np.dtype(dtype).itemsize
+        return aligned_bytes(size).view(dtype).reshape(shape)
+
+    def entry(self) -> Any:
+        """Return a function that takes what the `bcr_run` of a processor takes.
+
+        Raises:
+            ConfigError: no device is meant by the name or index, or more than one.
+            DeviceError: there is no device, or it cannot run the model.
+        """
+        network, signature = self.network, self._program.signature
+
+        def run(sources: Any, targets: Any, *_: Any) -> int:
+            inputs = list(map(_at, sources, signature.inputs))
+            outputs = list(map(_at, targets, signature.outputs))
+            return network.take().enqueue(inputs, outputs).wait()
+
+        return run
+
+    # --- looking -------------------------------------------------------------------------------
+
+    def profile(self, *args: Any, repeats: int = 30, **kwargs: Any) -> Profile:
+        """Measure where the time goes, by the device's own clock.
+
+        Args:
+            args, kwargs: as for a call.
+            repeats: calls to take the median of, after a warm-up.
+
+        Returns:
+            A table with the time of each layer, stored and dense-equivalent GFLOP/s and share; then
+            of kernels that belong to no layer, by what they do. What is left is the host's work and
+            the way there and back.
+
+        Raises:
+            ConfigError: `repeats` is less than 1.
+        """
+        if repeats < 1:
+            raise ConfigError(f"repeats must be at least 1, got {repeats}")
+        network = self.network
+        session = Session(network, profiled=True)
+        times: dict[str, list[float]] = {
+            launch.label: [] for launch, _ in launches_of(network.schedule)
+        }
+        totals = []
+        for turn in range(repeats + 1):
+            begin = time.perf_counter()
+            self._run_in(session, args, kwargs)
+            wall = time.perf_counter() - begin
+            if turn == 0:
+                continue
+            totals.append(wall)
+            taken = dict.fromkeys(times, 0.0)
+            for label, event in session.events:
+                taken[label] += (event.profile.end - event.profile.start) * 1e-9
+            for label, seconds in taken.items():
+                times[label].append(seconds)
+        total = statistics.median(totals)
+        layers = self._program.layers
+        known = [name for name in layers if name in times]
+        rows = [
+            layer_time(name, layers.get(name), statistics.median(times[name]), total)
+            for name in (*known, *(label for label in times if label not in layers))
+        ]
+        return Profile(tuple(rows), _rest(rows, total), total)
+
+    def _run_in(self, session: Session, args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
+        call = self.bind_call(args, kwargs)
+        pending = self._enqueue(session, call)
+        self.finish(call, pending.wait())
+
+    def __repr__(self) -> str:
+        where = self._network.device.name if self._network else "an OpenCL device"
+        inputs = ", ".join(
+            f"{spec.name}: {spec.dtype}{list(spec.shape)}" for spec in self.input_specs
+        )
+        return f"OpenCLExecutable({self._name}({inputs}) for {where})"
+
+    # --- files ---------------------------------------------------------------------------------
+
+    def export(self, folder: str | os.PathLike[str], name: str | None = None) -> list[Path]:
+        """Write a C program that runs the model with nothing but OpenCL.
+
+        Args:
+            folder: made if missing.
+            name: prefix of files and C functions; a C identifier. Default: "model".
+
+        Returns:
+            The files written: kernels, weights, host code, header, an example `main.c` and a
+            `CMakeLists.txt` that builds them.
+
+        Raises:
+            ExportError: a file cannot be written.
+        """
+        from bcr.opencl.export import export_opencl
+
+        return export_opencl(self._program, Path(folder), name or self._name)
+
+
+def _as_array(value: Any) -> npt.NDArray[Any]:
+    """Return the memory of a tensor or an array as an array."""
+    if not is_torch(value):
+        array: npt.NDArray[Any] = value
+        return array
+    value = value.detach()
+    if str(value.dtype) == "torch.bfloat16":
+        value = value.view(sys.modules["torch"].uint16)
+    array = value.numpy()
+    return array
+
+
+def _at(pointer: int, spec: InputSpec | OutputSpec) -> npt.NDArray[Any]:
+    """Return the memory of a tensor at an address as an array."""
+    memory = (ctypes.c_uint8 * tensor_bytes(spec)).from_address(pointer)
+    return np.ctypeslib.as_array(memory).view("u2" if spec.dtype == "bfloat16" else spec.dtype)
+
+
+def _rest(rows: Sequence[LayerTime], total: float) -> float:
+    return max(total - sum(row.seconds for row in rows), 0.0)
