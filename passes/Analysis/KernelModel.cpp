@@ -100,6 +100,8 @@ LayerWork mlir::bcr::getLayerWork(LayerOpInterface layer,
   work.imageWidth = width;
   if (conv.getGroups() == 1)
     work.numChannels = input.getDimSize(1);
+  if (machine.pixelsOnly)
+    kernel = KernelKind::Pixels;
   if (kernel == KernelKind::Winograd) {
     work.kernel = KernelKind::Winograd;
     if (conv.isWinograd() && !isa<PackedType>(conv.getWeight().getType()))

@@ -72,7 +72,7 @@ LogicalResult ConvertBCRToGPUPass::convert(LayerOpInterface layer,
                            "before bufferization");
   report.set(op, getPositions(op));
   auto type = cast<MemRefType>(layer.getInit().getType());
-  Value padded;
+  Value copy;
   if (type.getNumElements() > 0) {
     Emitter emitter(layer, symbols, report, {});
     KernelOptions options{weightVector};
@@ -82,19 +82,26 @@ LogicalResult ConvertBCRToGPUPass::convert(LayerOpInterface layer,
       bool pixels = schedule && schedule.getKernel() == KernelKind::Pixels;
       if (llvm::any_of(conv.getPadding(), [](int64_t p) { return p > 0; }) ||
           getKnownStrides(conv.getInput())->back() != 1) {
-        padded = emitPadding(conv, emitter);
+        copy = emitPadding(conv, emitter);
         ++numPadded;
       }
-      emitted = emitConv(conv, weights,
-                         pixels ? schedule.getHeight() : kDefaultHeight,
-                         options, emitter);
+      emitted = isDenseDepthwise(conv, weights)
+                    ? emitDepthwise(conv, weights, emitter)
+                    : emitConv(conv, weights,
+                               pixels ? schedule.getHeight() : kDefaultHeight,
+                               options, emitter);
+    } else if (auto matmul = cast<MatmulOp>(op); hasManySamples(matmul)) {
+      auto [conv, transposed] = makeConv(matmul, emitter);
+      copy = transposed;
+      emitted = emitConv(conv, weights, kDefaultHeight, options, emitter);
+      conv->erase();
     } else {
-      emitted = emitMatmul(cast<MatmulOp>(op), weights, emitter);
+      emitted = emitMatmul(matmul, weights, emitter);
     }
     if (failed(emitted))
       return failure();
-    if (padded)
-      emitter.deallocate(padded);
+    if (copy)
+      emitter.deallocate(copy);
   }
   ++numLayers;
   op->erase();

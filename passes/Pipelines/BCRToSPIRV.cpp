@@ -31,6 +31,7 @@ static void buildSelect(OpPassManager &manager,
                         const BCRToSPIRVOptions &options) {
   SetMachineOptions machine;
   machine.lanes = kLanes;
+  machine.pixelsOnly = true;
   manager.addPass(createSetMachine(machine));
   SelectOptions select;
   select.sparsity = options.sparsity;
@@ -51,7 +52,6 @@ static void buildTile(OpPassManager &manager, const BCRToSPIRVOptions &) {
   TileOptions tile;
   tile.lanes = kLanes;
   tile.registers = kRegisters;
-  tile.pixelsOnly = true;
   manager.addPass(createTile(tile));
 }
 

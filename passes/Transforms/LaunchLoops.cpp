@@ -11,6 +11,7 @@
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
+#include "mlir/Dialect/SCF/Transforms/Transforms.h"
 #include "mlir/IR/IRMapping.h"
 #include "mlir/IR/Matchers.h"
 #include "mlir/IR/Remarks.h"
@@ -206,11 +207,41 @@ static Operation *findLastUser(Operation *op) {
   return last;
 }
 
+/// Memory of one of these is none of the other.
+static bool mayAlias(Value a, Value b) {
+  auto getBase = [](Value value) {
+    while (auto view = value.getDefiningOp<ViewLikeOpInterface>())
+      value = view.getViewSource();
+    return value;
+  };
+  Value x = getBase(a), y = getBase(b);
+  return x == y || !(x.getDefiningOp<memref::AllocOp>() ||
+                     y.getDefiningOp<memref::AllocOp>());
+}
+
+/// Makes one loop of neighbouring ones of one shape where each turn of the
+/// second reads only what the same turn of the first wrote: what was a result
+/// of one and an operand of the other needs no second kernel and, with luck, no
+/// memory.
+static void fuseNeighbours(func::FuncOp function) {
+  // Memory between two loops would keep them apart.
+  Block &block = function.getBody().front();
+  SmallVector<memref::DeallocOp> frees(block.getOps<memref::DeallocOp>());
+  for (memref::DeallocOp free : frees)
+    free->moveBefore(block.getTerminator());
+  SmallVector<memref::AllocOp> buffers(block.getOps<memref::AllocOp>());
+  for (memref::AllocOp buffer : llvm::reverse(buffers))
+    if (buffer->getNumOperands() == 0)
+      buffer->moveBefore(&block.front());
+  scf::naivelyFuseParallelOps(function.getBody(), mayAlias);
+}
+
 void LaunchLoops::runOnOperation() {
   Block &block = getOperation().getBody().front();
   for (memref::CopyOp copy :
        llvm::make_early_inc_range(block.getOps<memref::CopyOp>()))
     launchCopy(copy);
+  fuseNeighbours(getOperation());
   for (Operation *op = &block.front(); op;) {
     Operation *next = op->getNextNode();
     auto loop = dyn_cast<scf::ParallelOp>(op);

@@ -19,6 +19,11 @@ def BCRLaunchLoopsPass : Pass<"bcr-launch-loops", "::mlir::func::FuncOp"> {
     that reads or writes memory runs on a single work-item, together with what
     uses its scalars, and a remark says so. Allocations, views and constants stay.
 
+    Neighbouring loops of one shape become one kernel where a turn of the second
+    needs nothing but what the same turn of the first wrote. What allocates memory
+    moves to the front and what frees it to the end, since nothing is allocated at
+    run time: `bcr-plan-arena` goes by the uses.
+
     *Requires:* bounds of parallel loops that are constants. *Ensures:* the
     host has nothing to compute. *Fails when:* a bound is not a constant.
   }];

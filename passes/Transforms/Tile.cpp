@@ -73,8 +73,6 @@ public:
   void runOnOperation() override;
 
 private:
-  /// What the layer asks of its kernel.
-  LayerWork getWork(LayerOpInterface layer, const MachineModel &machine);
   FailureOr<Tiled> tile(LayerOpInterface layer, const MachineModel &machine);
   TileChoice choose(LayerOpInterface layer, const MachineModel &machine,
                     const PackedStructure &structure, LayerWork &work);
@@ -389,13 +387,6 @@ void TilePass::listCandidates(LayerOpInterface layer,
   report->set(layer, "bands", builder.getDenseI64ArrayAttr(bands));
 }
 
-LayerWork TilePass::getWork(LayerOpInterface layer,
-                            const MachineModel &machine) {
-  if (pixelsOnly && isa<Conv2DOp>(layer.getOperation()))
-    return getLayerWork(layer, machine, KernelKind::Pixels);
-  return getLayerWork(layer, machine);
-}
-
 FailureOr<Tiled> TilePass::tile(LayerOpInterface layer,
                                 const MachineModel &machine) {
   FailureOr<Source> source = getSource(layer);
@@ -404,7 +395,7 @@ FailureOr<Tiled> TilePass::tile(LayerOpInterface layer,
   const PackedStructure &structure = source->structure;
   if (candidates)
     listCandidates(layer, machine, structure);
-  LayerWork work = getWork(layer, machine);
+  LayerWork work = getLayerWork(layer, machine);
   TileChoice choice = choose(layer, machine, structure, work);
   std::vector<Piece> pieces = getPieces(layer, *source, work, choice);
 
@@ -462,7 +453,7 @@ void TilePass::runOnOperation() {
   std::map<Key, Tiled> results;
   MachineModel machine = getMachine(getOperation(), lanes, registers);
   for (LayerOpInterface layer : layers) {
-    LayerWork work = getWork(layer, machine);
+    LayerWork work = getLayerWork(layer, machine);
     LayerWork winograd = getLayerWork(layer, machine, KernelKind::Winograd);
     DenseI64ArrayAttr oldChunks = layer.getChunksAttr();
     Attribute advice = layer->getAttr(kRecordAttrName);

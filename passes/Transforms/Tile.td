@@ -51,8 +51,6 @@ def Tile : Pass<"bcr-tile", "::mlir::ModuleOp"> {
            "Number of the target's vector registers">,
     Option<"threads", "threads", "int64_t", /*default=*/"1",
            "Number of threads to cut dense layers for">,
-    Option<"pixelsOnly", "pixels-only", "bool", /*default=*/"false",
-           "Convolutions run along positions, as all do on a GPU">,
     Option<"candidates", "candidates", "bool", /*default=*/"false",
            "List the schedules that each layer could have">
   ];

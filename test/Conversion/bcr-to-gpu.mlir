@@ -2,7 +2,8 @@
 // RUN: bcr-opt %s --convert-bcr-to-gpu=weight-vector=4 --canonicalize --cse | FileCheck %s --check-prefix=VECTOR
 
 // Without zeros around the input a kernel copies it into a buffer that has them, for two samples of two channels; then
-// one kernel for each height of the groups, with columns, rows and groups x samples of the image along x, y and z.
+// one kernel for each height of the groups: a work-group a row of the image along x, groups of the weights along y and samples
+// along z.
 // CHECK: memref.global "private" constant @c.values : memref<14xf32>
 // CHECK-LABEL: func.func @conv(
 // CHECK-SAME:    %[[X:[a-z0-9]+]]: memref<2x2x5x6xf32>, %[[B:[a-z0-9]+]]: memref<5xf32>,
@@ -17,7 +18,7 @@
 // CHECK:           scf.if
 // CHECK:             memref.load %[[X]]
 // CHECK:         } {bcr.kernel = "c.padding"}
-// CHECK:         gpu.launch blocks(%{{[^)]+}}) in (%{{[^ ]+}} = %[[C1]], %{{[^ ]+}} = %[[C5]], %{{[^ ]+}} = %[[C2]])
+// CHECK:         gpu.launch blocks(%{{[^)]+}}) in (%{{[^ ]+}} = %[[C5]], %{{[^ ]+}} = %[[C1]], %{{[^ ]+}} = %[[C2]])
 // CHECK-COUNT-4:   memref.load %[[B]]
 // CHECK:           scf.for {{.*}} -> (index, f32, f32, f32, f32)
 // CHECK-COUNT-4:   memref.store
@@ -46,16 +47,26 @@ func.func @conv(%x: memref<2x2x5x6xf32>, %b: memref<5xf32>, %o: memref<2x5x5x6xf
   return
 }
 
-// Where a position of the input is one of the output, positions are flat: 5 rows of 9 along x, groups along z. The residual is
-// added, and a matrix without bias starts at zero.
+// Where a position of the input is one of the output, positions are flat: three groups of 16 cover 5 rows of 9, the last one
+// moved back to 29 and storing from 32 on. The residual is added, and a matrix without bias starts at zero.
 // CHECK-LABEL: func.func @flat(
+// CHECK-SAME:    %{{.*}}: memref<1x2x6x9xf32, strided<[126, 63, 9, 1]>>, %[[RESIDUAL:[a-z0-9]+]]: memref<1x3x5x9xf32>,
 // CHECK-DAG:     %[[C1:.*]] = arith.constant 1 : index
-// CHECK-DAG:     %[[C45:.*]] = arith.constant 45 : index
+// CHECK-DAG:     %[[C3:.*]] = arith.constant 3 : index
+// CHECK-DAG:     %[[C16:.*]] = arith.constant 16 : index
+// CHECK-DAG:     %[[C29:.*]] = arith.constant 29 : index
 // CHECK-DAG:     %[[ZERO:.*]] = arith.constant 0.0{{.*}} : f32
-// CHECK:         %[[R:.*]] = memref.reinterpret_cast {{.*}} : memref<1x3x5x9xf32> to memref<135xf32>
-// CHECK:         gpu.launch blocks(%{{[^)]+}}) in (%{{[^ ]+}} = %[[C1]], %{{[^ ]+}} = %[[C1]], %{{[^ ]+}} = %[[C1]])
-// CHECK:           arith.cmpi ult, %{{.*}}, %[[C45]]
+// CHECK:         %[[R:.*]] = memref.reinterpret_cast %[[RESIDUAL]] to {{.*}} to memref<135xf32>
+// CHECK:         gpu.launch blocks(%{{[^)]+}}) in (%{{[^ ]+}} = %[[C3]], %{{[^ ]+}} = %[[C1]], %{{[^ ]+}} = %[[C1]])
+// CHECK:           %[[BEGIN:.*]] = arith.muli %{{.*}}, %[[C16]]
+// CHECK:           %[[START:.*]] = arith.minui %[[BEGIN]], %[[C29]]
+// CHECK:           %[[AT:.*]] = arith.addi %[[START]], %{{.*}}
+// CHECK:           %[[OWN:.*]] = arith.cmpi uge, %[[AT]], %[[BEGIN]]
 // CHECK:           scf.for {{.*}} iter_args(%{{.*}} = %{{.*}}, %{{.*}} = %[[ZERO]], %{{.*}} = %[[ZERO]])
+// CHECK:           %[[V:.*]] = memref.load %[[R]]
+// CHECK:           %[[SUM:.*]] = arith.addf %{{.*}}, %[[V]]
+// CHECK:           scf.if %[[OWN]]
+// CHECK-NEXT:        memref.store %[[SUM]]
 // CHECK:         } {bcr.kernel = "flat"}
 func.func @flat(%x: memref<1x2x6x9xf32, strided<[126, 63, 9, 1]>>, %r: memref<1x3x5x9xf32>, %o: memref<1x3x5x9xf32>) {
   %w = bcr.constant {block = array<i64: 3, 4>, groups = dense<[[0, 2, 0, 2], [2, 1, 2, 1]]> : tensor<2x4xi32>,
@@ -137,13 +148,13 @@ func.func @gru(%x: memref<7x2x9xf32>, %h: memref<2x3xf32>, %b: memref<9xf32>, %o
 // CHECK-DAG:     %[[C12:.*]] = arith.constant 12 : index
 // CHECK:         %[[O:.*]] = memref.reinterpret_cast {{.*}} to memref<17xf32>
 // CHECK:         %[[R:.*]] = memref.reinterpret_cast {{.*}} to memref<7xf32>
-// CHECK:           %[[GX:.*]] = gpu.global_id x
-// CHECK:           %[[BY:.*]] = gpu.block_id y
-// CHECK:           %[[OY:.*]] = arith.muli %[[BY]], %[[C12]]
-// CHECK:           %[[OX:.*]] = arith.muli %[[GX]], %[[C2]]
+// CHECK:           %[[Y:.*]] = gpu.block_id x
+// CHECK:           %[[X:.*]] = gpu.thread_id x
+// CHECK:           %[[OY:.*]] = arith.muli %[[Y]], %[[C12]]
+// CHECK:           %[[OX:.*]] = arith.muli %[[X]], %[[C2]]
 // CHECK:           %[[TO:.*]] = arith.addi %[[OY]], %[[OX]]
-// CHECK:           %[[RY:.*]] = arith.muli %[[BY]], %[[C4]]
-// CHECK:           %[[AT:.*]] = arith.addi %[[RY]], %[[GX]]
+// CHECK:           %[[RY:.*]] = arith.muli %[[Y]], %[[C4]]
+// CHECK:           %[[AT:.*]] = arith.addi %[[RY]], %[[X]]
 // CHECK:           %[[FROM:.*]] = arith.addi %{{.*}}, %[[AT]]
 // CHECK:           memref.load %[[R]][%[[FROM]]]
 // CHECK:           %[[INTO:.*]] = arith.addi %{{.*}}, %[[TO]]
@@ -155,5 +166,47 @@ func.func @strided(%x: memref<1x1x2x3xf32>, %r: memref<1x1x2x3xf32, strided<[8, 
   bcr.conv2d ins(%x : memref<1x1x2x3xf32>) weights(%w : !bcr.packed<1x1xf32>) residual(%r : memref<1x1x2x3xf32, strided<[8, 8, 4, 1]>>)
     outs(%o : memref<1x1x2x3xf32, strided<[24, 24, 12, 2]>>) {kernel = array<i64: 1, 1>, strides = array<i64: 1, 1>, padding = array<i64: 0, 0, 0, 0>,
     dilations = array<i64: 1, 1>, groups = 1 : i64}
+  return
+}
+
+// Dense depthwise layers have no index arrays, and no loop over their taps.
+// CHECK: memref.global "private" constant @depthwise.values
+// CHECK-NOT: @depthwise.
+// CHECK-LABEL: func.func @depthwise(
+// CHECK:         gpu.launch
+// CHECK-NOT:       scf.for
+// CHECK-COUNT-2:   arith.mulf
+// CHECK-NOT:       scf.for
+// CHECK:         } {bcr.kernel = "depthwise"}
+func.func @depthwise(%x: memref<1x3x5x6xf32>, %o: memref<1x3x4x6xf32>) {
+  %w = bcr.constant {block = array<i64: 3, 2>, groups = dense<[[0, 3, 0, 2]]> : tensor<1x4xi32>,
+    rows = dense<[0, 1, 2]> : tensor<3xi16>, columns = dense<[0, 1]> : tensor<2xi16>,
+    values = dense<[1.0, 2.0, 3.0, 4.0, 5.0, 6.0]> : tensor<6xf32>} : !bcr.packed<3x2xf32>
+  bcr.conv2d ins(%x : memref<1x3x5x6xf32>) weights(%w : !bcr.packed<3x2xf32>)
+    outs(%o : memref<1x3x4x6xf32>) {layer = "depthwise", kernel = array<i64: 2, 1>, strides = array<i64: 1, 1>, padding = array<i64: 0, 0, 0, 0>,
+    dilations = array<i64: 1, 1>, groups = 3 : i64}
+  return
+}
+
+// Eight samples are positions: inputs are transposed, so that work-items load neighbours, and results go where they belong,
+// three elements apart.
+// CHECK-LABEL: func.func @many_samples(
+// CHECK-SAME:    %[[X:[a-z0-9]+]]: memref<8x4xf32>, %[[O:[a-z0-9]+]]: memref<8x3xf32>)
+// CHECK-DAG:     %[[C3:.*]] = arith.constant 3 : index
+// CHECK:         %[[T:.*]] = memref.alloc() {{.*}} : memref<1x4x1x8xf32>
+// CHECK:         gpu.launch
+// CHECK:           memref.load %[[X]]
+// CHECK:           memref.store %{{.*}}, %[[T]]
+// CHECK:         } {bcr.kernel = "samples.transpose"}
+// CHECK:         memref.reinterpret_cast %[[O]] to offset: [0], sizes: [24], strides: [1]
+// CHECK:         gpu.launch
+// CHECK:           arith.muli %{{.*}}, %[[C3]]
+// CHECK:         } {bcr.kernel = "samples"}
+// CHECK:         memref.dealloc %[[T]]
+func.func @many_samples(%x: memref<8x4xf32>, %o: memref<8x3xf32>) {
+  %w = bcr.constant {block = array<i64: 3, 4>, groups = dense<[[0, 2, 0, 2], [2, 1, 2, 1]]> : tensor<2x4xi32>,
+    rows = dense<[2, 0, 1]> : tensor<3xi16>, columns = dense<[1, 3, 2]> : tensor<3xi16>,
+    values = dense<[1.0, 2.0, 3.0, 4.0, 5.0]> : tensor<5xf32>} : !bcr.packed<3x4xf32>
+  bcr.matmul ins(%x : memref<8x4xf32>) weights(%w : !bcr.packed<3x4xf32>) outs(%o : memref<8x3xf32>) {layer = "samples"}
   return
 }

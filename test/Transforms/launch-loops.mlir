@@ -110,7 +110,7 @@ func.func @nested(%x: memref<9x4xf32>) {
 // -----
 
 // A sum in order is one work-item's, with the allocation left to the host; what uses it as a scalar is in the
-// same kernel, and so is what uses its buffer.
+// same kernel.
 // CHECK-LABEL: func.func @in_order(
 // CHECK-SAME:    %[[X:.*]]: memref<9xf32>, %[[Y:[a-z0-9]+]]: memref<f32>, %{{.*}}: memref<f32>)
 // CHECK-DAG:     %[[C1:.*]] = arith.constant 1 : index
@@ -121,6 +121,7 @@ func.func @nested(%x: memref<9x4xf32>) {
 // CHECK:           %[[ROOT:.*]] = math.sqrt %[[SUM]]
 // CHECK:           memref.store %[[ROOT]], %[[Y]][]
 // CHECK:           memref.store %[[ROOT]], %[[T]][]
+// CHECK:         gpu.launch
 // CHECK-NEXT:      %[[COPIED:.*]] = memref.load %[[T]][]
 // CHECK-NEXT:      memref.store %[[COPIED]], %{{.*}}[]
 func.func @in_order(%x: memref<9xf32>, %y: memref<f32>, %z: memref<f32>) {
@@ -161,6 +162,49 @@ func.func @host_loop(%y: memref<3xf32>) {
       gpu.terminator
     }
   }
+  return
+}
+
+// -----
+
+// The second loop needs what the same turn of the first wrote, and is in its kernel, whatever is allocated in between. The third
+// needs what other turns wrote, and is not.
+// CHECK-LABEL: func.func @neighbours(
+// CHECK-SAME:    %[[X:.*]]: memref<9xf32>, %[[Y:.*]]: memref<9xf32>)
+// CHECK:         %[[T:.*]] = memref.alloc()
+// CHECK:         %[[U:.*]] = memref.alloc()
+// CHECK:         gpu.launch
+// CHECK:           memref.store %{{.*}}, %[[T]]
+// CHECK:           memref.store %{{.*}}, %[[U]]
+// CHECK:         gpu.launch
+// CHECK:           memref.load %[[U]]
+// CHECK:           memref.store %{{.*}}, %[[Y]]
+// CHECK-NOT:     gpu.launch
+// CHECK:         memref.dealloc
+func.func @neighbours(%x: memref<9xf32>, %y: memref<9xf32>) {
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  %c8 = arith.constant 8 : index
+  %c9 = arith.constant 9 : index
+  %t = memref.alloc() : memref<9xf32>
+  scf.parallel (%i) = (%c0) to (%c9) step (%c1) {
+    %v = memref.load %x[%i] : memref<9xf32>
+    %r = math.exp %v : f32
+    memref.store %r, %t[%i] : memref<9xf32>
+  }
+  %u = memref.alloc() : memref<9xf32>
+  scf.parallel (%i) = (%c0) to (%c9) step (%c1) {
+    %v = memref.load %t[%i] : memref<9xf32>
+    %r = math.sqrt %v : f32
+    memref.store %r, %u[%i] : memref<9xf32>
+  }
+  memref.dealloc %t : memref<9xf32>
+  scf.parallel (%i) = (%c0) to (%c9) step (%c1) {
+    %j = arith.subi %c8, %i : index
+    %v = memref.load %u[%j] : memref<9xf32>
+    memref.store %v, %y[%i] : memref<9xf32>
+  }
+  memref.dealloc %u : memref<9xf32>
   return
 }
 

@@ -22,9 +22,24 @@ struct KernelOptions {
 LogicalResult emitConv(Conv2DOp op, ConstantOp weights, int64_t height,
                        const KernelOptions &options, Emitter &emitter);
 
+/// Whether `op` keeps all weights and each output channel reads one input
+/// channel.
+bool isDenseDepthwise(Conv2DOp op, ConstantOp weights);
+
+/// Emits the launch of such a convolution, of a known layout without padding.
+LogicalResult emitDepthwise(Conv2DOp op, ConstantOp weights, Emitter &emitter);
+
 /// Copies the input of a convolution into a buffer with the zeros of its
 /// padding, and lets the convolution read that. Returns the buffer.
 Value emitPadding(Conv2DOp op, Emitter &emitter);
+
+/// Whether a linear layer has so many samples that these are best the
+/// work-items of a group.
+bool hasManySamples(MatmulOp op);
+
+/// Replaces such a layer by a convolution over its samples, whose input is a
+/// transposed copy that is returned. Its operands are views of the layer's.
+std::pair<Conv2DOp, Value> makeConv(MatmulOp op, Emitter &emitter);
 
 /// Emits the launches of a linear layer of a known number of samples.
 LogicalResult emitMatmul(MatmulOp op, ConstantOp weights, Emitter &emitter);
