@@ -13,10 +13,13 @@
 #include "mlir/Dialect/GPU/IR/GPUDialect.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Dialect/SPIRV/IR/SPIRVDialect.h"
 #include "mlir/Dialect/SPIRV/IR/SPIRVOps.h"
 #include "mlir/Dialect/SPIRV/IR/TargetAndABI.h"
 #include "mlir/Dialect/SPIRV/Transforms/Passes.h"
+#include "mlir/IR/ImplicitLocOpBuilder.h"
+#include "mlir/IR/Matchers.h"
 #include "mlir/Pass/PassManager.h"
 #include "mlir/Transforms/Passes.h"
 
@@ -29,18 +32,53 @@ using namespace mlir;
 using namespace mlir::bcr;
 
 /// All that kernels may use; what a module does not use is not declared.
-static spirv::TargetEnvAttr getOpenCLEnvironment(MLIRContext *context) {
+static spirv::TargetEnvAttr getEnvironment(KernelAPI api,
+                                           MLIRContext *context) {
   using spirv::Capability;
+  using spirv::Extension;
+  bool isVulkan = api == KernelAPI::Vulkan;
+  SmallVector<Capability> capabilities = {Capability::Int64, Capability::Int16,
+                                          Capability::Int8, Capability::Float64,
+                                          Capability::Float16};
+  SmallVector<Extension> extensions;
+  if (isVulkan) {
+    capabilities.append({Capability::Shader,
+                         Capability::StorageBuffer16BitAccess,
+                         Capability::StorageBuffer8BitAccess});
+    extensions = {Extension::SPV_KHR_16bit_storage,
+                  Extension::SPV_KHR_8bit_storage,
+                  Extension::SPV_KHR_storage_buffer_storage_class};
+  } else {
+    capabilities.append({Capability::Kernel, Capability::Addresses,
+                         Capability::Linkage, Capability::Vector16});
+  }
   auto triple = spirv::VerCapExtAttr::get(
-      spirv::Version::V_1_2,
-      {Capability::Kernel, Capability::Addresses, Capability::Linkage,
-       Capability::Int64, Capability::Int16, Capability::Int8,
-       Capability::Float64, Capability::Float16, Capability::Vector16},
-      ArrayRef<spirv::Extension>(), context);
+      isVulkan ? spirv::Version::V_1_3 : spirv::Version::V_1_2, capabilities,
+      extensions, context);
   return spirv::TargetEnvAttr::get(
       triple, spirv::getDefaultResourceLimits(context),
-      spirv::ClientAPI::OpenCL, spirv::Vendor::Unknown,
-      spirv::DeviceType::Unknown, spirv::TargetEnvAttr::kUnknownDeviceID);
+      isVulkan ? spirv::ClientAPI::Vulkan : spirv::ClientAPI::OpenCL,
+      spirv::Vendor::Unknown, spirv::DeviceType::Unknown,
+      spirv::TargetEnvAttr::kUnknownDeviceID);
+}
+
+/// The conversion keeps the results of a loop in variables that only its turns
+/// write, so after a loop of no turn they hold anything. Chooses what the loop
+/// began with there.
+static void guardResults(scf::ForOp loop) {
+  if (loop.getNumResults() == 0)
+    return;
+  ImplicitLocOpBuilder builder(loop.getLoc(), loop->getContext());
+  builder.setInsertionPointAfter(loop);
+  Value runs = builder.createOrFold<arith::CmpIOp>(
+      arith::CmpIPredicate::slt, loop.getLowerBound(), loop.getUpperBound());
+  if (matchPattern(runs, m_One()))
+    return;
+  for (auto [result, init] :
+       llvm::zip_equal(loop.getResults(), loop.getInitArgs())) {
+    auto choice = arith::SelectOp::create(builder, runs, result, init);
+    result.replaceAllUsesExcept(choice, choice);
+  }
 }
 
 /// `type` with 16-bit integers for bf16, which OpenCL does not know: the
@@ -105,6 +143,7 @@ static LogicalResult replaceBF16(gpu::GPUFuncOp kernel) {
 
 namespace {
 struct KernelsToSPIRV : bcr::impl::BCRKernelsToSPIRVPassBase<KernelsToSPIRV> {
+  using Base::Base;
   void runOnOperation() override;
 };
 } // namespace
@@ -112,7 +151,8 @@ struct KernelsToSPIRV : bcr::impl::BCRKernelsToSPIRVPassBase<KernelsToSPIRV> {
 void KernelsToSPIRV::runOnOperation() {
   ModuleOp module = getOperation();
   module->setAttr(spirv::getTargetEnvAttrName(),
-                  getOpenCLEnvironment(&getContext()));
+                  getEnvironment(api, &getContext()));
+  module.walk(guardResults);
   WalkResult walk = module.walk([](gpu::GPUFuncOp kernel) {
     return failed(replaceBF16(kernel)) ? WalkResult::interrupt()
                                        : WalkResult::advance();
@@ -120,10 +160,14 @@ void KernelsToSPIRV::runOnOperation() {
   if (walk.wasInterrupted())
     return signalPassFailure();
   OpPassManager manager(ModuleOp::getOperationName());
-  manager.nest<gpu::GPUModuleOp>().addPass(createConvertMathToSPIRVPass());
+  OpPassManager &kernels = manager.nest<gpu::GPUModuleOp>();
+  if (api == KernelAPI::Vulkan)
+    kernels.addPass(createBCRApproximateMathPass());
+  kernels.addPass(createConvertMathToSPIRVPass());
   std::unique_ptr<Pass> convert = createConvertGPUToSPIRVPass();
   if (failed(convert->initializeOptions(
-          "use-64bit-index=true",
+          api == KernelAPI::Vulkan ? "use-64bit-index=false"
+                                   : "use-64bit-index=true",
           [&](const Twine &message) { return module.emitError(message); })))
     return signalPassFailure();
   manager.addPass(std::move(convert));

@@ -101,7 +101,8 @@ static void buildSchedule(OpPassManager &manager, const BCRToSPIRVOptions &) {
   manager.addPass(createBCREmitSchedulePass());
 }
 
-static void buildSPIRV(OpPassManager &manager, const BCRToSPIRVOptions &) {
+static void buildSPIRV(OpPassManager &manager,
+                       const BCRToSPIRVOptions &options) {
   OpPassManager &kernels = manager.nest<gpu::GPUModuleOp>();
   kernels.addPass(memref::createFoldMemRefAliasOpsPass());
   kernels.addPass(memref::createExpandOpsPass());
@@ -120,7 +121,9 @@ static void buildSPIRV(OpPassManager &manager, const BCRToSPIRVOptions &) {
   expand.includeBf16 = true;
   kernels.addPass(arith::createArithExpandOpsPass(expand));
   addCleanup(kernels);
-  manager.addPass(createBCRKernelsToSPIRVPass());
+  BCRKernelsToSPIRVPassOptions kernelOptions;
+  kernelOptions.api = options.api;
+  manager.addPass(createBCRKernelsToSPIRVPass(kernelOptions));
 }
 
 static constexpr Stage<BCRToSPIRVOptions> kStages[] = {
@@ -143,6 +146,10 @@ LogicalResult mlir::bcr::buildBCRToSPIRV(
     function_ref<LogicalResult(const Twine &)> emitError) {
   if (options.weightVector != 1 && options.weightVector != 4)
     return emitError("weight-vector is 1 or 4, got " +
+                     Twine(options.weightVector.getValue()));
+  if (options.api == KernelAPI::Vulkan && options.weightVector != 1)
+    return emitError("weight-vector is 1 for Vulkan, whose buffers have "
+                     "elements of one type, got " +
                      Twine(options.weightVector.getValue()));
   if (options.alignment < 64 || !llvm::isPowerOf2_64(options.alignment))
     return emitError("alignment is a power of two of at least 64, got " +

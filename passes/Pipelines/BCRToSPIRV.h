@@ -23,6 +23,11 @@ struct BCRToSPIRVOptions : public PassPipelineOptions<BCRToSPIRVOptions> {
           clEnumValN(SparsityMode::Auto, "auto", "those where it pays"),
           clEnumValN(SparsityMode::Force, "force", "all that can"),
           clEnumValN(SparsityMode::Off, "off", "none"))};
+  Option<KernelAPI> api{
+      *this, "api", llvm::cl::desc("What takes the kernels"),
+      llvm::cl::init(KernelAPI::OpenCL),
+      llvm::cl::values(clEnumValN(KernelAPI::OpenCL, "opencl", "OpenCL"),
+                       clEnumValN(KernelAPI::Vulkan, "vulkan", "Vulkan"))};
   Option<int64_t> weightVector{
       *this, "weight-vector",
       llvm::cl::desc("Neighbouring weights that a work-item loads at once"),

@@ -49,7 +49,7 @@ _LAZY = {
     "get_num_threads": "threads",
     "set_num_threads": "threads",
 }
-_LAZY_MODULES = ("ir", "mapping", "opencl", "reference", "pruning")
+_LAZY_MODULES = ("ir", "mapping", "opencl", "reference", "pruning", "vulkan")
 
 __all__ = [
     "BCRError",

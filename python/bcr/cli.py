@@ -42,7 +42,8 @@ def compile_command(
     target: Annotated[
         str,
         typer.Option(
-            help="host, aarch64, x86-64, opencl, a processor such as cortex-a76, or an LLVM triple"
+            help="host, aarch64, x86-64, opencl, vulkan, a processor such as cortex-a76, or an "
+            "LLVM triple"
         ),
     ] = "host",
     mcpu: Annotated[str, typer.Option(help="LLVM processor name, such as cortex-a76")] = "",
@@ -247,14 +248,24 @@ def inspect(
 
 @app.command("devices")
 def devices_command() -> None:
-    """List the OpenCL devices of this machine, which `--device` chooses from, and their limits."""
-    from bcr.opencl import device_table, devices
-    from bcr.opencl.device import NO_DEVICE
+    """List the devices of this machine, which `--device` chooses from, and their limits."""
+    from bcr import opencl, vulkan
 
-    found = devices()
-    if not found:
-        raise DeviceError(NO_DEVICE)
-    print(device_table(found))
+    missing = []
+    for api in (opencl, vulkan):
+        try:
+            found = api.devices()
+        except DeviceError as error:
+            missing.append(str(error))
+            continue
+        if found:
+            print(api.device_table(found))
+        else:
+            missing.append(api.NO_DEVICE)
+    if len(missing) == 2:
+        raise DeviceError("; ".join(missing))
+    for reason in missing:
+        print(reason)
 
 
 @app.command("prune-report")

@@ -6,6 +6,7 @@ import contextlib
 import tempfile
 import warnings
 from collections.abc import Mapping, Sequence
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -42,13 +43,13 @@ _COMMON_STAGES = {
     "one-shot-bufferize": "bufferize",
 }
 STAGES = {**_COMMON_STAGES, "convert-bcr-to-loops": "loops"}
-OPENCL_STAGES = {
+KERNEL_STAGES = {
     **_COMMON_STAGES,
     "convert-bcr-to-gpu": "kernels",
     "bcr-outline-kernels": "outline",
 }
 """The passes after which the IR is kept, and how `Executable.mlir` calls the stages."""
-OPENCL_ALIGNMENT = 128
+KERNEL_ALIGNMENT = 128
 """Bytes that parts of buffers begin at multiples of unless a device wants more: what most do."""
 TOLERANCE = 1e-4
 """Largest difference from eager PyTorch that `verify=True` accepts, relative to the largest
@@ -76,14 +77,15 @@ def compile(
             Weights that contain zeros in blocks of rows and columns run sparse. They are copied:
             later changes of the model do not change the result.
         args, kwargs: example inputs, which fix shapes and dtypes.
-        target: "host", "aarch64", "x86-64", "opencl" or a `bcr.Target`.
-        device: for "opencl", the device to run on: its name, a part of its name, or its index in
-            `bcr.opencl.devices()`; None: the only one there is. Without a device the model can be
-            saved and exported; its first call raises.
+        target: "host", "aarch64", "x86-64", "opencl", "vulkan" or a `bcr.Target`.
+        device: for "opencl" and "vulkan", the device to run on: its name, a part of its name, or
+            its index in `bcr.opencl.devices()` or `bcr.vulkan.devices()`; None: the only one there
+            is (Vulkan: the first GPU, or where there is none the first device). Without a device
+            the model can be saved and exported; its first call raises.
         sparsity: "auto" runs a layer sparse where that is faster than dense, "force" wherever it
             can, "off" nowhere.
         num_threads: threads that a call uses; default: `bcr.get_num_threads()`. The result has
-            the same bits for any number of threads. On an OpenCL device its driver decides.
+            the same bits for any number of threads. On a GPU its driver decides.
         dynamic_shapes: as `torch.export.export` takes it, for the batch dimension.
         verify: run the result and the PyTorch model on the example inputs and compare.
         verbose: show the stages while they run, and a table of their times at the end, on stderr.
@@ -101,7 +103,7 @@ def compile(
         FormatError: `tune` names a damaged file.
         UnsupportedError: the model uses operations that cannot be compiled; all are listed.
         CompileError: the compiler failed; `reproducer` names a file that `bcr-opt` replays.
-        DeviceError: the OpenCL device that is named or found cannot run the model.
+        DeviceError: the device that is named or found cannot run the model.
         VerificationError: `verify=True` and the outputs differ.
     """
     spec = Target.of(target)
@@ -128,10 +130,10 @@ def compile(
             stages.start("tune")
             records = _find_records(imported, spec, config, args, kwargs or {}, options)
         if found is not None:
-            options["alignment"] = max(found.alignment, OPENCL_ALIGNMENT)
+            options["alignment"] = max(found.alignment, KERNEL_ALIGNMENT)
         program = compile_imported(imported, spec, **options, stages=stages, records=records)
         executable = make_executable(program, device=device)
-        if found is not None or (spec.runs_here and not spec.is_opencl):
+        if found is not None or (spec.runs_here and not spec.api):
             stages.start("link")
             executable.prepare()
         if verify:
@@ -153,19 +155,21 @@ def check_options(target: Target, sparsity: str, num_threads: int) -> None:
 
 
 def _find_device(target: Target, choice: str | int | None, tune: Tune, verify: bool) -> Any:
-    """Return the OpenCL device that the model will run on, if one is known already.
+    """Return the device that the model will run on, if one is known already.
 
     Raises:
         ConfigError: options do not go together, or no device is meant by `choice`.
         DeviceError: a device is named and cannot be had.
     """
-    if not target.is_opencl:
+    if not target.api:
         if choice is not None:
-            raise ConfigError(f'device= is for target="opencl", not for {target.triple or "host"}')
+            raise ConfigError(
+                f'device= is for target="opencl" or "vulkan", not for {target.triple or "host"}'
+            )
         return None
     if tune is not None:
-        raise ConfigError("tune= schedules loops of processors; leave it out for OpenCL")
-    from bcr.opencl import find_device
+        raise ConfigError(f"tune= schedules loops of processors; leave it out for {target.api}")
+    find_device = import_module(f"bcr.{target.api}").find_device
 
     if choice is not None or verify:
         return find_device(choice)
@@ -196,7 +200,7 @@ def compile_imported(
     num_threads: int,
     stages: Any,
     records: Mapping[str, Schedule] | None = None,
-    alignment: int = OPENCL_ALIGNMENT,
+    alignment: int = KERNEL_ALIGNMENT,
 ) -> Program:
     """Compile what the front end made.
 
@@ -206,10 +210,10 @@ def compile_imported(
         sparsity, num_threads: as for `compile`.
         stages: told where the work is.
         records: schedules by layer key, see `bcr.tuning.records`.
-        alignment: for OpenCL, bytes that parts of buffers begin at multiples of.
+        alignment: for a GPU, bytes that parts of buffers begin at multiples of.
 
     Raises:
-        UnsupportedError: a size is left open, and the target is OpenCL.
+        UnsupportedError: a size is left open, and the target is a GPU.
         CompileError: the compiler failed; `reproducer` names a file that `bcr-opt` replays.
     """
     from bcr import _core, ir
@@ -224,14 +228,17 @@ def compile_imported(
             f"features={target.features}"
         ),
     )
-    if target.is_opencl:
+    if target.api:
         if imported.symbols:
             raise UnsupportedError(
-                "kernels for OpenCL need sizes that are fixed: compile without dynamic_shapes, "
+                "kernels for a GPU need sizes that are fixed: compile without dynamic_shapes, "
                 "once for each batch size"
             )
-        kept = OPENCL_STAGES
-        name, options = "bcr-to-spirv", f"sparsity={sparsity} alignment={alignment}"
+        kept = KERNEL_STAGES
+        name, options = (
+            "bcr-to-spirv",
+            f"sparsity={sparsity} api={target.api} alignment={alignment}",
+        )
     pipeline = f"builtin.module({name}{{{options}}})"
     context = ir.Context()
     snapshots: dict[str, str] = {}
@@ -256,7 +263,7 @@ def compile_imported(
             before = stage
         facts = module.operation.attributes
         code = kernels = schedule = None
-        if target.is_opencl:
+        if target.api:
             stages.start("SPIR-V")
             schedule = schedule_from_json(_python(facts, "bcr.schedule", []))
             kernels = _core.emit_spirv(module) if schedule else b""
@@ -284,7 +291,7 @@ def compile_imported(
             warnings.warn(diagnostic.message, stacklevel=3)
     texts = {"import": imported.text}
     texts.update((kept[name], text) for name, text in snapshots.items())
-    texts["spirv" if target.is_opencl else "llvm"] = module.get_asm(large_elements_limit=16)
+    texts["spirv" if target.api else "llvm"] = module.get_asm(large_elements_limit=16)
     return Program(
         signature=Signature(
             imported.inputs,

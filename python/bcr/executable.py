@@ -370,7 +370,7 @@ def load(path: str | os.PathLike[str], device: str | int | None = None) -> Execu
 
     Raises:
         FormatError: the file is truncated, altered, of another version or no `.bcr` file.
-        ConfigError: a device is named and the model is not for OpenCL.
+        ConfigError: a device is named and the model is for a processor.
     """
     return make_executable(load_program(Path(path)), Path(path).stem, device)
 
@@ -381,15 +381,19 @@ def make_executable(
     """Return what runs a compiled model.
 
     Raises:
-        ConfigError: a device is named and the model is not for OpenCL.
+        ConfigError: a device is named and the model is for a processor.
     """
     if program.schedule is not None:
+        if program.target.api == "vulkan":
+            from bcr.vulkan.executable import VulkanExecutable
+
+            return VulkanExecutable(program, name, device)
         from bcr.opencl.executable import OpenCLExecutable
 
         return OpenCLExecutable(program, name, device)
     if device is not None:
         raise ConfigError(
-            f'device= is for models compiled with target="opencl", and this one is for '
+            f'device= is for models compiled with target="opencl" or "vulkan", and this one is for '
             f"{program.target.triple}: leave it out"
         )
     return Executable(program, name)

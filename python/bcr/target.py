@@ -10,11 +10,13 @@ from bcr.errors import ConfigError
 
 _AARCH64 = "aarch64-linux-gnu"
 _OPENCL = "spirv64"
+_VULKAN = "spirv"
 _NAMED = {
     "host": ("", "", ""),
     "aarch64": (_AARCH64, "generic", ""),
     "x86-64": ("x86_64-linux-gnu", "x86-64-v3", ""),
     "opencl": (_OPENCL, "opencl", ""),
+    "vulkan": (_VULKAN, "vulkan", ""),
     # LLVM schedules the loops for the processor of this name, and takes its extensions from it.
     **{
         cpu: (_AARCH64, cpu, "")
@@ -29,7 +31,7 @@ class Target:
 
     Attributes:
         triple: LLVM target triple, such as "aarch64-linux-gnu"; empty: this machine's; "spirv64":
-            kernels for OpenCL devices.
+            kernels for OpenCL devices; "spirv": for Vulkan devices.
         cpu: LLVM processor name, such as "cortex-a76"; empty: this machine's if `triple` is
             empty too, else the triple's baseline.
         features: LLVM feature string, such as "+sve,-fullfp16"; empty: what the processor has.
@@ -70,8 +72,8 @@ class Target:
             ConfigError: the triple, the processor or a feature is unknown; the message names it
                 and the nearest names that exist.
         """
-        if self.is_opencl:
-            return Target.of("opencl")
+        if self.api:
+            return Target.of(self.api)
         from bcr import _core
 
         found = _core.describe_target(self.triple, self.cpu, self.features)
@@ -88,7 +90,7 @@ class Target:
         Raises:
             ConfigError: the triple, the processor or a feature is unknown.
         """
-        if self.is_opencl:
+        if self.api:
             return ()
         from bcr import _core
 
@@ -101,7 +103,7 @@ class Target:
         Raises:
             ConfigError: the triple, the processor or a feature is unknown.
         """
-        if self.is_opencl:
+        if self.api:
             # One module of kernels is for every device: the driver compiles it.
             return False
         from bcr import _core
@@ -109,9 +111,9 @@ class Target:
         return _core.describe_target(self.triple, self.cpu, self.features).generic
 
     @property
-    def is_opencl(self) -> bool:
-        """Whether the code is kernels for OpenCL devices."""
-        return self.triple == _OPENCL
+    def api(self) -> str:
+        """What takes the kernels, if the code is kernels: "opencl", "vulkan"; else ""."""
+        return {_OPENCL: "opencl", _VULKAN: "vulkan"}.get(self.triple, "")
 
     @property
     def architecture(self) -> str:
@@ -122,7 +124,7 @@ class Target:
     def runs_here(self) -> bool:
         """Whether this machine is of the target's processor family.
 
-        Code for OpenCL counts as code for this machine: whether there is a device is found when it
+        Kernels count as code for this machine: whether there is a device is found when it
         is called.
         """
-        return self.is_opencl or self.architecture == platform.machine()
+        return bool(self.api) or self.architecture == platform.machine()

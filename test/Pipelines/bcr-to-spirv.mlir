@@ -6,11 +6,16 @@
 // RUN: FileCheck %s --check-prefix=VECTOR < %t.vector.mlir
 // RUN: sed -n '/^  spirv.module/,/^  }/p' %t.vector.mlir | mlir-translate --no-implicit-module --serialize-spirv -o %t.vector.spv
 // RUN: spirv-val --target-env opencl2.1 %t.vector.spv
+// RUN: bcr-opt %s -pass-pipeline='builtin.module(bcr-to-spirv{api=vulkan sparsity=force})' > %t.vulkan.mlir
+// RUN: FileCheck %s --check-prefix=VULKAN < %t.vulkan.mlir
+// RUN: sed -n '/^  spirv.module/,/^  }/p' %t.vulkan.mlir | mlir-translate --no-implicit-module --serialize-spirv -o %t.vulkan.spv
+// RUN: spirv-val --target-env vulkan1.1 %t.vulkan.spv
 // RUN: bcr-opt %s -pass-pipeline='builtin.module(bcr-to-spirv{stop-after=kernels})' | FileCheck %s --check-prefix=KERNELS
 // RUN: bcr-opt %s -pass-pipeline='builtin.module(bcr-to-spirv{sparsity=force stop-after=outline})' \
 // RUN:   | bcr-opt -pass-pipeline='builtin.module(bcr-to-spirv{start-after=outline})' | FileCheck %s
 // RUN: not bcr-opt %s -pass-pipeline='builtin.module(bcr-to-spirv{stop-after=loops})' 2>&1 | FileCheck %s --check-prefix=STAGE
 // RUN: not bcr-opt %s -pass-pipeline='builtin.module(bcr-to-spirv{weight-vector=2})' 2>&1 | FileCheck %s --check-prefix=WEIGHTS
+// RUN: not bcr-opt %s -pass-pipeline='builtin.module(bcr-to-spirv{api=vulkan weight-vector=4})' 2>&1 | FileCheck %s --check-prefix=SCALARS
 // RUN: not bcr-opt %s -pass-pipeline='builtin.module(bcr-to-spirv{alignment=96})' 2>&1 | FileCheck %s --check-prefix=ALIGNMENT
 
 // A layer of four rows that keeps two of eight columns, and a softmax: kernels on the network's arguments, the pool and the arena.
@@ -23,6 +28,13 @@
 // CHECK: spirv.module
 // CHECK: spirv.CL.exp
 // CHECK: spirv.EntryPoint "Kernel" @k_matmul0
+
+// The same schedule and pool, kernels of another environment.
+// VULKAN: bcr.schedule = [{arguments = [{{.*}}["weights", 0, {{.*}}["input", 0, 0, 96]{{.*}}kernel = "k_matmul0", label = "matmul0"
+// VULKAN: spirv.module @{{.*}} Logical GLSL450
+// VULKAN: spirv.EntryPoint "GLCompute" @k_matmul0
+
+// SCALARS: weight-vector is 1 for Vulkan, whose buffers have elements of one type, got 4
 
 // VECTOR: form = "dense"
 // VECTOR-SAME: {bytes = 128 : i64, dtype = f32, name = "matmul0.values", offset = 256 : i64

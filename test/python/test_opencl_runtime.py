@@ -13,7 +13,6 @@ from safetensors.numpy import save_file
 
 import bcr
 from bcr.compiler import relative_error
-from bcr.executable import make_executable
 from bcr.opencl import binaries
 from conftest import make_net, prune
 
@@ -113,11 +112,11 @@ def test_many_threads(exe, inputs, expected):
     assert max(errors) < 1e-5
 
 
-def test_device_that_shares_no_memory(exe, inputs, expected, monkeypatch):
+def test_device_that_shares_no_memory(net, inputs, expected, monkeypatch):
     from bcr.opencl.network import Session
 
     monkeypatch.setattr(Session, "shares", lambda self, array: False)
-    exe = make_executable(exe.program)
+    exe = bcr.compile(net, (inputs[0],), target="opencl", sparsity="force")
     for x, want in zip(inputs, expected):
         assert relative_error(exe(x.numpy()), want) < 1e-5
     assert relative_error(exe.submit(inputs[0]).result().numpy(), expected[0]) < 1e-5
@@ -239,7 +238,7 @@ def test_damaged_schedule(exe, tmp_path, change, message):
         bcr.load(path)
 
 
-def test_kernels_are_built_once(exe, inputs, expected, monkeypatch, cache):
+def test_kernels_are_built_once(net, inputs, expected, monkeypatch, cache):
     built = []
     original = binaries._build_spirv
     monkeypatch.setattr(
@@ -248,7 +247,7 @@ def test_kernels_are_built_once(exe, inputs, expected, monkeypatch, cache):
     for file in cache.glob("*"):
         file.unlink()
     for turn in range(3):
-        exe = make_executable(exe.program)
+        exe = bcr.compile(net, (inputs[0],), target="opencl", sparsity="force")
         assert exe.network.kernels.cached == (turn > 0)
         assert relative_error(exe(inputs[0]).numpy(), expected[0]) < 1e-5
     assert len(built) == 1
@@ -258,29 +257,27 @@ def test_kernels_are_built_once(exe, inputs, expected, monkeypatch, cache):
     assert not other.network.kernels.cached
     assert len(list(cache.glob("*"))) == 2
     file.write_bytes(file.read_bytes()[:-10])
-    exe = make_executable(exe.program)
+    exe = bcr.compile(net, (inputs[0],), target="opencl", sparsity="force")
     assert not exe.network.kernels.cached
     assert relative_error(exe(inputs[0]).numpy(), expected[0]) < 1e-5
     assert len(built) == 3
 
 
-def test_folder_that_cannot_be_written_to(exe, inputs, expected, monkeypatch, tmp_path):
+def test_folder_that_cannot_be_written_to(net, inputs, expected, monkeypatch, tmp_path):
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("BCR_CACHE", str(tmp_path / "file"))
-    exe = make_executable(exe.program)
-    assert not exe.network.kernels.cached
+    exe = bcr.compile(net, (inputs[0],), target="opencl", sparsity="force")
     assert relative_error(exe(inputs[0]).numpy(), expected[0]) < 1e-5
 
 
-def test_what_opencl_has_not(tmp_path):
-    net, x = torch.nn.Linear(5, 3).eval(), torch.randn(2, 5)
+def test_what_opencl_has_not(exe, net, inputs, tmp_path):
     shapes = ({0: torch.export.Dim("n", min=1, max=8)},)
     with pytest.raises(bcr.UnsupportedError, match="fixed"):
-        bcr.compile(net, (x,), target="opencl", dynamic_shapes=shapes)
+        bcr.compile(net, (torch.randn(2, 3, 9, 11),), target="opencl", dynamic_shapes=shapes)
     with pytest.raises(bcr.ConfigError, match="tune="):
-        bcr.compile(net, (x,), target="opencl", tune=1.0)
+        bcr.compile(net, (inputs[0],), target="opencl", tune=1.0)
     with pytest.raises(bcr.ConfigError, match='device= is for target="opencl"'):
-        bcr.compile(net, (x,), device=0)
-    bcr.compile(net, (x,)).save(tmp_path / "host.bcr")
+        bcr.compile(net, (inputs[0],), device=0)
+    bcr.compile(net, (inputs[0],)).save(tmp_path / "host.bcr")
     with pytest.raises(bcr.ConfigError, match="device= is for models"):
         bcr.load(tmp_path / "host.bcr", device=0)

@@ -7,6 +7,6 @@ nothing but OpenCL. `devices` lists what is there.
 
 from __future__ import annotations
 
-from bcr.opencl.device import Device, device_table, devices, find_device
+from bcr.opencl.device import NO_DEVICE, Device, device_table, devices, find_device
 
-__all__ = ["Device", "device_table", "devices", "find_device"]
+__all__ = ["NO_DEVICE", "Device", "device_table", "devices", "find_device"]

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias
+from typing import Any, Protocol, TypeAlias, TypeVar
 
 from bcr.errors import ConfigError, DeviceError
 from bcr.opencl.driver import explained, load, platforms
@@ -18,6 +18,21 @@ NO_DEVICE = (
 
 Choice: TypeAlias = "str | int | None"
 """How a device is named: by its name or a part of it, by its index, or not at all."""
+
+
+class HasName(Protocol):
+    """A device in a list."""
+
+    @property
+    def index(self) -> int:
+        """Its place in the list, from 0."""
+
+    @property
+    def name(self) -> str:
+        """What it calls itself."""
+
+
+_Named = TypeVar("_Named", bound=HasName)
 
 
 @dataclass(frozen=True)
@@ -157,7 +172,7 @@ def find_device(choice: Choice = None) -> Device:
                 "device=, by its name or index"
             )
         return able[0]
-    device = _named(choice, present)
+    device = choose_named(choice, present, "OpenCL")
     if not device.spirv:
         raise DeviceError(
             f"{device.name} ({device.version}) takes no SPIR-V: a newer driver may; or choose "
@@ -166,11 +181,17 @@ def find_device(choice: Choice = None) -> Device:
     return device
 
 
-def _named(choice: str | int, present: tuple[Device, ...]) -> Device:
+def choose_named(choice: str | int, present: Sequence[_Named], api: str) -> _Named:
+    """Return the device of that index or name, or of a name that no other has a part of.
+
+    Raises:
+        ConfigError: no device, or more than one, is meant; the message lists those present.
+    """
+    listed = _list(present)
     if isinstance(choice, int) and not isinstance(choice, bool):
         if 0 <= choice < len(present):
             return present[choice]
-        raise ConfigError(f"there is no OpenCL device {choice}; this machine has {_list(present)}")
+        raise ConfigError(f"there is no {api} device {choice}; this machine has {listed}")
     if not isinstance(choice, str):
         raise ConfigError(f"device= is a name or an index, got {choice!r}")
     wanted = choice.casefold()
@@ -178,11 +199,11 @@ def _named(choice: str | int, present: tuple[Device, ...]) -> Device:
     found = found or [device for device in present if wanted in device.name.casefold()]
     if len(found) == 1:
         return found[0]
-    problem = "no OpenCL device is" if not found else "several OpenCL devices are"
-    raise ConfigError(f"{problem} named {choice!r}; this machine has {_list(present)}")
+    problem = f"no {api} device is" if not found else f"several {api} devices are"
+    raise ConfigError(f"{problem} named {choice!r}; this machine has {listed}")
 
 
-def _list(devices: Iterable[Device]) -> str:
+def _list(devices: Iterable[HasName]) -> str:
     return ", ".join(f"{device.index}: {device.name}" for device in devices)
 
 

@@ -2,29 +2,21 @@
 
 from __future__ import annotations
 
-import ctypes
 import os
-import statistics
-import sys
-import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 
-from bcr.errors import ConfigError
-from bcr.executable import Call, Executable
+from bcr.executable import Call
+from bcr.kernels import Array, KernelExecutable, as_array
 from bcr.opencl.device import Choice, Device, find_device
 from bcr.opencl.network import Network, Pending, Session
-from bcr.opencl.schedule import launches_of, tensor_bytes
-from bcr.report import LayerTime, Profile, layer_time
-from bcr.tensors import empty, is_torch
+from bcr.tensors import empty
 from bcr.workspace import aligned_bytes
 
 if TYPE_CHECKING:
-    from bcr.frontend.specs import InputSpec, OutputSpec
     from bcr.program import Program
 
 
@@ -50,7 +42,7 @@ class Future:
         return self._executable.finish(self._call, self._pending.wait())
 
 
-class OpenCLExecutable(Executable):
+class OpenCLExecutable(KernelExecutable):
     """A compiled model. Call it with what the PyTorch model takes.
 
     A call enqueues all kernels at once, on buffers that were allocated before, and waits for its
@@ -131,8 +123,8 @@ class OpenCLExecutable(Executable):
 
     def _enqueue(self, session: Session, call: Call) -> Pending:
         return session.enqueue(
-            [_as_array(value) for value in call.inputs],
-            [_as_array(value) for value in call.outputs],
+            [as_array(value) for value in call.inputs],
+            [as_array(value) for value in call.outputs],
         )
 
     def make_output(self, shape: tuple[int, ...], dtype: str, like_torch: bool) -> Any:
@@ -142,72 +134,27 @@ class OpenCLExecutable(Executable):
         size = int(np.prod(shape)) * np.dtype(dtype).itemsize
         return aligned_bytes(size).view(dtype).reshape(shape)
 
-    def entry(self) -> Any:
-        """Return a function that takes what the `bcr_run` of a processor takes.
-
-        Raises:
-            ConfigError: no device is meant by the name or index, or more than one.
-            DeviceError: there is no device, or it cannot run the model.
-        """
-        network, signature = self.network, self._program.signature
-
-        def run(sources: Any, targets: Any, *_: Any) -> int:
-            inputs = list(map(_at, sources, signature.inputs))
-            outputs = list(map(_at, targets, signature.outputs))
-            return network.take().enqueue(inputs, outputs).wait()
-
-        return run
+    def run_arrays(self, inputs: Sequence[Array], outputs: Sequence[Array]) -> int:
+        """Run the kernels and wait; return 0, or the number of the check that failed."""
+        return self.network.take().enqueue(inputs, outputs).wait()
 
     # --- looking -------------------------------------------------------------------------------
 
-    def profile(self, *args: Any, repeats: int = 30, **kwargs: Any) -> Profile:
-        """Measure where the time goes, by the device's own clock.
-
-        Args:
-            args, kwargs: as for a call.
-            repeats: calls to take the median of, after a warm-up.
-
-        Returns:
-            A table with the time of each layer, stored and dense-equivalent GFLOP/s and share; then
-            of kernels that belong to no layer, by what they do. What is left is the host's work and
-            the way there and back.
-
-        Raises:
-            ConfigError: `repeats` is less than 1.
-        """
-        if repeats < 1:
-            raise ConfigError(f"repeats must be at least 1, got {repeats}")
-        network = self.network
-        session = Session(network, profiled=True)
-        times: dict[str, list[float]] = {
-            launch.label: [] for launch, _ in launches_of(network.schedule)
-        }
-        totals = []
-        for turn in range(repeats + 1):
-            begin = time.perf_counter()
-            self._run_in(session, args, kwargs)
-            wall = time.perf_counter() - begin
-            if turn == 0:
-                continue
-            totals.append(wall)
-            taken = dict.fromkeys(times, 0.0)
-            for label, event in session.events:
-                taken[label] += (event.profile.end - event.profile.start) * 1e-9
-            for label, seconds in taken.items():
-                times[label].append(seconds)
-        total = statistics.median(totals)
-        layers = self._program.layers
-        known = [name for name in layers if name in times]
-        rows = [
-            layer_time(name, layers.get(name), statistics.median(times[name]), total)
-            for name in (*known, *(label for label in times if label not in layers))
-        ]
-        return Profile(tuple(rows), _rest(rows, total), total)
-
-    def _run_in(self, session: Session, args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
+    def time_kernels(
+        self, args: Sequence[Any], kwargs: Mapping[str, Any], session: Any
+    ) -> list[tuple[str, float]]:
+        """Run the model; return label and seconds of each kernel, by the device's clock."""
         call = self.bind_call(args, kwargs)
         pending = self._enqueue(session, call)
         self.finish(call, pending.wait())
+        return [
+            (label, (event.profile.end - event.profile.start) * 1e-9)
+            for label, event in session.events
+        ]
+
+    def start_profile(self) -> Session:
+        """Return buffers and a queue that takes the time."""
+        return Session(self.network, profiled=True)
 
     def __repr__(self) -> str:
         where = self._network.device.name if self._network else "an OpenCL device"
@@ -235,25 +182,3 @@ class OpenCLExecutable(Executable):
         from bcr.opencl.export import export_opencl
 
         return export_opencl(self._program, Path(folder), name or self._name)
-
-
-def _as_array(value: Any) -> npt.NDArray[Any]:
-    """Return the memory of a tensor or an array as an array."""
-    if not is_torch(value):
-        array: npt.NDArray[Any] = value
-        return array
-    value = value.detach()
-    if str(value.dtype) == "torch.bfloat16":
-        value = value.view(sys.modules["torch"].uint16)
-    array = value.numpy()
-    return array
-
-
-def _at(pointer: int, spec: InputSpec | OutputSpec) -> npt.NDArray[Any]:
-    """Return the memory of a tensor at an address as an array."""
-    memory = (ctypes.c_uint8 * tensor_bytes(spec)).from_address(pointer)
-    return np.ctypeslib.as_array(memory).view("u2" if spec.dtype == "bfloat16" else spec.dtype)
-
-
-def _rest(rows: Sequence[LayerTime], total: float) -> float:
-    return max(total - sum(row.seconds for row in rows), 0.0)
