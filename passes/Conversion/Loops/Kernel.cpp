@@ -303,9 +303,14 @@ loops::planLayer(LayerOpInterface layer, ConstantOp weights,
   }
   KernelPlan plan = makePlan(structure, elements->get(), options);
   values = weights.getValues();
-  if (plan.values)
-    values = makeFloatElements({structure.getNumValues()},
+  int64_t overread = getOverread(plan, options);
+  if (overread > 0 && !plan.values)
+    plan.values = elements->get().vec();
+  if (plan.values) {
+    plan.values->resize(plan.values->size() + overread);
+    values = makeFloatElements({structure.getNumValues() + overread},
                                (emitter.getLayerName() + ".values").str(),
                                std::move(*plan.values), layer->getContext());
+  }
   return plan;
 }
