@@ -14,6 +14,7 @@
 #include "passes/Conversion/Loops/ImageRows.h"
 #include "passes/Conversion/Loops/InputLayout.h"
 #include "passes/Conversion/Loops/Kernel.h"
+#include "passes/Conversion/Loops/WindowKernel.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
@@ -52,8 +53,8 @@ public:
 
   /// All but `Finish::Each` need neighbouring rows to be neighbours in memory,
   /// and `Finish::AddToOutput` a layer without an activation and a plan whose
-  /// sums have no numbers.
-  void emit(std::vector<int32_t> offsets, ElementsAttr values, Finish how);
+  /// sums have no numbers. Returns the bytes of the indices.
+  int64_t emit(std::vector<int32_t> offsets, ElementsAttr values, Finish how);
 
 private:
   /// One image of a convolution, or the whole batch of a matmul.
@@ -419,8 +420,8 @@ void RowKernel::emitFill() {
   });
 }
 
-void RowKernel::emit(std::vector<int32_t> offsets, ElementsAttr values,
-                     Finish finish) {
+int64_t RowKernel::emit(std::vector<int32_t> offsets, ElementsAttr values,
+                        Finish finish) {
   how = finish;
   constants.emplace(emitter, op, plan, offsets, values);
   recordCopies(emitter, op,
@@ -452,8 +453,10 @@ void RowKernel::emit(std::vector<int32_t> offsets, ElementsAttr values,
           emitter.deallocate(buffer);
     });
   };
-  if (!layout)
-    return runChunks(Value(), Value());
+  if (!layout) {
+    runChunks(Value(), Value());
+    return constants->getBytes();
+  }
   Value copy = layout->allocate(emitter);
   auto conv = cast<Conv2DOp>(op.getOperation());
   emitter.loop(emitter.index(0), batchSize, 1, [&](Value image) {
@@ -468,6 +471,7 @@ void RowKernel::emit(std::vector<int32_t> offsets, ElementsAttr values,
   });
   if (copy)
     emitter.deallocate(copy);
+  return constants->getBytes();
 }
 
 LogicalResult loops::emitRowKernel(LayerOpInterface op, ConstantOp weights,
@@ -500,17 +504,32 @@ LogicalResult loops::emitRowKernel(LayerOpInterface op, ConstantOp weights,
   }
   options.offsets = offsets;
   options.chunks = emitter.getThreads();
+  std::vector<int64_t> chunkStarts;
   if (op.getChunksAttr())
-    options.chunkStarts = op.getChunksAttr().asArrayRef();
+    chunkStarts = op.getChunksAttr().asArrayRef().vec();
+  std::vector<WindowGroup> windows;
+  std::optional<std::vector<float>> restValues;
+  if (auto matmul = dyn_cast<MatmulOp>(op.getOperation());
+      matmul && addsToOutput) {
+    FailureOr<ArrayRef<float>> all = readValues(weights);
+    std::vector<float> rest;
+    if (succeeded(all))
+      windows = takeWindowGroups(matmul, schedule.getLanes(), options.chunks,
+                                 structure, *all, chunkStarts, rest);
+    if (!windows.empty())
+      restValues = std::move(rest);
+  }
+  options.chunkStarts = chunkStarts;
   ElementsAttr values;
   FailureOr<KernelPlan> plan =
-      planLayer(op, weights, structure, options, emitter, values);
+      planLayer(op, weights, structure, options, emitter, values, restValues);
   if (failed(plan))
     return failure();
   Finish how = Finish::Each;
-  if (addsToOutput && llvm::any_of(plan->classes, [](const KernelClass &entry) {
-        return !entry.contiguous;
-      }))
+  bool scattered = llvm::any_of(plan->classes, [](const KernelClass &entry) {
+    return !entry.contiguous;
+  });
+  if (addsToOutput && (scattered || !windows.empty()))
     how = Finish::AddToOutput;
   // Where whole rows are pruned, as in two steps (RTMobile, section 3), one by
   // one they would take longer than the products.
@@ -522,6 +541,13 @@ LogicalResult loops::emitRowKernel(LayerOpInterface op, ConstantOp weights,
     plan->empty.clear();
     llvm::fill(plan->emptyBounds, 0);
   }
-  RowKernel(op, schedule, *plan, emitter).emit(std::move(offsets), values, how);
+  int64_t indexBytes = RowKernel(op, schedule, *plan, emitter)
+                           .emit(std::move(offsets), values, how);
+  if (windows.empty())
+    return success();
+  indexBytes += emitWindowKernel(cast<MatmulOp>(op.getOperation()),
+                                 std::move(windows), options.chunks, emitter);
+  emitter.getReport().set(op, "index_bytes",
+                          emitter.getI64IntegerAttr(indexBytes));
   return success();
 }
