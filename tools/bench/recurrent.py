@@ -65,11 +65,6 @@ DENSE = (
     Peer("PyTorch", "frames/torch_gru.py", HERE, "dense"),
 )
 
-LEFT_OUT = {
-    ("LiteRT", 100): "its converter unrolls the loop: 100 copies of the network and of its weights",
-}
-"""Peers that are not asked, and why."""
-
 
 @dataclass(frozen=True)
 class RecurrentCase:
@@ -246,8 +241,6 @@ def convert(
     """
     prepare(RecurrentCase(1, frames))
     for peer in peers:
-        if (peer.name, frames) in LEFT_OUT:
-            continue
         try:
             convert_for(RecurrentCase(1, frames), peer, 1, EXPORTER)
         except (WorkerError, RuntimeError) as error:
@@ -294,7 +287,7 @@ def measure(
 
     A peer that fails or is wrong is left out, and `failures` says why.
     """
-    failures = {name: why for (name, count), why in LEFT_OUT.items() if count == frames}
+    failures: dict[str, str] = {}
     workers: dict[str, Worker] = {}
     timings: list[Timing] = []
 
@@ -311,9 +304,7 @@ def measure(
 
     load = os.getloadavg()[0]
     try:
-        dense = [
-            begin(RecurrentCase(1, frames), peer) for peer in peers if peer.name not in failures
-        ]
+        dense = [begin(RecurrentCase(1, frames), peer) for peer in peers]
         points = []
         for rate in rates:
             case = _case(rate, frames, scheme)
