@@ -176,8 +176,8 @@ static std::vector<int64_t> getNextPieces(KernelKind kernel, int64_t height,
   }
   std::vector<int64_t> next(height);
   for (int64_t rows = 1; rows < height; ++rows) {
-    // Vectors along the rows want a power of two.
-    bool own = kernel == KernelKind::Pixels && columns[rows] * 10 >= total;
+    // Heights of which there are many have code of their own.
+    bool own = kernel != KernelKind::Winograd && columns[rows] * 10 >= total;
     next[rows] = own ? rows : int64_t(1) << llvm::Log2_64(rows);
   }
   return next;

@@ -494,8 +494,8 @@ FailureOr<ReorderPass::Result> ReorderPass::reorder(LayerOpInterface layer,
     return layer->emitOpError("has packed weights without data");
   Result result;
   Order order = getOrder(structure, rowsPerConvGroup,
-                         isa<MatmulOp>(layer.getOperation()) ? kMatmulCutRows
-                                                             : kConvCutRows,
+                         isa<Conv2DOp>(layer.getOperation()) ? kConvCutRows
+                                                             : kMatmulCutRows,
                          threads, result.effect);
   result.constant =
       isUnchanged(structure, order)

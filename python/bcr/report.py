@@ -233,8 +233,9 @@ def layer_time(name: str, info: dict[str, Any] | None, seconds: float, total: fl
 def measure(program: Program, run: Callable[[Any], object], repeats: int) -> Profile:
     """Call `run` with a buffer for time stamps and read the medians.
 
-    The code stamps its own start and end (slots 0 and 1), then each layer's; ticks become seconds
-    by the wall clock around the call, so no clock rate needs to be known.
+    The code stamps its own start and end (slots 0 and 1), then each layer's. How long a tick is
+    follows from the wall clock and the first stamps of the first and the last call, which the time
+    that Python takes for a call hardly touches.
     """
     if repeats < 1:
         raise ConfigError(f"repeats must be at least 1, got {repeats}")
@@ -242,17 +243,21 @@ def measure(program: Program, run: Callable[[Any], object], repeats: int) -> Pro
     slots = {name: int(program.layers[name]["profile_slot"]) for name in names}
     buffer = (ctypes.c_int64 * (2 * (len(names) + 1)))()
     run(buffer)
-    times: dict[str, list[float]] = {name: [] for name in names}
+    ticks: dict[str, list[int]] = {name: [] for name in names}
     totals = []
-    for _ in range(repeats):
+    starts = []
+    # With one more, a single call has a neighbour to tell the length of a tick by.
+    for _ in range(repeats + 1):
         begin = time.perf_counter()
         run(buffer)
-        wall = time.perf_counter() - begin
-        seconds = wall / max(buffer[1] - buffer[0], 1)
-        totals.append(wall)
+        totals.append(time.perf_counter() - begin)
+        starts.append((begin, buffer[0]))
         for name, slot in slots.items():
-            times[name].append((buffer[2 * slot + 1] - buffer[2 * slot]) * seconds)
-    total = statistics.median(totals)
+            ticks[name].append(buffer[2 * slot + 1] - buffer[2 * slot])
+    (begin, tick), (end, last_tick) = starts[0], starts[-1]
+    seconds = (end - begin) / max(last_tick - tick, 1)
+    times = {name: [n * seconds for n in counts[1:]] for name, counts in ticks.items()}
+    total = statistics.median(totals[1:])
     layers = [
         layer_time(name, program.layers[name], statistics.median(times[name]), total)
         for name in names

@@ -21,6 +21,10 @@ if TYPE_CHECKING:
 
 Array = npt.NDArray[Any]
 
+_COPIED = 1 << 14
+"""Inputs of up to as many bytes are copied into memory of the stream: that takes less time than
+asking NumPy for the address of an array."""
+
 
 class Stream:
     """One stream of frames through a compiled model, with a state of its own.
@@ -70,7 +74,7 @@ class Stream:
 
         states = {o for _, o in pairs}
         taken = {i for i, _ in pairs}
-        self._inputs = [(i, s) for i, s in enumerate(signature.inputs) if i not in taken]
+        self._inputs = [_Slot(i, s) for i, s in enumerate(signature.inputs) if i not in taken]
         self._outputs = [
             (leaf["output"], signature.outputs[leaf["output"]])
             for leaf in results
@@ -95,9 +99,13 @@ class Stream:
             for k, (i, o) in enumerate(pairs):
                 sources[i] = address(self._states[phase][k])
                 targets[o] = address(self._states[1 - phase][k])
+            for slot in self._inputs:
+                sources[slot.position] = slot.address
         self._shared = (program.pool.ctypes.data, self._workspace.ctypes.data)
         self._no_dims = (ctypes.c_int64 * 1)()
         self._kept: dict[bool, list[Any]] = {}
+        # The results that the pointers of each phase lead to.
+        self._bound: list[list[Any] | None] = [None, None]
 
     def __call__(self, *inputs: Any, **named: Any) -> Any:
         """Run the model on the next frame.
@@ -124,24 +132,30 @@ class Stream:
             if len(values) != len(self._inputs):
                 raise InputError(
                     f"the stream takes {len(self._inputs)} inputs "
-                    f"({', '.join(spec.name for _, spec in self._inputs)}), not {len(values)}"
+                    f"({', '.join(slot.spec.name for slot in self._inputs)}), not {len(values)}"
                 )
             sources, targets = self._pointers[self._phase]
             like_torch = False
-            held = []
+            foreign = []
             sizes = dict(self._sizes) if self._dynamic else self._sizes
-            for (i, spec), value in zip(self._inputs, values):
+            for slot, value in zip(self._inputs, values):
+                if slot.copy(value):
+                    continue
                 like_torch |= is_torch(value)
-                array = prepare(spec, value)
-                if array.shape != spec.shape:
-                    self._executable.bind_sizes(spec, tuple(array.shape), sizes)
-                held.append(array)
-                sources[i] = address(array)
-            outputs = self._make_outputs(like_torch, sizes)
-            for (o, _), output in zip(self._outputs, outputs):
-                targets[o] = address(output)
+                array = prepare(slot.spec, value)
+                if array.shape != slot.spec.shape:
+                    self._executable.bind_sizes(slot.spec, tuple(array.shape), sizes)
+                foreign.append((slot, array))
+                sources[slot.position] = address(array)
+            outputs = self._kept.get(like_torch) or self._make_outputs(like_torch, sizes)
+            if outputs is not self._bound[self._phase]:
+                for (o, _), output in zip(self._outputs, outputs):
+                    targets[o] = address(output)
+                self._bound[self._phase] = outputs if self._reuse else None
             dims = self._dims(sizes) if self._dynamic else self._no_dims
             code = entry(sources, targets, *self._shared, dims, None)
+            for slot, _ in foreign:
+                sources[slot.position] = slot.address
             if code:
                 raise InputError(self._executable.program.checks[code - 1])
             self._phase ^= 1
@@ -181,19 +195,17 @@ class Stream:
     def _arrange(self, inputs: Sequence[Any], named: Mapping[str, Any]) -> list[Any]:
         rest = dict(named)
         values = list(inputs)
-        for _, spec in self._inputs[len(inputs) :]:
-            if spec.name in rest:
-                values.append(rest.pop(spec.name))
+        for slot in self._inputs[len(inputs) :]:
+            if slot.spec.name in rest:
+                values.append(rest.pop(slot.spec.name))
         if rest:
             raise InputError(
                 f"the stream has no input {', '.join(rest)} besides those given; it takes "
-                f"{', '.join(spec.name for _, spec in self._inputs)}"
+                f"{', '.join(slot.spec.name for slot in self._inputs)}"
             )
         return values
 
     def _make_outputs(self, like_torch: bool, sizes: Mapping[str, int]) -> list[Any]:
-        if self._reuse and like_torch in self._kept and not self._dynamic:
-            return self._kept[like_torch]
         outputs = [
             empty(
                 tuple(d if isinstance(d, int) else d.value(sizes) for d in spec.shape),
@@ -202,7 +214,7 @@ class Stream:
             )
             for _, spec in self._outputs
         ]
-        if self._reuse:
+        if self._reuse and not self._dynamic:
             self._kept[like_torch] = outputs
         return outputs
 
@@ -223,6 +235,42 @@ class Stream:
             k = self._names[name]
             checked[k] = _like(self._initial[k], name, value)
         return checked
+
+
+class _Slot:
+    """An input that is no state, and memory for it if it is small and its shape fixed.
+
+    Attributes:
+        position: in the model's inputs.
+        address: of the memory; 0 if there is none.
+    """
+
+    def __init__(self, position: int, spec: InputSpec) -> None:
+        self.position = position
+        self.spec = spec
+        self.address = 0
+        self._memory: Array | None = None
+        shape = tuple(size for size in spec.shape if isinstance(size, int))
+        if len(shape) < len(spec.shape) or spec.dtype == "bfloat16":
+            return
+        start = np.zeros(shape, spec.dtype)
+        if start.nbytes <= _COPIED:
+            self._memory = _aligned(start)
+            self._dtype, self._shape = start.dtype, shape
+            self.address = address(self._memory)
+
+    def copy(self, value: Any) -> bool:
+        """Copy an array of the right shape and dtype to the memory; False if it is no such."""
+        memory = self._memory
+        if (
+            memory is None
+            or type(value) is not np.ndarray
+            or value.dtype is not self._dtype
+            or value.shape != self._shape
+        ):
+            return False
+        memory[...] = value
+        return True
 
 
 def _leaves(structure: Any) -> list[dict[str, Any]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -24,13 +25,15 @@ def prepare(spec: InputSpec, value: Any) -> Any:
             raise InputError(f"{spec.name} is on {value.device}; move it with .cpu()")
         if value.layout is not sys.modules["torch"].strided:
             raise InputError(f"{spec.name} is sparse; make it dense with .to_dense()")
-        dtype = str(value.dtype).removeprefix("torch.")
+        dtype = _name(value.dtype)
         # Each of these calls takes as long as a small layer; they are rarely needed.
         if value.is_neg() or value.is_conj() or not value.is_contiguous():
             value = value.detach().resolve_neg().resolve_conj().contiguous()
     elif isinstance(value, (np.ndarray, np.generic)):
-        dtype = value.dtype.name
-        value = np.require(value, requirements=["C", "A"])
+        dtype = _name(value.dtype)
+        plain = isinstance(value, np.ndarray) and value.flags.c_contiguous
+        if not (plain and value.flags.aligned):
+            value = np.require(value, requirements=["C", "A"])
     else:
         raise InputError(
             f"{spec.name} is a {type(value).__name__}; pass a torch tensor or a NumPy array"
@@ -41,6 +44,12 @@ def prepare(spec: InputSpec, value: Any) -> Any:
             f"{'.to(torch.' if is_torch(value) else '.astype(np.'}{spec.dtype})"
         )
     return value
+
+
+@cache
+def _name(dtype: Any) -> str:
+    """The name of a dtype; NumPy takes a microsecond to put one together."""
+    return str(getattr(dtype, "name", dtype)).removeprefix("torch.")
 
 
 def address(value: Any) -> int:

@@ -30,11 +30,12 @@ func.func @dense(%x: tensor<1x1x12x12xf32>, %o: tensor<1x9x12x12xf32>) -> tensor
   return %y : tensor<1x9x12x12xf32>
 }
 
-// Values go column by column, zeros of dense weights included.
+// Values go column by column, zeros of dense weights included; three rows are
+// one piece for rows along the vector too.
 // CHECK-LABEL: func.func @values
 // CHECK: columns = dense<[0, 1, 2]>
-// CHECK-SAME: groups = dense<{{\[\[}}0, 2, 0, 3], [2, 1, 0, 3]]>
-// CHECK-SAME: values = dense<[1.000000e+00, 4.000000e+00, 2.000000e+00, 5.000000e+00, 0.000000e+00, 6.000000e+00, 7.000000e+00, 8.000000e+00, 9.000000e+00]>
+// CHECK-SAME: groups = dense<{{\[\[}}0, 3, 0, 3]]>
+// CHECK-SAME: values = dense<[1.000000e+00, 4.000000e+00, 7.000000e+00, 2.000000e+00, 5.000000e+00, 8.000000e+00, 0.000000e+00, 6.000000e+00, 9.000000e+00]>
 // CHECK: bcr.matmul
 // CHECK-SAME: schedule = #bcr.schedule<rows, height = 4, vectors = 1, lanes = 16>
 func.func @values(%x: tensor<1x3xf32>, %o: tensor<1x3xf32>) -> tensor<1x3xf32> {

@@ -315,3 +315,23 @@ def test_aarch64_under_emulation():
             np.testing.assert_allclose(
                 got.reshape(expected.shape), expected.numpy(), rtol=0, atol=ONE_STEP
             )
+
+
+class Packing(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.rnn = nn.LSTM(FEATURES, 6)
+
+    def forward(self, x):
+        packed = nn.utils.rnn.pack_padded_sequence(x, torch.tensor([9, 5, 2]))
+        return nn.utils.rnn.pad_packed_sequence(self.rnn(packed)[0])[0]
+
+
+def test_packed_sequences_are_refused_with_a_remedy():
+    packed = nn.utils.rnn.pack_padded_sequence(X, torch.tensor([9, 5, 2]))
+    with pytest.raises(bcr.UnsupportedError, match="an input of GRU is a packed sequence") as error:
+        bcr.compile(nn.GRU(FEATURES, 6).eval(), (packed,))
+    assert "Pass padded sequences" in str(error.value)
+    where = r"Packing at .*test_recurrent.py:\d+ makes a packed sequence"
+    with pytest.raises(bcr.UnsupportedError, match=where):
+        bcr.compile(Packing().eval(), (X,))

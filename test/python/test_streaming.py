@@ -132,6 +132,33 @@ def test_numpy_in_numpy_out_and_inputs_by_name(exe, model):
     assert_close([(torch.from_numpy(y), torch.from_numpy(twice))], expected(model, x[None]))
 
 
+@pytest.mark.parametrize("reuse", [False, True])
+def test_kinds_of_input_may_change_from_call_to_call(exe, model, reuse):
+    stream = exe.stream(STATES, reuse=reuse)
+    sequence = frames(6, 8)
+    kinds = [
+        lambda x: x.numpy(),
+        lambda x: x,
+        lambda x: np.asfortranarray(x.numpy()),
+        lambda x: x.T.contiguous().T,
+        lambda x: x.numpy(),
+        lambda x: x,
+        lambda x: np.repeat(x.numpy(), 2, axis=1)[:, ::2],
+        lambda x: x.numpy(),
+    ]
+    got = []
+    for kind, x in zip(kinds, sequence, strict=True):
+        value = kind(x)
+        results = stream(value)
+        assert all(type(part) is type(value) for part in results)
+        got.append([torch.as_tensor(part).clone() for part in results])
+    assert_close(got, expected(model, sequence))
+    with pytest.raises(bcr.InputError, match="dtype float64"):
+        stream(sequence[0].numpy().astype(np.float64))
+    with pytest.raises(bcr.InputError, match="x"):
+        stream(sequence[0].numpy()[:1])
+
+
 def test_a_loaded_model_streams(exe, model, tmp_path):
     exe.save(tmp_path / "model.bcr")
     stream = bcr.load(tmp_path / "model.bcr").stream(STATES)

@@ -100,6 +100,20 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("--threads", type=int, default=1)
     shared(sub)
 
+    sub = command("recurrent", _recurrent, "Time a GRU frame by frame at RTMobile's rates.")
+    sub.add_argument("--rates", type=int, nargs="+", metavar="RATE")
+    sub.add_argument(
+        "--scheme", choices=("steps", "columns", "both"), default="steps",
+        help="two steps as in RTMobile, or a scheme of bcr.Pruner in blocks of 8x64",
+    )  # fmt: skip
+    sub.add_argument("--frames", type=int, nargs="+", default=(1, 100), help="frames of a call")
+    sub.add_argument("--rounds", type=int, default=12, help="turns of each peer")
+    sub.add_argument("--seconds", type=float, default=0.03, help="length of a turn")
+    sub.add_argument("--prepare", action="store_true", help="convert and compile only")
+    sub.add_argument("--prepared", action="store_true", help="measure what was compiled last")
+    sub.add_argument("--json", type=Path, help="where to write the result")
+    sub.add_argument("--real-time", action="store_true", help="as of networks")
+
     sub = command("machine", _machine, "Measure the limits of one core.")
     sub.add_argument("--real-time", action="store_true")
 
@@ -235,6 +249,33 @@ def _compile(options: argparse.Namespace) -> None:
             found.append(compilation.measure(case, sparsity, options.threads))
     print(compilation.table(found))
     _write(options, "compile", {"networks": [asdict(result) for result in found]})
+
+
+def _recurrent(options: argparse.Namespace) -> None:
+    from bench import recurrent, recurrent_tables
+
+    rates = options.rates or list(recurrent.STEPS)
+    if unknown := set(rates) - set(recurrent.STEPS):
+        raise SystemExit(f"no rate {unknown}; there are {', '.join(map(str, recurrent.STEPS))}")
+    for frames in options.frames:
+        recurrent.convert(frames, rates, recurrent.DENSE, options.scheme, not options.prepared)
+    if options.prepare:
+        return
+    unit = machine.units()[0]
+    found = []
+    accounts: list[recurrent_tables.Account] = []
+    for frames in options.frames:
+        result = recurrent.measure(
+            frames, rates, recurrent.DENSE, rounds=options.rounds, seconds=options.seconds,
+            unit=unit, scheme=options.scheme, real_time=options.real_time,
+        )  # fmt: skip
+        print(recurrent_tables.rates_table(result), end="\n\n")
+        print(recurrent_tables.peers_table(result), end="\n\n", flush=True)
+        found.append(recurrent.to_dict(result))
+        if frames == 1:
+            accounts = recurrent_tables.account(result, options.scheme, options.real_time)
+            print(recurrent_tables.accounts_table(accounts), end="\n\n")
+    _write(options, "recurrent", {"calls": found, "accounts": [asdict(a) for a in accounts]})
 
 
 def _machine(options: argparse.Namespace) -> None:

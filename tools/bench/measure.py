@@ -11,7 +11,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -33,6 +33,14 @@ WARM = 2
 
 MANY_FAULTS = 100
 """Page faults a call from which they are worth a warning: a tenth of a millisecond."""
+
+
+class HasFolder(Protocol):
+    """What is measured, as files."""
+
+    @property
+    def folder(self) -> Path:
+        """Where the files are."""
 
 
 @dataclass
@@ -139,9 +147,9 @@ def compare(
         for peer in peers:
             print(f"  {case}, {threads} thread(s): {peer.name}", file=sys.stderr)
             try:
-                timings.append(_start(case, peer, threads, workers))
+                timings.append(prepare_peer(case, peer, threads, workers))
             except (WorkerError, RuntimeError) as error:
-                _leave_out(peer, error, workers, failures)
+                leave_out(peer, error, workers, failures)
         if real_time:
             for worker in workers.values():
                 worker.use_real_time()
@@ -150,19 +158,7 @@ def compare(
             with privilege(real_time):
                 for unit in units:
                     peaks[unit.name].append(unit.gflops())
-            # Each round begins with another peer, so that nobody always follows the same one.
-            start = number % max(len(timings), 1)
-            for timing in timings[start:] + timings[:start]:
-                worker = workers[timing.peer.key]
-                try:
-                    answer = worker.ask("run", seconds=seconds, least=2, warm=WARM)
-                except WorkerError as error:
-                    _leave_out(timing.peer, error, workers, failures)
-                    timings.remove(timing)
-                    continue
-                timing.rounds.append(answer["times"])
-                timing.processors.append(answer["processors"])
-                timing.faults.append(answer["faults"])
+            take_turns(number, timings, workers, failures, seconds)
         for timing in timings:
             timing.memory = workers[timing.peer.key].ask("memory")
     finally:
@@ -179,7 +175,29 @@ def compare(
     )
 
 
-def _leave_out(
+def take_turns(
+    number: int,
+    timings: list[Timing],
+    workers: dict[str, Worker],
+    failures: dict[str, str],
+    seconds: float,
+) -> None:
+    """Run round `number`; a peer that fails is left out of `timings` from then on."""
+    # Each round begins with another peer, so that nobody always follows the same one.
+    start = number % max(len(timings), 1)
+    for timing in timings[start:] + timings[:start]:
+        try:
+            answer = workers[timing.peer.key].ask("run", seconds=seconds, least=2, warm=WARM)
+        except WorkerError as error:
+            leave_out(timing.peer, error, workers, failures)
+            timings.remove(timing)
+            continue
+        timing.rounds.append(answer["times"])
+        timing.processors.append(answer["processors"])
+        timing.faults.append(answer["faults"])
+
+
+def leave_out(
     peer: Peer, error: Exception, workers: dict[str, Worker], failures: dict[str, str]
 ) -> None:
     """Note why a peer is not measured, and end its process."""
@@ -188,10 +206,16 @@ def _leave_out(
         worker.close()
 
 
-def _start(case: Case, peer: Peer, threads: int, workers: dict[str, Worker]) -> Timing:
+def prepare_peer(
+    case: HasFolder,
+    peer: Peer,
+    threads: int,
+    workers: dict[str, Worker],
+    exporter: str = "export.py",
+) -> Timing:
     """Convert, load and check a peer; its worker is in `workers` afterwards."""
     timing = Timing(peer)
-    product, timing.preparation = convert_for(case, peer, threads)
+    product, timing.preparation = convert_for(case, peer, threads, exporter)
     worker = workers[peer.key] = Worker(peer, threads, _log(peer, "run"))
     answer = worker.ask(
         "load",
@@ -213,15 +237,20 @@ def _start(case: Case, peer: Peer, threads: int, workers: dict[str, Worker]) -> 
     return timing
 
 
-def convert_for(case: Case, peer: Peer, threads: int) -> tuple[Path, float | None]:
+def convert_for(
+    case: HasFolder, peer: Peer, threads: int, exporter: str = "export.py"
+) -> tuple[Path, float | None]:
     """Make what a peer loads of a prepared case, unless it is there already.
+
+    Args:
+        exporter: the worker that makes the formats of other runtimes.
 
     Returns:
         The folder of it, and the seconds of the peer's own converter if it ran.
     """
     if peer.format:
-        exporter = Peer(peer.format, "export.py", "export", "", options={"format": peer.format})
-        _convert(case.folder, exporter, threads, case.folder / peer.format)
+        source = Peer(peer.format, exporter, "export", "", options={"format": peer.format})
+        _convert(case.folder, source, threads, case.folder / peer.format)
     product = case.folder / f"{peer.key}-{threads}"
     seconds = None
     if peer.converts:

@@ -40,7 +40,6 @@ PlanConstants::PlanConstants(Emitter &emitter, LayerOpInterface layer,
                              const KernelPlan &plan, ArrayRef<int32_t> offsets,
                              ElementsAttr valueList)
     : plan(plan) {
-  int64_t bytes = 0;
   auto makeList = [&](StringRef name, ArrayRef<int32_t> list) {
     IndexList result(emitter, name, list);
     bytes += result.getBytes();
@@ -299,17 +298,28 @@ void PlanConstants::forEachEmpty(
 FailureOr<KernelPlan>
 loops::planLayer(LayerOpInterface layer, ConstantOp weights,
                  const PackedStructure &structure, const PlanOptions &options,
-                 const Emitter &emitter, ElementsAttr &values) {
+                 const Emitter &emitter, ElementsAttr &values,
+                 std::optional<std::vector<float>> restValues) {
   FailureOr<FloatElements> elements = FloatElements::get(weights.getValues());
   if (failed(elements)) {
     layer->emitOpError("the values of its weights are a resource without data");
     return failure();
   }
-  KernelPlan plan = makePlan(structure, elements->get(), options);
+  ArrayRef<float> all = restValues ? ArrayRef(*restValues) : elements->get();
+  KernelPlan plan = makePlan(structure, all, options);
+  if (restValues && plan.groups.empty())
+    return plan;
+  if (restValues && !plan.values)
+    plan.values = std::move(restValues);
   values = weights.getValues();
-  if (plan.values)
-    values = makeFloatElements({structure.getNumValues()},
+  int64_t overread = getOverread(plan, options);
+  if (overread > 0 && !plan.values)
+    plan.values = all.vec();
+  if (plan.values) {
+    plan.values->resize(plan.values->size() + overread);
+    values = makeFloatElements({structure.getNumValues() + overread},
                                (emitter.getLayerName() + ".values").str(),
                                std::move(*plan.values), layer->getContext());
+  }
   return plan;
 }

@@ -33,6 +33,8 @@ public:
                 ElementsAttr values);
 
   Value getValues() const { return values; }
+  /// Bytes of the index arrays.
+  int64_t getBytes() const { return bytes; }
   /// Row or sum `r` of a group.
   Value getRow(Emitter &emitter, const KernelClass &entry,
                const GroupValues &group, Value r) const;
@@ -88,6 +90,7 @@ private:
   Value getOrigin(Emitter &emitter, Value number) const;
 
   const KernelPlan &plan;
+  int64_t bytes = 0;
   Value values;
   IndexList rows;
   /// See ColumnCode.
@@ -98,12 +101,14 @@ private:
   IndexList accumulated, empty, bounds, units;
 };
 
-/// Plans the groups of `weights`. `values` becomes what the kernel reads. Fails
-/// with a diagnostic on `layer` if the weights have no data.
-FailureOr<KernelPlan> planLayer(LayerOpInterface layer, ConstantOp weights,
-                                const PackedStructure &structure,
-                                const PlanOptions &options,
-                                const Emitter &emitter, ElementsAttr &values);
+/// Plans the groups of `weights`, or those that are left of them with their
+/// values, `restValues`. `values` becomes what the kernel reads. Fails with a
+/// diagnostic on `layer` if the weights have no data.
+FailureOr<KernelPlan>
+planLayer(LayerOpInterface layer, ConstantOp weights,
+          const PackedStructure &structure, const PlanOptions &options,
+          const Emitter &emitter, ElementsAttr &values,
+          std::optional<std::vector<float>> restValues = std::nullopt);
 
 /// Emits the loops of a convolution with positions along the vector.
 LogicalResult emitPixelKernel(Conv2DOp op, ConstantOp weights,

@@ -8,6 +8,7 @@
 
 #include "llvm/ADT/EquivalenceClasses.h"
 #include "llvm/ADT/STLExtras.h"
+#include "llvm/Support/MathExtras.h"
 
 #include <algorithm>
 #include <limits>
@@ -199,8 +200,8 @@ static SmallVector<size_t> sortGroups(KernelPlan &plan, int64_t chunks) {
   std::iota(order.begin(), order.end(), 0);
   llvm::stable_sort(order, [&](size_t a, size_t b) {
     const KernelGroup &x = plan.groups[a], &y = plan.groups[b];
-    return std::make_tuple(classOf(x), x.chunk) <
-           std::make_tuple(classOf(y), y.chunk);
+    return std::make_tuple(classOf(x), x.chunk, x.sortedColumns) <
+           std::make_tuple(classOf(y), y.chunk, y.sortedColumns);
   });
   std::vector<KernelGroup> sorted;
   for (size_t index : order)
@@ -270,6 +271,17 @@ layOut(KernelPlan &plan, const PackedStructure &structure,
     plan.values = std::move(newValues);
 }
 
+int64_t loops::getOverread(const KernelPlan &plan, const PlanOptions &options) {
+  int64_t most = 0;
+  for (const KernelClass &entry : plan.classes)
+    if (options.vectorRows > 0) {
+      auto rest = static_cast<uint64_t>(entry.height % options.vectorRows);
+      most =
+          std::max(most, static_cast<int64_t>(llvm::PowerOf2Ceil(rest) - rest));
+    }
+  return most;
+}
+
 KernelPlan loops::makePlan(const PackedStructure &structure,
                            ArrayRef<float> values, const PlanOptions &options) {
   KernelPlan plan;
@@ -289,6 +301,8 @@ KernelPlan loops::makePlan(const PackedStructure &structure,
     KernelGroup group;
     group.height = piece.positions.size();
     group.convGroup = piece.convGroup;
+    if (options.sortByColumns)
+      group.sortedColumns = piece.group->columnCount;
     group.contiguous = options.separateContiguous;
     tied.insert(index);
     for (size_t i = 0; i < piece.positions.size(); ++i) {

@@ -25,6 +25,12 @@ struct PlanOptions {
   int64_t maxHeight = 8;
   /// Heights are a multiple of this or less than it.
   int64_t heightMultiple = 1;
+  /// Lanes of vectors that run along the rows, and may read over the end of a
+  /// column of values; 0 if none do.
+  int64_t vectorRows = 0;
+  /// Whether groups with as many columns are neighbours: a loop that always has
+  /// as many turns as the last time is predicted.
+  bool sortByColumns = false;
   /// Whether groups of rows m, m + 1, ... are told from the others.
   bool separateContiguous = false;
   /// Whether groups that accumulate name their rows by number of the sum.
@@ -49,6 +55,8 @@ struct KernelGroup {
   int64_t height = 0;
   int64_t convGroup = 0;
   int64_t chunk = 0;
+  /// What groups of a class are sorted by, if they are.
+  int64_t sortedColumns = 0;
   /// Some of its rows are in other groups too.
   bool accumulate = false;
   /// Rows m, m + 1, ... that no other group has.
@@ -106,6 +114,9 @@ struct KernelPlan {
   int64_t getMaxAccumulated() const;
   bool hasAccumulated() const { return !accumulated.empty(); }
 };
+
+/// Elements that the vectors of `options` may read behind the last value.
+int64_t getOverread(const KernelPlan &plan, const PlanOptions &options);
 
 KernelPlan makePlan(const PackedStructure &structure, ArrayRef<float> values,
                     const PlanOptions &options);

@@ -14,10 +14,12 @@
 #include "passes/Conversion/Loops/ImageRows.h"
 #include "passes/Conversion/Loops/InputLayout.h"
 #include "passes/Conversion/Loops/Kernel.h"
+#include "passes/Conversion/Loops/WindowKernel.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
+#include "llvm/Support/MathExtras.h"
 
 #include <algorithm>
 #include <numeric>
@@ -32,15 +34,27 @@ static constexpr int64_t kMaxScatter = 64;
 /// One row in this many is in no group: all are filled, by vectors.
 static constexpr int64_t kFillShare = 8;
 
+/// How a kernel finishes its rows.
+enum class Finish {
+  /// Each where its last sum is known.
+  Each,
+  /// As `Each`, after all have been stored as if they were in no group.
+  FillFirst,
+  /// All are stored as if they were in no group, and what is not stored by
+  /// vectors is added there.
+  AddToOutput,
+};
+
 namespace {
 class RowKernel {
 public:
   RowKernel(LayerOpInterface op, ScheduleAttr schedule, const KernelPlan &plan,
             Emitter &emitter);
 
-  /// `fill` finishes all rows first as if they were in no group, for which
-  /// neighbouring rows have to be neighbours in memory.
-  void emit(std::vector<int32_t> offsets, ElementsAttr values, bool fill);
+  /// All but `Finish::Each` need neighbouring rows to be neighbours in memory,
+  /// and `Finish::AddToOutput` a layer without an activation and a plan whose
+  /// sums have no numbers. Returns the bytes of the indices.
+  int64_t emit(std::vector<int32_t> offsets, ElementsAttr values, Finish how);
 
 private:
   /// One image of a convolution, or the whole batch of a matmul.
@@ -69,9 +83,22 @@ private:
   void emitStore(const KernelClass &entry, const GroupValues &group,
                  const Batch &batch, Value sample, int64_t samples,
                  ValueRange sums);
+  /// Adds the sums of a tile and group to what the output has.
+  void addToOutput(const KernelClass &entry, const GroupValues &group,
+                   const Batch &batch, Value sample, int64_t samples,
+                   ValueRange sums);
+  /// Visits each row and sample of a tile and group with its sum.
+  void
+  forEachSum(const KernelClass &entry, const GroupValues &group,
+             const Batch &batch, int64_t samples, ValueRange sums,
+             llvm::function_ref<void(Value sample, Value row, Value sum)> body);
+  bool scattersFromRegisters(const KernelClass &entry, int64_t samples) const {
+    return entry.height * samples <= kMaxScatter;
+  }
   /// Puts the sums of a tile and group into memory.
   void storeTile(const Batch &batch, const KernelClass &entry, int64_t samples,
                  ValueRange sums);
+  Value takeFront(Value vector, int64_t count);
   /// Finishes one output whose sum is `value`.
   void finish(const Batch &batch, Value sample, Value row, Value value);
 
@@ -79,7 +106,8 @@ private:
   Value getInputBase(const Batch &batch, Value sample, Value convGroup);
   SmallVector<Value> getIndices(const Batch &batch, Value sample, Value row);
   Value getBias(Value row, int64_t width);
-  /// Widths of the vectors that hold a column of a group.
+  /// Widths of the vectors that hold a column of a group. The last one may hold
+  /// the beginning of the next column too: full vectors are fast to load.
   SmallVector<int64_t> getWidths(int64_t height) const;
 
   LayerOpInterface op;
@@ -92,6 +120,7 @@ private:
   int64_t knownSamples;
   int64_t tileSamples;
   int64_t width = 1;
+  Finish how = Finish::Each;
   Value samples;
   std::optional<PlanConstants> constants;
 };
@@ -119,7 +148,7 @@ RowKernel::RowKernel(LayerOpInterface op, ScheduleAttr schedule,
 SmallVector<int64_t> RowKernel::getWidths(int64_t height) const {
   SmallVector<int64_t> widths;
   for (int64_t rest = height; rest > 0; rest -= widths.back())
-    widths.push_back(std::min(lanes, rest));
+    widths.push_back(std::min<int64_t>(lanes, llvm::PowerOf2Ceil(rest)));
   return widths;
 }
 
@@ -197,7 +226,9 @@ SmallVector<Value> RowKernel::emitSums(const KernelClass &entry,
         getInputBase(batch, emitter.add(sample, s), group.convGroup));
     int64_t begin = 0;
     for (int64_t vectorWidth : widths) {
-      sums.push_back(entry.contiguous
+      // Beside the last rows of a group there may be no bias.
+      bool whole = begin + vectorWidth <= entry.height;
+      sums.push_back(entry.contiguous && whole
                          ? getBias(emitter.add(firstRow, begin), vectorWidth)
                          : emitter.constant(0, vectorWidth));
       begin += vectorWidth;
@@ -227,15 +258,23 @@ SmallVector<Value> RowKernel::emitSums(const KernelClass &entry,
 void RowKernel::emitStore(const KernelClass &entry, const GroupValues &group,
                           const Batch &batch, Value sample, int64_t count,
                           ValueRange sums) {
-  SmallVector<int64_t> widths = getWidths(entry.height);
   if (entry.contiguous) {
+    SmallVector<int64_t> widths = getWidths(entry.height);
     Value firstRow = constants->getRow(emitter, entry, group, 0);
     for (int64_t s = 0; s < count; ++s)
-      for (auto [i, vectorWidth] : llvm::enumerate(widths))
-        finish(batch, emitter.add(sample, s), emitter.add(firstRow, i * lanes),
-               sums[s * widths.size() + i]);
+      for (size_t i = 0; i < widths.size(); ++i) {
+        Value row = emitter.add(firstRow, i * lanes);
+        Value sum = sums[s * widths.size() + i];
+        int64_t rest = entry.height - static_cast<int64_t>(i) * lanes;
+        if (rest < widths[i])
+          sum = arith::AddFOp::create(emitter, takeFront(sum, rest),
+                                      getBias(row, rest));
+        finish(batch, emitter.add(sample, s), row, sum);
+      }
     return;
   }
+  if (how == Finish::AddToOutput)
+    return addToOutput(entry, group, batch, sample, count, sums);
   storeTile(batch, entry, count, sums);
   emitter.loop(count, [&](Value s) {
     emitter.loop(entry.height, [&](Value r) {
@@ -247,6 +286,15 @@ void RowKernel::emitStore(const KernelClass &entry, const GroupValues &group,
   });
 }
 
+/// The first `count` elements of a vector.
+Value RowKernel::takeFront(Value vector, int64_t count) {
+  if (count == 1)
+    return vector::ExtractOp::create(emitter, vector, 0);
+  return vector::ExtractStridedSliceOp::create(
+      emitter, vector, /*offsets=*/ArrayRef<int64_t>{0},
+      /*sizes=*/ArrayRef<int64_t>{count}, /*strides=*/ArrayRef<int64_t>{1});
+}
+
 void RowKernel::storeTile(const Batch &batch, const KernelClass &entry,
                           int64_t count, ValueRange sums) {
   int64_t perSample = getWidths(entry.height).size();
@@ -256,33 +304,53 @@ void RowKernel::storeTile(const Batch &batch, const KernelClass &entry,
                     {emitter.index(s), emitter.index(i * lanes)});
 }
 
-void RowKernel::addToSums(const KernelClass &entry, const GroupValues &group,
-                          const Batch &batch, int64_t count, ValueRange sums) {
-  auto addTo = [&](ValueRange indices, Value sum) {
-    Value before = emitter.load(batch.sums, indices);
-    emitter.store(arith::AddFOp::create(emitter, before, sum), batch.sums,
-                  indices);
-  };
-  if (entry.height * count > kMaxScatter) {
+void RowKernel::forEachSum(
+    const KernelClass &entry, const GroupValues &group, const Batch &batch,
+    int64_t count, ValueRange sums,
+    llvm::function_ref<void(Value sample, Value row, Value sum)> body) {
+  if (!scattersFromRegisters(entry, count)) {
     storeTile(batch, entry, count, sums);
     emitter.loop(entry.height, [&](Value r) {
-      Value slot = constants->getRow(emitter, entry, group, r);
+      Value row = constants->getRow(emitter, entry, group, r);
       for (int64_t s = 0; s < count; ++s)
-        addTo({emitter.index(s), slot},
-              emitter.load(batch.tile, {emitter.index(s), r}));
+        body(emitter.index(s), row,
+             emitter.load(batch.tile, {emitter.index(s), r}));
     });
     return;
   }
   int64_t perSample = getWidths(entry.height).size();
   for (int64_t r = 0; r < entry.height; ++r) {
-    Value slot = constants->getRow(emitter, entry, group, r);
+    Value row = constants->getRow(emitter, entry, group, r);
     for (int64_t s = 0; s < count; ++s) {
       Value sum = sums[s * perSample + r / lanes];
       if (isa<VectorType>(sum.getType()))
         sum = vector::ExtractOp::create(emitter, sum, r % lanes);
-      addTo({emitter.index(s), slot}, sum);
+      body(emitter.index(s), row, sum);
     }
   }
+}
+
+void RowKernel::addToSums(const KernelClass &entry, const GroupValues &group,
+                          const Batch &batch, int64_t count, ValueRange sums) {
+  forEachSum(entry, group, batch, count, sums,
+             [&](Value s, Value slot, Value sum) {
+               Value before = emitter.load(batch.sums, {s, slot});
+               emitter.store(arith::AddFOp::create(emitter, before, sum),
+                             batch.sums, {s, slot});
+             });
+}
+
+void RowKernel::addToOutput(const KernelClass &entry, const GroupValues &group,
+                            const Batch &batch, Value sample, int64_t count,
+                            ValueRange sums) {
+  forEachSum(entry, group, batch, count, sums,
+             [&](Value s, Value row, Value sum) {
+               SmallVector<Value> indices =
+                   getIndices(batch, emitter.add(sample, s), row);
+               Value before = emitter.load(op.getInit(), indices);
+               emitter.store(arith::AddFOp::create(emitter, before, sum),
+                             op.getInit(), indices);
+             });
 }
 
 /// Rows that are in several groups: all groups for one tile of samples, so that
@@ -290,22 +358,30 @@ void RowKernel::addToSums(const KernelClass &entry, const GroupValues &group,
 void RowKernel::emitAccumulated(const Batch &batch) {
   if (!plan.hasAccumulated())
     return;
+  bool direct = how == Finish::AddToOutput;
   forEachTile([&](Value sample, int64_t count) {
-    constants->forEachAccumulated(
-        emitter, batch.chunk, [&](Value slot, Value row) {
-          Value bias = getBias(row, 1);
-          for (int64_t s = 0; s < count; ++s)
-            emitter.store(bias, batch.sums, {emitter.index(s), slot});
-        });
+    if (!direct)
+      constants->forEachAccumulated(
+          emitter, batch.chunk, [&](Value slot, Value row) {
+            Value bias = getBias(row, 1);
+            for (int64_t s = 0; s < count; ++s)
+              emitter.store(bias, batch.sums, {emitter.index(s), slot});
+          });
     for (size_t i = 0; i < plan.classes.size(); ++i) {
       const KernelClass &entry = plan.classes[i];
       if (entry.accumulate)
         constants->forEachGroup(
             emitter, i, batch.chunk, [&](const GroupValues &group) {
-              addToSums(entry, group, batch, count,
-                        emitSums(entry, group, batch, sample, count));
+              SmallVector<Value> sums =
+                  emitSums(entry, group, batch, sample, count);
+              if (direct)
+                addToOutput(entry, group, batch, sample, count, sums);
+              else
+                addToSums(entry, group, batch, count, sums);
             });
     }
+    if (direct)
+      return;
     emitter.loop(count, [&](Value s) {
       constants->forEachAccumulated(
           emitter, batch.chunk, [&](Value slot, Value row) {
@@ -337,15 +413,16 @@ void RowKernel::emitBatch(const Batch &batch) {
 }
 
 void RowKernel::emitFill() {
-  emitter.loop(emitter.index(0), samples, 1, [&](Value sample) {
+  emitter.parallelLoop(samples, [&](Value sample) {
     emitter.coverRange(op.getNumRows(), lanes, [&](Value row, int64_t count) {
       finish(Batch(), sample, row, getBias(row, count));
     });
   });
 }
 
-void RowKernel::emit(std::vector<int32_t> offsets, ElementsAttr values,
-                     bool fill) {
+int64_t RowKernel::emit(std::vector<int32_t> offsets, ElementsAttr values,
+                        Finish finish) {
+  how = finish;
   constants.emplace(emitter, op, plan, offsets, values);
   recordCopies(emitter, op,
                layout && !layout->isInPlace() ? layout->getNumElements() : 0,
@@ -353,11 +430,13 @@ void RowKernel::emit(std::vector<int32_t> offsets, ElementsAttr values,
 
   int64_t tileRows = 0;
   for (const KernelClass &entry : plan.classes)
-    if (!entry.contiguous)
-      tileRows = std::max(tileRows, entry.height);
+    if (!entry.contiguous && (how != Finish::AddToOutput ||
+                              !scattersFromRegisters(entry, tileSamples)))
+      tileRows =
+          std::max<int64_t>(tileRows, llvm::alignTo(entry.height, lanes));
   Value batchSize = emitter.createOrFold<memref::DimOp>(op.getInit(), 0);
   samples = layout ? emitter.index(knownSamples) : batchSize;
-  if (fill)
+  if (how != Finish::Each)
     emitFill();
   auto runChunks = [&](Value image, Value input) {
     emitter.parallelLoop(emitter.index(plan.getNumChunks()), [&](Value chunk) {
@@ -365,7 +444,8 @@ void RowKernel::emit(std::vector<int32_t> offsets, ElementsAttr values,
       if (tileRows > 0)
         tile = emitter.allocate({tileSamples, tileRows});
       // Samples a power of two apart would share sets of the cache.
-      if (int64_t rows = plan.getMaxAccumulated())
+      int64_t rows = plan.getMaxAccumulated();
+      if (rows > 0 && how != Finish::AddToOutput)
         sums = emitter.allocate({tileSamples, rows + lanes});
       emitBatch({image, input, chunk, tile, sums});
       for (Value buffer : {tile, sums})
@@ -373,8 +453,10 @@ void RowKernel::emit(std::vector<int32_t> offsets, ElementsAttr values,
           emitter.deallocate(buffer);
     });
   };
-  if (!layout)
-    return runChunks(Value(), Value());
+  if (!layout) {
+    runChunks(Value(), Value());
+    return constants->getBytes();
+  }
   Value copy = layout->allocate(emitter);
   auto conv = cast<Conv2DOp>(op.getOperation());
   emitter.loop(emitter.index(0), batchSize, 1, [&](Value image) {
@@ -389,6 +471,7 @@ void RowKernel::emit(std::vector<int32_t> offsets, ElementsAttr values,
   });
   if (copy)
     emitter.deallocate(copy);
+  return constants->getBytes();
 }
 
 LogicalResult loops::emitRowKernel(LayerOpInterface op, ConstantOp weights,
@@ -396,13 +479,20 @@ LogicalResult loops::emitRowKernel(LayerOpInterface op, ConstantOp weights,
   PackedStructure structure = readStructure(weights);
   PlanOptions options;
   options.maxHeight = schedule.getHeight();
-  options.heightMultiple = schedule.getLanes();
+  options.vectorRows = schedule.getLanes();
+  // What bcr-tile cut has the heights that it wants.
+  if (!op.getScheduleAttr())
+    options.heightMultiple = schedule.getLanes();
+  options.sortByColumns = true;
   // Rows of an image's channels are not neighbours in memory.
   options.separateContiguous =
       isa<MatmulOp>(op.getOperation()) && hasUnitStride(op.getInit());
   for (Value operand : {op.getBias(), op.getResidual()})
     if (operand)
       options.separateContiguous &= hasUnitStride(operand);
+  // A sum that nothing is done to can grow where the result is.
+  bool addsToOutput = options.separateContiguous && !op.getActivationAttr();
+  options.numberSums = !addsToOutput;
   std::vector<int32_t> offsets(op.getNumColumns());
   std::iota(offsets.begin(), offsets.end(), 0);
   if (auto conv = dyn_cast<Conv2DOp>(op.getOperation())) {
@@ -414,23 +504,50 @@ LogicalResult loops::emitRowKernel(LayerOpInterface op, ConstantOp weights,
   }
   options.offsets = offsets;
   options.chunks = emitter.getThreads();
+  std::vector<int64_t> chunkStarts;
   if (op.getChunksAttr())
-    options.chunkStarts = op.getChunksAttr().asArrayRef();
+    chunkStarts = op.getChunksAttr().asArrayRef().vec();
+  std::vector<WindowGroup> windows;
+  std::optional<std::vector<float>> restValues;
+  if (auto matmul = dyn_cast<MatmulOp>(op.getOperation());
+      matmul && addsToOutput) {
+    FailureOr<ArrayRef<float>> all = readValues(weights);
+    std::vector<float> rest;
+    if (succeeded(all))
+      windows = takeWindowGroups(matmul, schedule.getLanes(), options.chunks,
+                                 structure, *all, chunkStarts, rest);
+    if (!windows.empty())
+      restValues = std::move(rest);
+  }
+  options.chunkStarts = chunkStarts;
   ElementsAttr values;
   FailureOr<KernelPlan> plan =
-      planLayer(op, weights, structure, options, emitter, values);
+      planLayer(op, weights, structure, options, emitter, values, restValues);
   if (failed(plan))
     return failure();
+  Finish how = Finish::Each;
+  bool scattered = llvm::any_of(plan->classes, [](const KernelClass &entry) {
+    return !entry.contiguous;
+  });
+  if (addsToOutput && (scattered || !windows.empty()))
+    how = Finish::AddToOutput;
   // Where whole rows are pruned, as in two steps (RTMobile, section 3), one by
   // one they would take longer than the products.
-  bool fill =
-      options.separateContiguous &&
-      static_cast<int64_t>(plan->empty.size()) * kFillShare >= op.getNumRows();
-  if (fill) {
+  else if (options.separateContiguous &&
+           static_cast<int64_t>(plan->empty.size()) * kFillShare >=
+               op.getNumRows())
+    how = Finish::FillFirst;
+  if (how != Finish::Each) {
     plan->empty.clear();
     llvm::fill(plan->emptyBounds, 0);
   }
-  RowKernel(op, schedule, *plan, emitter)
-      .emit(std::move(offsets), values, fill);
+  int64_t indexBytes = RowKernel(op, schedule, *plan, emitter)
+                           .emit(std::move(offsets), values, how);
+  if (windows.empty())
+    return success();
+  indexBytes += emitWindowKernel(cast<MatmulOp>(op.getOperation()),
+                                 std::move(windows), options.chunks, emitter);
+  emitter.getReport().set(op, "index_bytes",
+                          emitter.getI64IntegerAttr(indexBytes));
   return success();
 }

@@ -22,7 +22,11 @@ from bcr.errors import ConfigError, FormatError, UnsupportedError
 from bcr.frontend.checks import check_eval_mode
 from bcr.frontend.decompositions import table
 from bcr.frontend.locations import line_of_error
-from bcr.frontend.recurrent import WithoutUnrolling
+from bcr.frontend.recurrent import (
+    PackedSequenceError,
+    WithoutUnrolling,
+    refuse_packed_sequences,
+)
 
 _NOISY = ("torch._subclasses.fake_tensor", "torch.fx.experimental.symbolic_shapes", "torch.export")
 _FOR_DEVELOPERS = (
@@ -101,11 +105,15 @@ def _load(path: str) -> ExportedProgram:
 
 def _export(model: nn.Module, args: Any, kwargs: Any, dynamic_shapes: Any) -> ExportedProgram:
     printed = io.StringIO()
+    refuse_packed_sequences(type(model).__name__, (args, kwargs))
     try:
         with quiet(), torch.no_grad(), contextlib.redirect_stderr(printed), WithoutUnrolling():
             program = torch.export.export(
                 model, args, kwargs, dynamic_shapes=dynamic_shapes, strict=False
             )
+    except PackedSequenceError as error:
+        where = line_of_error(error.__traceback__)
+        raise UnsupportedError(f"{type(model).__name__}{where} {error}") from None
     except Exception as error:
         # torch prints the graph so far, and its own trace is hundreds of lines of torch; the
         # reason is in the first few.

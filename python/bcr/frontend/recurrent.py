@@ -14,7 +14,11 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch._ops import OperatorBase
+from torch.nn.utils.rnn import PackedSequence
 from torch.overrides import TorchFunctionMode
+from torch.utils import _pytree as pytree
+
+from bcr.errors import UnsupportedError
 
 aten = torch.ops.aten
 
@@ -182,6 +186,31 @@ _FUNCTIONS = {
 }
 
 
+_PACKED = (
+    "a packed sequence, which has fewer samples from step to step; the compiled loop has as many "
+    "in each. Pass padded sequences and ignore what is behind the end of each, or, where layers "
+    "are bidirectional or the states after the last steps are used, one sequence a call"
+)
+
+
+class PackedSequenceError(Exception):
+    """A model makes a packed sequence while it is traced."""
+
+    def __init__(self) -> None:
+        super().__init__(f"makes {_PACKED}.")
+
+
+def refuse_packed_sequences(model: str, inputs: Any) -> None:
+    """Refuse inputs that the tracer would take apart, and fail on with a message of its own.
+
+    Raises:
+        UnsupportedError: there is a `PackedSequence` among them.
+    """
+    leaves = pytree.tree_leaves(inputs, is_leaf=lambda value: isinstance(value, PackedSequence))
+    if any(isinstance(leaf, PackedSequence) for leaf in leaves):
+        raise UnsupportedError(f"an input of {model} is {_PACKED}.")
+
+
 class WithoutUnrolling(TorchFunctionMode):
     """While it is active, recurrent layers are traced as one operator for a whole sequence.
 
@@ -192,6 +221,8 @@ class WithoutUnrolling(TorchFunctionMode):
     def __torch_function__(
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
     ) -> Any:
+        if func is torch._VF._pack_padded_sequence:
+            raise PackedSequenceError
         run = _FUNCTIONS.get(func)
         if run is not None and not kwargs and not _is_packed(args):
             result = run(*args)

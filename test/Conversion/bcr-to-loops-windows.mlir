@@ -1,0 +1,54 @@
+// RUN: bcr-opt %s -convert-bcr-to-loops="lanes=16" | FileCheck %s
+// RUN: bcr-opt %s -convert-bcr-to-loops="lanes=16" | FileCheck %s --check-prefix=LISTS
+
+// Two rows of 20 columns of 100: the window is 64 inputs from a multiple of 16
+// on that has the first column and does not end behind the input. 16 columns
+// and the other four are two vectors, row by row.
+// LISTS-DAG: memref.global "private" constant @few.window_values : memref<55xf32>
+// LISTS-DAG: constant @few.window_columns : memref<35xi8> = {{.*}}bcr.bound = 64
+// LISTS-DAG: constant @few.window_rows : memref<2xi8> = dense<[3, 1]>
+// LISTS-DAG: constant @few.window_origins : memref<1xi8> = dense<36>
+// LISTS-DAG: constant @few.window_run_columns : memref<1xi8> = dense<20>
+
+// CHECK-LABEL: func.func @few
+// The bias first,
+// CHECK: vector.load %{{.*}} : memref<4xf32>, vector<4xf32>
+// CHECK: vector.store
+// then four registers of inputs,
+// CHECK-COUNT-4: vector.load %{{.*}} : memref<1x100xf32>, vector<16xf32>
+// the columns of a full vector,
+// CHECK: scf.for
+// CHECK: vector.load %{{.*}}vector<16xi8>
+// CHECK: arith.cmpi uge
+// CHECK-COUNT-2: llvm.call_intrinsic "llvm.x86.avx512.vpermi2var.ps.512"
+// CHECK-COUNT-2: vector.fma
+// CHECK-NOT: arith.select {{.*}}vector<16xi1>, vector<16xf32>
+// CHECK: scf.yield
+// and those of the last one.
+// CHECK-COUNT-2: llvm.call_intrinsic "llvm.x86.avx512.vpermi2var.ps.512"
+// CHECK: vector.fma
+// CHECK: arith.select
+// CHECK-COUNT-2: memref.store
+func.func @few(%x: memref<1x100xf32>, %b: memref<4xf32>, %y: memref<1x4xf32>) {
+  %w = bcr.constant {block = array<i64: 4, 100>, groups = dense<[[0, 2, 0, 20]]> : tensor<1x4xi32>,
+    rows = dense<[3, 1]> : tensor<2xi16>,
+    columns = dense<[50, 51, 52, 53, 54, 55, 56, 57, 58, 59, 60, 61, 62, 63, 64, 65, 66, 67, 98, 99]> : tensor<20xi16>,
+    values = dense<1.0> : tensor<40xf32>} : !bcr.packed<4x100xf32>
+  bcr.matmul ins(%x : memref<1x100xf32>) weights(%w : !bcr.packed<4x100xf32>) bias(%b : memref<4xf32>) outs(%y : memref<1x4xf32>)
+    {layer = "few", schedule = #bcr.schedule<rows, height = 2, vectors = 1, lanes = 16>}
+  return
+}
+
+// Four lanes have no such permutation.
+// CHECK-LABEL: func.func @narrow
+// CHECK-NOT: llvm.call_intrinsic
+// CHECK: return
+func.func @narrow(%x: memref<1x100xf32>, %y: memref<1x4xf32>) {
+  %w = bcr.constant {block = array<i64: 4, 100>, groups = dense<[[0, 1, 0, 20]]> : tensor<1x4xi32>,
+    rows = dense<2> : tensor<1xi16>,
+    columns = dense<[50, 51, 52, 53, 54, 55, 56, 57, 58, 59, 60, 61, 62, 63, 64, 65, 66, 67, 98, 99]> : tensor<20xi16>,
+    values = dense<2.0> : tensor<20xf32>} : !bcr.packed<4x100xf32>
+  bcr.matmul ins(%x : memref<1x100xf32>) weights(%w : !bcr.packed<4x100xf32>) outs(%y : memref<1x4xf32>)
+    {layer = "narrow", schedule = #bcr.schedule<rows, height = 1, vectors = 1, lanes = 4>}
+  return
+}

@@ -1,0 +1,103 @@
+"""The benchmark of recurrent networks: its pruning, its CSR and its tables."""
+
+import importlib.util
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+TOOLS = Path(__file__).parents[2] / "tools"
+sys.path.insert(0, str(TOOLS))
+
+from bench import recurrent, recurrent_tables  # noqa: E402
+from bench.measure import Timing  # noqa: E402
+
+
+def load_worker(name):
+    spec = importlib.util.spec_from_file_location(name, TOOLS / f"bench/workers/frames/{name}.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.mark.parametrize("rate", [10, 103])
+def test_two_steps_prune_whole_rows_and_columns_of_blocks(rate):
+    weight = torch.ones(384, 256)
+    row_rate, height = recurrent.STEPS[rate]
+    recurrent.prune(weight, rate, row_rate, height)
+    assert weight.numel() / int(weight.count_nonzero()) == pytest.approx(rate, rel=0.15)
+    for rows in weight.split(height):
+        kept = rows.any(1)
+        assert int(kept.sum()) == round(height / row_rate)
+        for block in rows.split(64, dim=1):
+            columns = block.any(0)
+            assert torch.equal(block != 0, kept[:, None] & columns[None])
+
+
+def test_the_equations_on_csr_are_those_of_torch():
+    torch.manual_seed(1)
+    model = nn.GRU(5, 9, 2).eval()
+    for parameter in model.parameters():
+        parameter.detach()[..., ::3] = 0
+    run = load_worker("torch_gru").sparse_gru(model)
+    h = want_h = torch.randn(2, 1, 9)
+    with torch.no_grad():
+        for _ in range(3):
+            x = torch.randn(4, 1, 5)
+            y, h = run(x, h)
+            want, want_h = model(x, want_h)
+            torch.testing.assert_close(y, want)
+            torch.testing.assert_close(h, want_h)
+
+
+def test_a_runner_keeps_its_state_and_starts_again_for_its_output(tmp_path):
+    base = load_worker("frame_runner")
+    np.save(tmp_path / "frames.npy", np.arange(6, dtype=np.float32).reshape(3, 2, 1, 1))
+
+    class Sum(base.FrameRunner):
+        def load(self, case, product, threads, options):
+            pass
+
+        def reset(self):
+            self._sum = 0.0
+
+        def step(self, x):
+            self._sum += x.sum()
+
+        def result(self):
+            return np.full((2, 1, 1), self._sum)
+
+    runner = Sum(tmp_path, tmp_path, 1, {})
+    runner.run()
+    runner.run()
+    assert runner.output()[:, 0, 0, 0].tolist() == [1, 6, 15]
+
+
+def timing(name, kind, seconds):
+    return Timing(recurrent.Peer(name, "", "", kind), rounds=[[seconds] * 3, [seconds] * 2])
+
+
+def test_tables_have_ratios_and_shares():
+    dense = [timing("Slow", "dense", 900e-6), timing("Fast", "dense", 600e-6)]
+    point = recurrent.Point(
+        10, 12.0, 3_000_000, timing("bcr", "ours", 50e-6), timing("CSR", "sparse", 450e-6), [80.0]
+    )
+    result = recurrent.Result(1, [point], dense, {"Other": "why not"}, 0.0)
+    row = next(r for r in recurrent_tables.rates_table(result).splitlines() if "10x" in r)
+    # 600 / 50, of 12; 3 MB in 50 us are 60 GB/s of 80.
+    assert row.split()[1:2] == ["12.0x"]
+    assert row.split()[-7:] == ["50.0", "12.0x", "1.00", "450.0", "60", "80", "75%"]
+    peers = recurrent_tables.peers_table(result)
+    assert peers.index("Fast") < peers.index("Slow") < peers.index("why not")
+    assert json.loads(json.dumps(recurrent.to_dict(result)))["fastest_dense"] == "Fast"
+
+
+def test_an_account_adds_up():
+    account = recurrent_tables.Account(29, total=16e-6, code=14e-6, cells=2e-6, memory=9e-6)
+    table = recurrent_tables.accounts_table([account])
+    row = next(line for line in table.splitlines() if "29x" in line)
+    assert row.split() == ["29x", "16.0", "2.0", "2.0", "9.0", "3.0"]

@@ -1,0 +1,87 @@
+"""Blocks that keep few of their rows: columns along the vector, inputs out of registers."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+import bcr
+
+CASES = {
+    # Rows and columns of W, of a block, and what a block keeps of them.
+    "one row": ((40, 200), (8, 64), 1, (17, 40)),
+    "two rows": ((40, 256), (8, 64), 2, (9, 64)),
+    "three rows of blocks that a window does not fit": ((30, 330), (6, 130), 3, (60, 130)),
+    "a window that ends with the input": ((24, 70), (8, 35), 1, (16, 35)),
+    "one window": ((16, 64), (4, 64), 1, (1, 64)),
+    "beside taller groups": ((64, 192), (32, 64), 0, (8, 64)),
+}
+
+
+def pruned(name: str, seed: int = 0) -> tuple[nn.Linear, np.ndarray]:
+    """Return a layer, and which of its weights were kept."""
+    (height, width), (rows, columns), most, (low, high) = CASES[name]
+    rng = np.random.default_rng(seed)
+    layer = nn.Linear(width, height).eval()
+    weight = layer.weight.detach().numpy()
+    weight[:] = rng.uniform(0.5, 1.5, weight.shape) * rng.choice([-1, 1], weight.shape)
+    kept = np.zeros(weight.shape, bool)
+    for top in range(0, height, rows):
+        for left in range(0, width, columns):
+            part = kept[top : top + rows, left : left + columns]
+            if rng.random() < 0.1:
+                continue
+            count = most or rng.choice([1, 2, 20])
+            chosen = rng.permutation(part.shape[0])[:count]
+            share = min(rng.integers(low, high + 1), part.shape[1])
+            part[np.ix_(chosen, rng.permutation(part.shape[1])[:share])] = True
+    weight[~kept] = 0
+    return layer, kept
+
+
+def exact(layer: nn.Linear, kept: np.ndarray, x: np.ndarray) -> np.ndarray:
+    """The sums in f64, of kept weights only."""
+    weight = layer.weight.detach().numpy().astype(np.float64)
+    bias = layer.bias.detach().numpy()
+    return np.stack(
+        [
+            [np.dot(weight[m, kept[m]], sample[kept[m]]) + bias[m] for m in range(len(weight))]
+            for sample in x
+        ]
+    )
+
+
+@pytest.mark.parametrize(("batch", "threads"), [(1, 1), (2, 1), (3, 1), (1, 2)])
+@pytest.mark.parametrize("name", CASES)
+def test_few_rows_are_the_sums_of_their_columns(name: str, batch: int, threads: int) -> None:
+    layer, kept = pruned(name)
+    x = np.random.default_rng(1).uniform(-2, 2, (batch, layer.in_features)).astype(np.float32)
+    exe = bcr.compile(layer, (torch.from_numpy(x),), sparsity="force", num_threads=threads)
+    np.testing.assert_allclose(exe(x), exact(layer, kept, x), rtol=0, atol=2e-4)
+
+
+@pytest.mark.parametrize("name", ["one row", "two rows", "a window that ends with the input"])
+def test_what_is_pruned_does_not_contribute(name: str) -> None:
+    layer, kept = pruned(name, seed=4)
+    x = np.random.default_rng(2).uniform(-2, 2, (1, layer.in_features)).astype(np.float32)
+    # Inputs that one row does not have.
+    row = int(np.argmin(kept.sum(1) + 1000 * ~kept.any(1)))
+    x[0, ~kept[row]] = np.where(np.arange((~kept[row]).sum()) % 2, np.nan, np.inf)
+    exe = bcr.compile(layer, (torch.from_numpy(x),), sparsity="force")
+    assert exe.report().layers[0].value_bytes == 4 * kept.sum(), "no zeros are stored"
+    y = exe(x)[0]
+    want = exact(layer, kept, x)[0]
+    assert np.isfinite(y[row])
+    np.testing.assert_array_equal(np.isfinite(y), np.isfinite(want))
+    np.testing.assert_allclose(y[np.isfinite(want)], want[np.isfinite(want)], rtol=0, atol=2e-4)
+
+
+def test_threads_do_not_change_a_bit() -> None:
+    layer, _ = pruned("beside taller groups", seed=5)
+    x = torch.randn(1, layer.in_features, generator=torch.Generator().manual_seed(3))
+    one, two = (
+        bcr.compile(layer, (x,), sparsity="force", num_threads=threads)(x) for threads in (1, 2)
+    )
+    assert torch.equal(one, two)

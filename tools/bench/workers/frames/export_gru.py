@@ -1,0 +1,55 @@
+"""Converters that need PyTorch, in an environment of their own; nothing here is timed."""
+
+import json
+import os
+import subprocess
+import sys
+
+import numpy as np
+import torch
+from torch import nn
+
+
+class Layers(nn.Module):
+    """pnnx knows a GRU by its being a module of a module."""
+
+    def __init__(self, rnn):
+        super().__init__()
+        self.rnn = rnn
+
+    def forward(self, x, h):
+        return self.rnn(x, h)
+
+
+def to_onnx(model, inputs, product):
+    torch.onnx.export(
+        model, inputs, product / "model.onnx", dynamo=False, opset_version=17,
+        input_names=["x", "h"], output_names=["y", "after"],
+    )  # fmt: skip
+
+
+def to_tflite(model, inputs, product):
+    import litert_torch
+
+    litert_torch.convert(model, inputs).export(str(product / "model.tflite"))
+
+
+def to_ncnn(model, inputs, product):
+    torch.jit.trace(model, inputs, check_trace=False).save(product / "model.pt")
+    shapes = ",".join(json.dumps(list(x.shape)).replace(" ", "") + "f32" for x in inputs)
+    subprocess.run(
+        [f"{sys.prefix}/bin/pnnx", "model.pt", f"inputshape={shapes}", "fp16=0"],
+        cwd=product,
+        check=True,
+    )
+    for path in product.iterdir():
+        if not path.name.startswith("model.ncnn."):
+            os.unlink(path)
+
+
+def convert(case, product, threads, options):
+    model = Layers(torch.load(case / "gru.pt", weights_only=False)).eval()
+    frames = torch.from_numpy(np.load(case / "frames.npy")[0])
+    writers = {"onnx": to_onnx, "tflite": to_tflite, "ncnn": to_ncnn}
+    with torch.no_grad():
+        writers[options["format"]](model, (frames, torch.zeros(2, 1, 1024)), product)

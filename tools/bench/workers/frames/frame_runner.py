@@ -1,0 +1,36 @@
+"""What all peers of the recurrent benchmark share: frames go in one by one, the state stays."""
+
+import numpy as np
+
+
+class FrameRunner:
+    """A GRU that is called with pieces of a sequence and keeps its state in between.
+
+    A subclass has `load(case, product, threads, options)`; `reset()`, which sets the state to
+    zeros; `step(x)`, which runs a piece of steps x 1 x features; and `result()`, what the last
+    layer said to it, steps x 1 x units.
+    """
+
+    def __init__(self, case, product, threads, options):
+        self._pieces = list(np.load(case / "frames.npy"))
+        self._next = 0
+        self.load(case, product, threads, options)
+        self.reset()
+
+    def run(self):
+        self.step(self._pieces[self._next])
+        self._next = (self._next + 1) % len(self._pieces)
+
+    def output(self):
+        self.reset()
+        results = []
+        for piece in self._pieces:
+            self.step(piece)
+            results.append(np.array(self.result(), np.float32))
+        self._next = 0
+        return np.stack(results)
+
+
+def zeros():
+    """The state before the first frame, of both layers."""
+    return np.zeros((2, 1, 1024), np.float32)
