@@ -141,10 +141,11 @@ def test_command_goes_on_where_it_stopped(tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(pool, "ProcessPoolExecutor", Here)
     monkeypatch.setattr(latency, "ROUNDS", 2)
     arguments = ["digits", "--quick", "--seeds", "1", "--output", str(tmp_path)]
-    command.main([*arguments, "--rates", "8", "--curves", "filter", "--no-latency"])
+    command.main([*arguments, "--rates", "8", "--curves", "filter", "--compile-only"])
     stored = json.loads((tmp_path / "digits-quick-SmallCNN.json").read_text())
     assert len(stored["runs"]) == 3  # the start, the dense network, one pruned
     assert not stored["latency"]
+    assert len(list((tmp_path / "weights").glob("*.bcr"))) == 2
     capsys.readouterr()
 
     ran = []
