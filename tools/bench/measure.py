@@ -141,9 +141,7 @@ def compare(
             try:
                 timings.append(_start(case, peer, threads, workers))
             except (WorkerError, RuntimeError) as error:
-                failures[peer.name] = str(error)
-                if worker := workers.pop(peer.key, None):
-                    worker.close()
+                _leave_out(peer, error, workers, failures)
         if real_time:
             for worker in workers.values():
                 worker.use_real_time()
@@ -156,7 +154,12 @@ def compare(
             start = number % max(len(timings), 1)
             for timing in timings[start:] + timings[:start]:
                 worker = workers[timing.peer.key]
-                answer = worker.ask("run", seconds=seconds, least=2, warm=WARM)
+                try:
+                    answer = worker.ask("run", seconds=seconds, least=2, warm=WARM)
+                except WorkerError as error:
+                    _leave_out(timing.peer, error, workers, failures)
+                    timings.remove(timing)
+                    continue
                 timing.rounds.append(answer["times"])
                 timing.processors.append(answer["processors"])
                 timing.faults.append(answer["faults"])
@@ -174,6 +177,15 @@ def compare(
         peaks={name: max(values) for name, values in peaks.items()},
         load=load,
     )
+
+
+def _leave_out(
+    peer: Peer, error: Exception, workers: dict[str, Worker], failures: dict[str, str]
+) -> None:
+    """Note why a peer is not measured, and end its process."""
+    failures[peer.name] = str(error)
+    if worker := workers.pop(peer.key, None):
+        worker.close()
 
 
 def _start(case: Case, peer: Peer, threads: int, workers: dict[str, Worker]) -> Timing:
