@@ -14,7 +14,7 @@ import typer
 
 import bcr
 from bcr.errors import BCRError, BCRWarning, DeviceError
-from bcr.mapping.command import map_command
+from bcr.mapping.command import map_command, merge_tables_command
 from bcr.memory import peak_memory, reset_peak_memory
 from bcr.tables import NUMBER, TEXT, bytes_text, render, time_text
 
@@ -157,6 +157,7 @@ def merge_records(
 
 
 app.command("map")(map_command)
+app.command("merge-tables")(merge_tables_command)
 
 
 def _target(name: str, cpu: str, features: str) -> Any:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import sys
 import time
 
 import pytest
@@ -67,6 +68,43 @@ def test_merging_keeps_what_ran_more_often():
     other = TableKey("aarch64-linux-gnu", "cortex-a76", "", 1, "0.1.0")
     with pytest.raises(bcr.ConfigError, match="two targets cannot be merged.*znver5.*cortex-a76"):
         ours.merge(make_table(key=other))
+
+
+@pytest.fixture
+def merge_tables(monkeypatch, capsys):
+    """Returns a function that runs the command and returns its status and what it prints."""
+    from bcr import cli
+
+    def run(*arguments):
+        monkeypatch.setattr(sys, "argv", ["bcr", "merge-tables", *map(str, arguments)])
+        with pytest.raises(SystemExit) as caught:
+            cli.main()
+        return caught.value.code, capsys.readouterr().out
+
+    return run
+
+
+def test_tables_are_merged_from_the_command_line(merge_tables, tmp_path):
+    one, two, out = (tmp_path / name for name in ("one.json", "two.json", "out.json"))
+    make_table((CONV, DENSE, 3e-5, 9), (CONV, columns(4), 1e-5, 8)).save(one)
+    make_table((CONV, DENSE, 4e-5, 10), (LINEAR, DENSE, 1e-6, 1)).save(two)
+    code, text = merge_tables(one, two, "-o", out)
+    assert code == 0
+    assert text == f"wrote {out}: 3 measurements\n"
+    merged = LatencyTable.load(out)
+    assert merged.get(CONV, DENSE).seconds == 4e-5
+    assert merged.get(CONV, columns(4)).seconds == 1e-5
+    assert merged.get(LINEAR, DENSE).seconds == 1e-6
+    assert len(LatencyTable.load(one)) == len(LatencyTable.load(two)) == 2
+
+
+def test_tables_of_two_targets_are_not_merged_from_the_command_line(merge_tables, tmp_path):
+    one, two, out = (tmp_path / name for name in ("one.json", "two.json", "out.json"))
+    make_table((CONV, DENSE, 3e-5, 9)).save(one)
+    make_table((CONV, DENSE, 3e-5, 9), key=TableKey("t", "board", "", 1, "0.1.0")).save(two)
+    message, _ = merge_tables(one, two, "-o", out)
+    assert message.startswith("bcr: error: tables of two targets cannot be merged")
+    assert not out.exists()
 
 
 DAMAGED = {
