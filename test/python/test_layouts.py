@@ -54,3 +54,31 @@ def test_padding_of_every_width_in_one_zone(side):
     torch.manual_seed(side)
     model = Net().eval()
     bcr.compile(model, (torch.randn(2, 2, side, side + 1),), verify=True)
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_bands_of_large_images_are_fetched_and_long_weights_asked_for(threads):
+    class Net(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.first = torch.nn.Conv2d(3, 200, 1)
+            self.long = torch.nn.Conv2d(200, 40, 3, padding=1)
+
+        def forward(self, x):
+            return self.long(self.first(x).relu())
+
+    torch.manual_seed(5)
+    model = Net().eval()
+    bcr.Pruner(
+        model, bcr.PruneConfig(rate=4, block=(8, 200), scheme="columns", modules={"first": None})
+    ).finalize()
+    # 12 MB of input: more than any second cache of the table has.
+    x = torch.randn(1, 3, 256, 60)
+    exe = bcr.compile(model, (x,), verify=True, num_threads=threads)
+    assert "inline_asm" in exe.mlir("loops")
+    loops = bcr.compile(model, (x,), num_threads=threads, target="x86-64").mlir("loops")
+    before, after = loops.split("get_global @long.values")
+    assert "inline_asm" not in before
+    assert "memref.prefetch" not in before
+    assert "inline_asm" in after
+    assert "memref.prefetch" in after

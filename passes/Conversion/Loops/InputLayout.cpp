@@ -118,6 +118,10 @@ std::vector<int32_t> InputLayout::getOffsets() const {
   return offsets;
 }
 
+int64_t InputLayout::getSpan(int64_t rows) const {
+  return ((rows - 1) * y.stride + (y.kernel - 1) * y.dilation) * pitch + x.size;
+}
+
 int64_t InputLayout::getElementsRead(int64_t rows) const {
   if (inPlace) {
     int64_t reach = (rows - 1) * y.stride + (y.kernel - 1) * y.dilation + 1;
