@@ -33,6 +33,18 @@ def test_residual_networks_copy_their_strided_shortcuts_and_rows_that_fill_no_ve
     assert {name for name in copied if "shortcut" not in name} <= allowed
 
 
+def test_nothing_is_copied_between_the_convolutions_of_resnet18():
+    """224x224 at 8x, on a machine of the table: its strided shortcuts are read in place."""
+    name = "resnet18"
+    model = bcr.models.get(name).eval()
+    bcr.Pruner(model, bcr.PruneConfig(rate=8, block=(8, 64), scheme="columns")).finalize()
+    target = bcr.Target("x86_64-pc-linux-gnu", "znver5")
+    report = bcr.compile(model, bcr.models.inputs(name), target=target).report()
+    copied = {layer.name for layer in report.layers if layer.input_copy_bytes}
+    assert copied == {"stem.0.0"}
+    assert {layer.name for layer in report.layers if layer.output_copy_bytes} == {"stem.0.0"}
+
+
 @pytest.mark.parametrize("side", [3, 9, 16, 31])
 def test_padding_of_every_width_in_one_zone(side):
     """Convolutions with different padding share buffers; each reads its own zeros."""

@@ -593,19 +593,30 @@ void PixelKernel::emit(ElementsAttr values) {
 }
 
 /// Whether a convolution with strides does better to read its input in place.
-/// It loads whole cache lines for every group; where the kernel leaves elements
-/// of them out, one copy without those costs less, and so it does where rows
-/// are so short that they would leave lanes empty.
-static bool gainsInPlace(Conv2DOp op, int64_t lanes) {
-  if (op.getStrides()[1] != 2 || op.getKernel()[1] < 2 || lanes < 2 ||
-      !llvm::isPowerOf2_64(lanes))
+/// It loads whole cache lines for every group. Where the kernel leaves elements
+/// of them out, one copy without those costs less unless all lines stay in the
+/// second cache; and so it does where rows are so short that they would leave
+/// lanes empty.
+static bool gainsInPlace(Conv2DOp op, int64_t lanes,
+                         const MachineModel &machine) {
+  if (op.getStrides()[1] != 2 || lanes < 2 || !llvm::isPowerOf2_64(lanes))
     return false;
-  int64_t width = cast<MemRefType>(op.getInit().getType()).getDimSize(3);
-  return width * 8 >= lanes * 3;
+  auto input = cast<MemRefType>(op.getInput().getType());
+  auto output = cast<MemRefType>(op.getInit().getType());
+  if (op.getKernel()[1] < 2) {
+    int64_t lines =
+        llvm::divideCeil(input.getDimSize(3) + kCacheLine - 1, kCacheLine);
+    int64_t rows = output.getDimSize(2) * op.getKernel()[0];
+    int64_t bytes = 4 * kCacheLine * lines * rows * input.getDimSize(1);
+    if (bytes > machine.l2Bytes / 8 * 5)
+      return false;
+  }
+  return output.getDimSize(3) * 8 >= lanes * 3;
 }
 
 /// Decides to read the input in place if that takes no knowledge of the bands.
-static void chooseLayout(Conv2DOp op, int64_t lanes, InputLayout &layout) {
+static void chooseLayout(Conv2DOp op, int64_t lanes,
+                         const MachineModel &machine, InputLayout &layout) {
   auto overread = static_cast<int64_t>(op.getOverread());
   if (!layout.canReadInPlace())
     return;
@@ -615,7 +626,7 @@ static void chooseLayout(Conv2DOp op, int64_t lanes, InputLayout &layout) {
     return;
   }
   std::optional<int64_t> pitch = getImagePitch(op.getInit());
-  if (gainsInPlace(op, lanes) && overread >= 2 * lanes && pitch &&
+  if (gainsInPlace(op, lanes, machine) && overread >= 2 * lanes && pitch &&
       (!op.getResidual() || getImagePitch(op.getResidual()) == pitch))
     layout.readInPlace();
 }
@@ -627,15 +638,15 @@ LogicalResult loops::emitPixelKernel(Conv2DOp op, ConstantOp weights,
   options.maxHeight = schedule.getHeight();
   options.convGroups = op.getGroups();
   InputLayout layout(op, /*rounding=*/schedule.getLanes());
-  chooseLayout(op, schedule.getLanes(), layout);
+  MachineModel machine =
+      getMachine(op->getParentOfType<ModuleOp>(), schedule.getLanes(),
+                 MachineModel().registers);
+  chooseLayout(op, schedule.getLanes(), machine, layout);
   options.separateSums = true;
   // A window, or reading in place what has no zeros around it, moves the
   // offsets but keeps their order.
   std::vector<int32_t> offsets = layout.getOffsets();
   options.offsets = offsets;
-  MachineModel machine =
-      getMachine(op->getParentOfType<ModuleOp>(), schedule.getLanes(),
-                 MachineModel().registers);
   int64_t bandRows = chooseBandRows(op, schedule, layout, structure, machine,
                                     emitter.getThreads());
   int64_t height = cast<MemRefType>(op.getInit().getType()).getDimSize(2);
