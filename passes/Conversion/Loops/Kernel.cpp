@@ -33,6 +33,11 @@ static constexpr int64_t kCacheLine = 16;
 /// processors do not ask for them as early as they could be had.
 static constexpr int64_t kStreamBytes = 1 << 22;
 
+/// The same where each column takes long and loads much else, which hides from
+/// a processor that its weights are a stream. Narrow machines have no slot to
+/// spare for it.
+static constexpr int64_t kColumnStreamBytes = 1 << 16;
+
 /// Weights ahead that are asked for: measured best of 1, 4, 8 and 16 kB.
 static constexpr int64_t kPrefetchDistance = 2048;
 
@@ -147,9 +152,10 @@ SmallVector<Value> PlanConstants::reduceColumns(
   if (manyColumns)
     unroll = std::clamp<int64_t>(kChains / static_cast<int64_t>(sums.size()), 1,
                                  kMaxUnroll);
-  bool prefetch =
-      unroll > 1 &&
-      4 * cast<MemRefType>(values.getType()).getNumElements() >= kStreamBytes;
+  int64_t bytes = 4 * cast<MemRefType>(values.getType()).getNumElements();
+  bool prefetch = manyColumns ? unroll > 1 && bytes >= kStreamBytes
+                              : !emitter.multipliesByElement() &&
+                                    bytes >= kColumnStreamBytes;
   // The value of row r of column k is at k * height + bias + r.
   int64_t bias = entry.valueBegin - entry.columnBegin * entry.height;
   auto walk = [&](Value begin, Value end, int64_t columns, Value offset,
