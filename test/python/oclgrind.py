@@ -86,7 +86,7 @@ class Simulator:
         if code:
             raise bcr.InputError(self.program.checks[code - 1])
         return [
-            self.memory["output", i].view(spec.dtype).reshape(spec.shape)
+            self.memory["output", i].view(_dtype(spec)).reshape(spec.shape)
             for i, spec in enumerate(signature.outputs)
         ]
 
@@ -127,6 +127,17 @@ class Simulator:
 RACE = "kernel void race(global int *x) { x[0] = get_global_id(0); }"
 
 
+def _dtype(spec) -> str:
+    """How NumPy holds a tensor's elements."""
+    return "uint16" if spec.dtype == "bfloat16" else spec.dtype
+
+
+def _values(tensor: torch.Tensor) -> np.ndarray:
+    if tensor.dtype == torch.bfloat16:
+        tensor = tensor.float()
+    return tensor.detach().numpy()
+
+
 def check_case(name: str) -> str:
     """Compile a case of the operator matrix, run it, and say how it went."""
     from operator_matrix import CASES
@@ -147,7 +158,7 @@ def check_case(name: str) -> str:
     with torch.no_grad():
         want = pytree.tree_leaves(model(*args))
     errors = [
-        relative_error(_as_array(a), _as_array(b))
+        relative_error(_values(a), _values(b))
         for a, b in zip(got, want, strict=True)
         if isinstance(b, torch.Tensor)
     ]
