@@ -159,6 +159,14 @@ void KernelsToSPIRV::runOnOperation() {
   });
   if (walk.wasInterrupted())
     return signalPassFailure();
+  module.walk([](math::FmaOp op) {
+    OpBuilder builder(op);
+    op.replaceAllUsesWith(spirv::CLFmaOp::create(builder, op.getLoc(),
+                                                 op.getType(), op.getA(),
+                                                 op.getB(), op.getC())
+                              .getResult());
+    op.erase();
+  });
   OpPassManager manager(ModuleOp::getOperationName());
   OpPassManager &kernels = manager.nest<gpu::GPUModuleOp>();
   if (api == KernelAPI::Vulkan)

@@ -29,6 +29,7 @@ def BCRKernelsToSPIRVPass
     Capabilities that a module does not use are not declared, so a device without
     doubles or half floats takes a module that has none.
 
+    Products that are added to something by `math.fma` stay one instruction.
     Memory of bf16 is memory of 16-bit integers, since OpenCL has no bf16.
 
     *Requires:* kernels on memrefs of known layout; no arithmetic in bf16

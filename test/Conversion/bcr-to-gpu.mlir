@@ -175,7 +175,7 @@ func.func @strided(%x: memref<1x1x2x3xf32>, %r: memref<1x1x2x3xf32, strided<[8, 
 // CHECK-LABEL: func.func @depthwise(
 // CHECK:         gpu.launch
 // CHECK-NOT:       scf.for
-// CHECK-COUNT-2:   arith.mulf
+// CHECK-COUNT-2:   math.fma
 // CHECK-NOT:       scf.for
 // CHECK:         } {bcr.kernel = "depthwise"}
 func.func @depthwise(%x: memref<1x3x5x6xf32>, %o: memref<1x3x4x6xf32>) {

@@ -4,7 +4,8 @@
 // CHECK-NOT: gpu.module
 // CHECK: spirv.module @{{.*}} Physical64 OpenCL requires #spirv.vce<v1.0, [Int64, Kernel, Addresses], []>
 // CHECK: spirv.func @root(%[[X:.*]]: !spirv.ptr<!spirv.array<35 x f32>, CrossWorkgroup>, %{{.*}}: !spirv.ptr<!spirv.array<7 x f32>, CrossWorkgroup>, %[[TURN:.*]]: i64)
-// CHECK: spirv.CL.sqrt %{{.*}} : f32
+// CHECK: %[[R:.*]] = spirv.CL.sqrt %{{.*}} : f32
+// CHECK: spirv.CL.fma %[[R]], %{{.*}}, %[[R]] : f32
 // CHECK: spirv.EntryPoint "Kernel" @root, @__builtin__GlobalInvocationId__
 // CHECK: spirv.ExecutionMode @root "LocalSize", 16, 1, 1
 module attributes {gpu.container_module} {
@@ -14,7 +15,8 @@ module attributes {gpu.container_module} {
       %at = gpu.global_id x
       %v = memref.load %x[%turn, %at] : memref<5x7xf32>
       %r = math.sqrt %v : f32
-      memref.store %r, %y[%at] : memref<7xf32>
+      %f = math.fma %r, %v, %r : f32
+      memref.store %f, %y[%at] : memref<7xf32>
       gpu.return
     }
   }

@@ -92,7 +92,7 @@ SmallVector<Value> ConvKernel::multiply(const KernelClass &entry,
         for (auto [r, weight] : llvm::enumerate(weights))
           for (auto [i, value] : llvm::enumerate(inputs)) {
             Value &sum = next[r * count + i];
-            sum = emitter.multiplyAdd(weight, value, sum);
+            sum = fuseMultiplyAdd(emitter, weight, value, sum);
           }
       });
 }

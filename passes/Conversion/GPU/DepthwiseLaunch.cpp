@@ -61,8 +61,8 @@ LogicalResult gpu_kernels::emitDepthwise(Conv2DOp op, ConstantOp weights,
           for (auto [sum, position] : llvm::zip_equal(sums, tile.positions)) {
             Value at =
                 emitter.add(emitter.add(origin, position.input), offsets[tap]);
-            sum = emitter.multiplyAdd(weight,
-                                      emitter.load(tiles.getInput(), at), sum);
+            sum = fuseMultiplyAdd(emitter, weight,
+                                  emitter.load(tiles.getInput(), at), sum);
           }
         }
         for (auto [sum, position] : llvm::zip_equal(sums, tile.positions))

@@ -9,6 +9,8 @@
 
 #include "passes/Conversion/GPU/Launch.h"
 
+#include "mlir/Dialect/Math/IR/Math.h"
+
 namespace mlir::bcr::gpu_kernels {
 
 /// What the kernels are made for.
@@ -51,6 +53,12 @@ MatmulOp emitRecurrent(RecurrentOp op, Emitter &emitter);
 
 /// Emits the launch of a pooling.
 void emitPool(Pool2DOp op, Emitter &emitter);
+
+/// a * b + sum as one instruction, which every GPU of a phone has; compilers do
+/// not all make one of two.
+inline Value fuseMultiplyAdd(Emitter &emitter, Value a, Value b, Value sum) {
+  return math::FmaOp::create(emitter, a, b, sum);
+}
 
 /// Loads `count` weights from `first` on, `options.weightVector` at a time
 /// where they divide the count.

@@ -110,8 +110,8 @@ SmallVector<Value> MatmulKernel::multiply(const KernelClass &entry,
         Value weight =
             emitter.load(constants->getValues(), emitter.add(first, r));
         for (auto [sum, sample] : llvm::zip_equal(next, batch))
-          sum = emitter.multiplyAdd(
-              weight, emitter.load(op.getInput(), {sample, at}), sum);
+          sum = fuseMultiplyAdd(emitter, weight,
+                                emitter.load(op.getInput(), {sample, at}), sum);
       });
 }
 
@@ -155,10 +155,11 @@ void MatmulKernel::emitSharedRows() {
                     [&](Value at, Value first, MutableArrayRef<Value> next) {
                       Value input = emitter.load(op.getInput(), {sample, at});
                       for (auto [r, sum] : llvm::enumerate(next))
-                        sum = emitter.multiplyAdd(
-                            emitter.load(constants->getValues(),
-                                         emitter.add(first, r)),
-                            input, sum);
+                        sum =
+                            fuseMultiplyAdd(emitter,
+                                            emitter.load(constants->getValues(),
+                                                         emitter.add(first, r)),
+                                            input, sum);
                     });
                 for (auto [row, sum] : llvm::zip_equal(rows, sums))
                   emitter.store(sum, op.getInit(), {sample, row});

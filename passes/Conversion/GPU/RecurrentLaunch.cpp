@@ -31,7 +31,8 @@ static void emitProjection(RecurrentCell &cell, Emitter &emitter, Value step,
       emitter
           .reduce(emitter.index(0), units, 1, emitter.constant(0, 1),
                   [&](Value unit, ValueRange sums) -> SmallVector<Value> {
-                    return {emitter.multiplyAdd(
+                    return {fuseMultiplyAdd(
+                        emitter,
                         emitter.load(cell.op.getProjection(), {feature, unit}),
                         emitter.load(cell.unprojected, {sample, unit}),
                         sums[0])};
