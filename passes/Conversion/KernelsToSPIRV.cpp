@@ -52,9 +52,9 @@ static spirv::TargetEnvAttr getEnvironment(KernelAPI api,
     capabilities.append({Capability::Kernel, Capability::Addresses,
                          Capability::Linkage, Capability::Vector16});
   }
-  auto triple = spirv::VerCapExtAttr::get(
-      isVulkan ? spirv::Version::V_1_3 : spirv::Version::V_1_2, capabilities,
-      extensions, context);
+  auto triple = spirv::VerCapExtAttr::get(isVulkan ? spirv::Version::V_1_3
+                                                   : spirv::Version::V_1_2,
+                                          capabilities, extensions, context);
   return spirv::TargetEnvAttr::get(
       triple, spirv::getDefaultResourceLimits(context),
       isVulkan ? spirv::ClientAPI::Vulkan : spirv::ClientAPI::OpenCL,
@@ -159,7 +159,10 @@ void KernelsToSPIRV::runOnOperation() {
   });
   if (walk.wasInterrupted())
     return signalPassFailure();
-  module.walk([](math::FmaOp op) {
+  // Upstream converts it for Vulkan only.
+  module.walk([&](math::FmaOp op) {
+    if (api != KernelAPI::OpenCL)
+      return;
     OpBuilder builder(op);
     op.replaceAllUsesWith(spirv::CLFmaOp::create(builder, op.getLoc(),
                                                  op.getType(), op.getA(),
