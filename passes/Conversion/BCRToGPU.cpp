@@ -44,6 +44,10 @@ static LogicalResult checkLayouts(Operation *op, ValueRange operands) {
   return success();
 }
 
+/// A work-item's neighbours ask for the memory that it will want.
+static constexpr loops::LoopOptions kOptions = {
+    /*threads=*/1, /*byElement=*/false, /*prefetches=*/false};
+
 namespace {
 struct ConvertBCRToGPUPass
     : public mlir::bcr::impl::ConvertBCRToGPUPassBase<ConvertBCRToGPUPass> {
@@ -74,7 +78,7 @@ LogicalResult ConvertBCRToGPUPass::convert(LayerOpInterface layer,
   auto type = cast<MemRefType>(layer.getInit().getType());
   Value copy;
   if (type.getNumElements() > 0) {
-    Emitter emitter(layer, symbols, report, {});
+    Emitter emitter(layer, symbols, report, kOptions);
     KernelOptions options{weightVector};
     LogicalResult emitted = success();
     if (auto conv = dyn_cast<Conv2DOp>(op)) {
@@ -117,7 +121,7 @@ LogicalResult ConvertBCRToGPUPass::convert(RecurrentOp op, SymbolTable &symbols,
   llvm::append_range(operands, op.getInits());
   if (failed(checkLayouts(op, operands)))
     return failure();
-  Emitter emitter(op, symbols, report, {});
+  Emitter emitter(op, symbols, report, kOptions);
   MatmulOp products = emitRecurrent(op, emitter);
   op->erase();
   return convert(cast<LayerOpInterface>(products.getOperation()), symbols,
@@ -129,7 +133,7 @@ LogicalResult ConvertBCRToGPUPass::convert(Pool2DOp pool, SymbolTable &symbols,
   if (failed(checkLayouts(pool, {pool.getInput(), pool.getInit()})))
     return failure();
   if (cast<MemRefType>(pool.getInit().getType()).getNumElements() > 0) {
-    Emitter emitter(pool, "pool", symbols, report, {});
+    Emitter emitter(pool, "pool", symbols, report, kOptions);
     emitPool(pool, emitter);
     ++numLayers;
   }

@@ -27,9 +27,9 @@ from torch.utils import _pytree as pytree
 
 import bcr
 from bcr.compiler import relative_error
+from bcr.kernels import as_array
 from bcr.opencl.device import devices
 from bcr.opencl.driver import load
-from bcr.opencl.executable import _as_array
 from bcr.opencl.schedule import Repeat, tensor_bytes
 
 RUNTIME = Path("/usr/lib/oclgrind/liboclgrind-rt-icd.so")
@@ -151,9 +151,9 @@ def check_case(name: str) -> str:
     simulator = Simulator(exe.program) if exe.program.schedule else None
     if simulator is None:
         return "nothing to run"
-    outputs = simulator([_as_array(value) for value in call.inputs])
+    outputs = simulator([as_array(value) for value in call.inputs])
     for target, output in zip(call.outputs, outputs):
-        _as_array(target)[...] = output
+        as_array(target)[...] = output
     got = pytree.tree_leaves(exe.finish(call, 0))
     with torch.no_grad():
         want = pytree.tree_leaves(model(*args))

@@ -224,7 +224,7 @@ def test_measuring_a_tiny_layer(tmp_path):
     path = tmp_path / "t.json"
     conv = LayerSpec((32, 32, 3, 3), 1, (14, 14), (1, 1), (1, 1), (1, 1), 1)
     linear = LayerSpec((256, 512), 1)
-    state = LayerSpec((192, 64), 1, cell="GRU", steps=5)
+    state = LayerSpec((768, 256), 1, cell="GRU", steps=5)
     choices = [columns(rate) for rate in (2, 3, 4, 8, 16)]
     source = MeasuredLatency(path=path, progress=False)
     source.prepare([conv, linear, state], [choices, choices[:1], choices[2:3]])
@@ -236,7 +236,7 @@ def test_measuring_a_tiny_layer(tmp_path):
     assert [m.runs > 0 for m in pruned] == [True, False, True, True, True]
     assert source.layer(linear, DENSE).bytes >= 4 * 256 * 512
     assert source.layer(linear, columns(2)).runs > 0
-    # Half of what is saved may be the gates, which no pruning makes cheaper.
+    # The cells take the same time whatever is pruned.
     assert source.layer(state, DENSE).seconds > 1.2 * source.layer(state, columns(4)).seconds > 0
     assert source.layer(state, DENSE).bytes > 2 * source.layer(state, columns(4)).bytes
     # The second time everything comes from the file.

@@ -156,6 +156,7 @@ SmallVector<Value> PlanConstants::reduceColumns(
   bool prefetch = manyColumns ? unroll > 1 && bytes >= kStreamBytes
                               : !emitter.multipliesByElement() &&
                                     bytes >= kColumnStreamBytes;
+  prefetch &= emitter.prefetches();
   // The value of row r of column k is at k * height + bias + r.
   int64_t bias = entry.valueBegin - entry.columnBegin * entry.height;
   auto walk = [&](Value begin, Value end, int64_t columns, Value offset,
