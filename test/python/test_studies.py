@@ -284,6 +284,14 @@ def test_a_teacher_is_followed():
     torch.testing.assert_close(shifted, wanted - wanted.mean(), rtol=0, atol=1e-2)
 
 
+def test_points_are_compared_over_the_seeds_that_both_have():
+    one = Summary(BCR, (0.7, 0.8, 0.9), (), 4, None, (0, 1, 2))
+    other = Summary(FILTER, (0.85, 0.6), (), 8, None, (2, 0))
+    assert one.above(other) == pytest.approx((0.05 + 0.1) / 2)
+    assert other.above(one) == pytest.approx(-0.075)
+    assert np.isnan(one.above(replace(other, seeds=(3, 4))))
+
+
 def test_the_margin_over_filters_has_to_grow():
     def rows(*margins):
         summaries = [Summary(Point("dense", 1), (0.9,), (0.9,), 1, None)]

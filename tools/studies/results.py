@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import statistics
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -55,6 +56,7 @@ class Summary:
         validation: the same on those by which choices are made.
         reached: rate reached, mean of the seeds.
         seconds: latency of one call of the compiled network, None if it was not measured.
+        seeds: those of the accuracies; 0, 1, ... if empty.
     """
 
     point: Point
@@ -62,6 +64,18 @@ class Summary:
     validation: tuple[float, ...]
     reached: float
     seconds: float | None
+    seeds: tuple[int, ...] = ()
+
+    def above(self, other: Summary) -> float:
+        """Mean accuracy minus that of another point, over the seeds that both have; nan if none.
+
+        What a seed holds out moves all of its accuracies by more than the points differ.
+        """
+        mine, others = (
+            dict(zip(s.seeds or range(len(s.accuracies)), s.accuracies)) for s in (self, other)
+        )
+        shared = [mine[seed] - others[seed] for seed in mine if seed in others]
+        return statistics.fmean(shared) if shared else math.nan
 
     @property
     def mean(self) -> float:
@@ -94,6 +108,7 @@ def summarise(results: Results, network: Network, jobs: Iterable[Job]) -> list[S
                 tuple(entry["validation"] for _, entry in runs),
                 statistics.fmean(entry["reached"] for _, entry in runs),
                 next((t for t in timed if t is not None), None),
+                tuple(job.seed for job, _ in runs),
             )
         )
     return found

@@ -49,7 +49,8 @@ def latency_table(network: Network, summaries: Sequence[Summary], unit: str) -> 
 def bars_table(network: Network, summaries: Sequence[Summary], goal: tuple[float, float]) -> str:
     """Return by rate what BCR loses against dense and unstructured, and wins on filters.
 
-    At each rate the block is taken that is best on the validation examples.
+    At each rate the block is taken that is best on the validation examples. Differences are over
+    the seeds that both points have.
 
     Args:
         network: of the summaries.
@@ -65,14 +66,14 @@ def bars_table(network: Network, summaries: Sequence[Summary], goal: tuple[float
             continue
         # Not by the accuracy that is reported: of several blocks one is always lucky.
         best = max(blocks, key=lambda s: statistics.fmean(s.validation))
-        lost = 100 * (dense.mean - best.mean)
+        lost = -100 * best.above(dense)
         cells = [f"{rate:g}x", best.point.curve, f"{-lost:+.2f}"]
         for curve in (UNSTRUCTURED, FILTER):
             other = find(summaries, curve, rate)
             if other is None:
                 cells += ["", ""]
                 continue
-            margin = 100 * (best.mean - other.mean)
+            margin = 100 * best.above(other)
             reached = margin > (-1.0 if curve == UNSTRUCTURED else last)
             cells += [f"{margin:+.2f}", _verdict(reached) if rate >= 4 else ""]
             if curve == FILTER and rate >= 4:
