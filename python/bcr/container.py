@@ -24,7 +24,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bcr.errors import BCRError, ExportError, FormatError
-from bcr.opencl.schedule import check_schedule, schedule_from_json
+from bcr.launches import check_schedule, schedule_from_json
 from bcr.program import Constant, Program, Signature
 from bcr.target import Target
 from bcr.workspace import PAGE, Arena, aligned_bytes

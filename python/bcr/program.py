@@ -14,7 +14,7 @@ import numpy.typing as npt
 from bcr.errors import FormatError
 from bcr.frontend.specs import InputSpec, OutputSpec, SymbolRange, signature_to_json
 from bcr.frontend.structure import check
-from bcr.opencl.schedule import Schedule
+from bcr.launches import Schedule
 from bcr.target import Target
 from bcr.workspace import Arena
 

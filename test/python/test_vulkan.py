@@ -238,7 +238,7 @@ def test_no_clock(net, inputs, real, monkeypatch):
 
 def test_out_of_memory(exe, real):
     with pytest.raises(DeviceError, match=r"ran out of memory .* smaller batch"):
-        Memory(exe.network.device, real, 1 << 62)
+        Memory(exe.network.handle, real, 1 << 62)
 
 
 def test_memory_that_the_host_does_not_see(real):

@@ -15,7 +15,7 @@ from bcr.export import (
     tensor_lines,
     tensor_parameters,
 )
-from bcr.opencl.schedule import Argument, Launch, Repeat, Schedule, launches_of, tensor_bytes
+from bcr.launches import Argument, Launch, Repeat, Schedule, launches_of, tensor_bytes
 from bcr.program import Program
 from bcr.workspace import PAGE
 

@@ -12,10 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bcr.errors import DeviceError
-from bcr.opencl.binaries import Kernels, build
-from bcr.opencl.device import Device
-from bcr.opencl.driver import explained, load
-from bcr.opencl.schedule import (
+from bcr.launches import (
     STATUS_BYTES,
     Argument,
     Launch,
@@ -24,6 +21,9 @@ from bcr.opencl.schedule import (
     launches_of,
     tensor_bytes,
 )
+from bcr.opencl.binaries import Kernels, build
+from bcr.opencl.device import Device
+from bcr.opencl.driver import explained, load
 from bcr.program import Program
 from bcr.tables import bytes_text
 from bcr.workspace import ALIGNMENT

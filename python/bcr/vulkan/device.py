@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from bcr.devices import Choice, choose_named
 from bcr.errors import DeviceError
-from bcr.opencl.device import Choice, choose_named
 from bcr.tables import NUMBER, TEXT, bytes_text, render
 from bcr.vulkan.driver import VERSION, api, explained, instance
 

@@ -17,7 +17,7 @@ import numpy as np
 
 from bcr.errors import DeviceError
 from bcr.kernels import Array
-from bcr.opencl.schedule import (
+from bcr.launches import (
     STATUS_BYTES,
     Argument,
     Launch,
@@ -72,7 +72,7 @@ class Network:
     A call at a time: others wait for it.
     """
 
-    def __init__(self, program: Program, info: Device) -> None:
+    def __init__(self, program: Program, device: Device) -> None:
         """Build the kernels, upload the weights, record the launches.
 
         Raises:
@@ -82,17 +82,17 @@ class Network:
         assert program.library is not None
         vk = api()
         self.program = program
-        self.info = info
+        self.device = device
         self.dispatches = tuple(_unrolled(program.schedule))
         self._lock = threading.Lock()
         self._ends: list[Callable[[], object]] = []
         self._check_limits()
         if self.dispatches:
-            info.check_kernels(program.library)
-        self.device = info.open()
-        self._own(lambda: vk.vkDestroyDevice(self.device, None))
+            device.check_kernels(program.library)
+        self.handle = device.open()
+        self._own(lambda: vk.vkDestroyDevice(self.handle, None))
         try:
-            self._queue = vk.vkGetDeviceQueue(self.device, info.family, 0)
+            self._queue = vk.vkGetDeviceQueue(self.handle, device.family, 0)
             self._allocate()
             if self.dispatches:
                 self._build(program.library)
@@ -111,7 +111,7 @@ class Network:
 
     def _check_limits(self) -> None:
         """Raise a DeviceError where a launch exceeds the device's limits."""
-        info = self.info
+        info = self.device
         assert self.program.schedule is not None
         for launch, _ in launches_of(self.program.schedule):
             label = launch.label or launch.kernel
@@ -148,7 +148,7 @@ class Network:
 
     def _allocate(self) -> None:
         """Make all buffers, and fill those that do not change."""
-        info, program = self.info, self.program
+        info, program = self.device, self.program
         pool = program.pool
         turns = max((1 + n for d in self.dispatches for n in d.turns), default=0)
         step = max(info.alignment, 8)
@@ -164,7 +164,7 @@ class Network:
         self._buffers: dict[tuple[str, int], Memory] = {}
         for key, size in sizes.items():
             # A kernel sees whole words.
-            memory = Memory(self.device, info, -(-max(size, 1) // 16) * 16)
+            memory = Memory(self.handle, info, -(-max(size, 1) // 16) * 16)
             self._own(memory.free)
             self._buffers[key] = memory
         self._buffers["weights", 0].bytes[: pool.size] = pool
@@ -174,7 +174,7 @@ class Network:
     def _part(self, argument: Argument, turns: tuple[int, ...]) -> Any:
         """Return the part of a buffer that is an argument."""
         if argument.space == "turn":
-            begin = turns[argument.number] * max(self.info.alignment, 8)
+            begin = turns[argument.number] * max(self.device.alignment, 8)
             memory, size = self._buffers["turn", 0], 8
         else:
             memory = self._buffers[argument.space, argument.number]
@@ -185,11 +185,11 @@ class Network:
     def _build(self, spirv: bytes) -> None:
         """Make a pipeline for each kernel."""
         vk = api()
-        with explained("take the kernels", self.info.name):
+        with explained("take the kernels", self.device.name):
             module = vk.vkCreateShaderModule(
-                self.device, vk.VkShaderModuleCreateInfo(codeSize=len(spirv), pCode=spirv), None
+                self.handle, vk.VkShaderModuleCreateInfo(codeSize=len(spirv), pCode=spirv), None
             )
-        self._own(lambda: vk.vkDestroyShaderModule(self.device, module, None))
+        self._own(lambda: vk.vkDestroyShaderModule(self.handle, module, None))
         self._pipelines: dict[str, _Pipeline] = {}
         for dispatch in self.dispatches:
             name = dispatch.launch.kernel
@@ -209,20 +209,20 @@ class Network:
             for i in range(arguments)
         ]
         sets = vk.vkCreateDescriptorSetLayout(
-            self.device, vk.VkDescriptorSetLayoutCreateInfo(pBindings=bindings), None
+            self.handle, vk.VkDescriptorSetLayoutCreateInfo(pBindings=bindings), None
         )
-        self._own(lambda: vk.vkDestroyDescriptorSetLayout(self.device, sets, None))
+        self._own(lambda: vk.vkDestroyDescriptorSetLayout(self.handle, sets, None))
         layout = vk.vkCreatePipelineLayout(
-            self.device, vk.VkPipelineLayoutCreateInfo(pSetLayouts=[sets]), None
+            self.handle, vk.VkPipelineLayoutCreateInfo(pSetLayouts=[sets]), None
         )
-        self._own(lambda: vk.vkDestroyPipelineLayout(self.device, layout, None))
+        self._own(lambda: vk.vkDestroyPipelineLayout(self.handle, layout, None))
         stage = vk.VkPipelineShaderStageCreateInfo(
             stage=vk.VK_SHADER_STAGE_COMPUTE_BIT, module=module, pName=name
         )
         info = vk.VkComputePipelineCreateInfo(stage=stage, layout=layout)
-        with explained(f"compile the kernel {name}", self.info.name):
-            pipeline = vk.vkCreateComputePipelines(self.device, None, 1, [info], None)[0]
-        self._own(lambda: vk.vkDestroyPipeline(self.device, pipeline, None))
+        with explained(f"compile the kernel {name}", self.device.name):
+            pipeline = vk.vkCreateComputePipelines(self.handle, None, 1, [info], None)[0]
+        self._own(lambda: vk.vkDestroyPipeline(self.handle, pipeline, None))
         return _Pipeline(pipeline, layout, sets)
 
     def _make_sets(self) -> list[Any]:
@@ -230,19 +230,19 @@ class Network:
         vk = api()
         count = sum(len(dispatch.launch.arguments) for dispatch in self.dispatches)
         kind = vk.VK_DESCRIPTOR_TYPE_STORAGE_BUFFER
-        with explained("keep the arguments of kernels", self.info.name):
+        with explained("keep the arguments of kernels", self.device.name):
             pool = vk.vkCreateDescriptorPool(
-                self.device,
+                self.handle,
                 vk.VkDescriptorPoolCreateInfo(
                     maxSets=len(self.dispatches),
                     pPoolSizes=[vk.VkDescriptorPoolSize(type=kind, descriptorCount=max(count, 1))],
                 ),
                 None,
             )
-            self._own(lambda: vk.vkDestroyDescriptorPool(self.device, pool, None))
+            self._own(lambda: vk.vkDestroyDescriptorPool(self.handle, pool, None))
             layouts = [self._pipelines[d.launch.kernel].sets for d in self.dispatches]
             info = vk.VkDescriptorSetAllocateInfo(descriptorPool=pool, pSetLayouts=layouts)
-            sets = list(vk.vkAllocateDescriptorSets(self.device, info))
+            sets = list(vk.vkAllocateDescriptorSets(self.handle, info))
         writes = [
             vk.VkWriteDescriptorSet(
                 dstSet=target,
@@ -253,7 +253,7 @@ class Network:
             for dispatch, target in zip(self.dispatches, sets, strict=True)
             for i, argument in enumerate(dispatch.launch.arguments)
         ]
-        vk.vkUpdateDescriptorSets(self.device, len(writes), writes, 0, None)
+        vk.vkUpdateDescriptorSets(self.handle, len(writes), writes, 0, None)
         return sets
 
     def _record(self) -> None:
@@ -262,22 +262,22 @@ class Network:
         sets = self._make_sets()
         self._stamps: Any = None
         count = len(self.dispatches) + 1
-        if self.info.nanoseconds:
+        if self.device.nanoseconds:
             kind = vk.VK_QUERY_TYPE_TIMESTAMP
             self._stamps = vk.vkCreateQueryPool(
-                self.device, vk.VkQueryPoolCreateInfo(queryType=kind, queryCount=count), None
+                self.handle, vk.VkQueryPoolCreateInfo(queryType=kind, queryCount=count), None
             )
-            self._own(lambda: vk.vkDestroyQueryPool(self.device, self._stamps, None))
+            self._own(lambda: vk.vkDestroyQueryPool(self.handle, self._stamps, None))
         pool = vk.vkCreateCommandPool(
-            self.device, vk.VkCommandPoolCreateInfo(queueFamilyIndex=self.info.family), None
+            self.handle, vk.VkCommandPoolCreateInfo(queueFamilyIndex=self.device.family), None
         )
-        self._own(lambda: vk.vkDestroyCommandPool(self.device, pool, None))
+        self._own(lambda: vk.vkDestroyCommandPool(self.handle, pool, None))
         info = vk.VkCommandBufferAllocateInfo(
             commandPool=pool, level=vk.VK_COMMAND_BUFFER_LEVEL_PRIMARY, commandBufferCount=1
         )
-        commands = self._commands = vk.vkAllocateCommandBuffers(self.device, info)[0]
-        self._fence = vk.vkCreateFence(self.device, vk.VkFenceCreateInfo(), None)
-        self._own(lambda: vk.vkDestroyFence(self.device, self._fence, None))
+        commands = self._commands = vk.vkAllocateCommandBuffers(self.handle, info)[0]
+        self._fence = vk.vkCreateFence(self.handle, vk.VkFenceCreateInfo(), None)
+        self._own(lambda: vk.vkDestroyFence(self.handle, self._fence, None))
         compute, host = vk.VK_PIPELINE_STAGE_COMPUTE_SHADER_BIT, vk.VK_PIPELINE_STAGE_HOST_BIT
         point = vk.VK_PIPELINE_BIND_POINT_COMPUTE
 
@@ -321,11 +321,11 @@ class Network:
             status = self._buffers["status", 0].bytes[:STATUS_BYTES].view(np.int32)
             status[0] = 0
             if self.dispatches:
-                with explained("run the model", self.info.name):
+                with explained("run the model", self.device.name):
                     submit = vk.VkSubmitInfo(pCommandBuffers=[self._commands])
                     vk.vkQueueSubmit(self._queue, 1, [submit], self._fence)
-                    vk.vkWaitForFences(self.device, 1, [self._fence], True, _FOREVER)
-                    vk.vkResetFences(self.device, 1, [self._fence])
+                    vk.vkWaitForFences(self.handle, 1, [self._fence], True, _FOREVER)
+                    vk.vkResetFences(self.handle, 1, [self._fence])
             for i, value in enumerate(outputs):
                 _flat(value)[:] = self._bytes("output", i, value)
             return int(status[0]), self._times()
@@ -339,7 +339,7 @@ class Network:
         vk = api()
         stamps = np.zeros(len(self.dispatches) + 1, np.uint64)
         vk.vkGetQueryPoolResults(
-            self.device,
+            self.handle,
             self._stamps,
             0,
             len(stamps),
@@ -348,7 +348,7 @@ class Network:
             stamps.itemsize,
             vk.VK_QUERY_RESULT_64_BIT | vk.VK_QUERY_RESULT_WAIT_BIT,
         )
-        return [float(ticks) * self.info.nanoseconds * 1e-9 for ticks in np.diff(stamps)]
+        return [float(ticks) * self.device.nanoseconds * 1e-9 for ticks in np.diff(stamps)]
 
 
 def _flat(value: Array) -> Array:
