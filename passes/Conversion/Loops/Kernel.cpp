@@ -266,6 +266,18 @@ void PlanConstants::forEachGroup(
                [&](Value group) { body(getGroup(emitter, entry, group)); });
 }
 
+void PlanConstants::forEachSharedGroup(
+    Emitter &emitter, Value chunk,
+    llvm::function_ref<void(const KernelClass &, const GroupValues &)> body)
+    const {
+  for (size_t index = 0; index < plan.classes.size(); ++index) {
+    const KernelClass &entry = plan.classes[index];
+    if (entry.accumulate)
+      forEachGroup(emitter, index, chunk,
+                   [&](const GroupValues &group) { body(entry, group); });
+  }
+}
+
 void PlanConstants::forEachChunk(
     Emitter &emitter, Value thread,
     llvm::function_ref<void(Value chunk)> body) const {

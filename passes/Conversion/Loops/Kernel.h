@@ -48,6 +48,12 @@ public:
   /// Loops over the groups of class `classIndex` in `chunk`.
   void forEachGroup(Emitter &emitter, size_t classIndex, Value chunk,
                     llvm::function_ref<void(const GroupValues &)> body) const;
+  /// Loops over the groups in `chunk`, class by class, that share a row with
+  /// another group.
+  void forEachSharedGroup(
+      Emitter &emitter, Value chunk,
+      llvm::function_ref<void(const KernelClass &, const GroupValues &)> body)
+      const;
   /// Emits one column: `input` is `base` plus its offset, its weights begin at
   /// position `weights` of the values, and `sums` are replaced.
   using ColumnBody = llvm::function_ref<void(Value input, Value weights,

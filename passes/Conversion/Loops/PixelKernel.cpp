@@ -399,27 +399,21 @@ void PixelKernel::emitSums(const Task &task, Value chunk) {
                          emitter.store(bias, task.sums, {slot, position});
                        });
   });
-  for (size_t index = 0; index < plan.classes.size(); ++index) {
-    // C++17 lambdas do not capture structured bindings.
-    const KernelClass &entry = plan.classes[index];
-    if (!entry.accumulate)
-      continue;
-    constants->forEachGroup(
-        emitter, index, chunk, [&](const GroupValues &group) {
-          SmallVector<Value> slots;
-          for (int64_t r = 0; r < entry.height; ++r)
-            slots.push_back(constants->getRow(emitter, entry, group, r));
-          tiles.forEachTile(emitter, sumVectors, [&](const PixelTile &tile) {
-            SmallVector<Value> sums;
-            for (Value slot : slots)
-              load(tile, slot, sums);
-            int64_t vectors = tiles.getNumVectors(tile);
-            sums = emitProducts(entry, group, task, tile, sums);
-            for (auto [r, slot] : llvm::enumerate(slots))
-              store(tile, slot, ArrayRef(sums).slice(r * vectors, vectors));
-          });
+  constants->forEachSharedGroup(
+      emitter, chunk, [&](const KernelClass &entry, const GroupValues &group) {
+        SmallVector<Value> slots;
+        for (int64_t r = 0; r < entry.height; ++r)
+          slots.push_back(constants->getRow(emitter, entry, group, r));
+        tiles.forEachTile(emitter, sumVectors, [&](const PixelTile &tile) {
+          SmallVector<Value> sums;
+          for (Value slot : slots)
+            load(tile, slot, sums);
+          int64_t vectors = tiles.getNumVectors(tile);
+          sums = emitProducts(entry, group, task, tile, sums);
+          for (auto [r, slot] : llvm::enumerate(slots))
+            store(tile, slot, ArrayRef(sums).slice(r * vectors, vectors));
         });
-  }
+      });
   constants->forEachAccumulated(emitter, chunk, [&](Value slot, Value row) {
     tiles.forEachTile(emitter, sumVectors, [&](const PixelTile &tile) {
       SmallVector<Value> sums;
