@@ -81,7 +81,7 @@ SmallVector<Value> ConvKernel::multiply(const KernelClass &entry,
       emitter.add(emitter.mul(group.convGroup, layout.getConvGroupStride()),
                   tiles.getOrigin(tile));
   return constants->reduceColumns(
-      emitter, entry, group, origin, sums, /*manyColumns=*/false,
+      emitter, entry, group, origin, sums, loops::ColumnTurn::Single,
       [&](Value at, Value first, MutableArrayRef<Value> next) {
         SmallVector<Value> inputs;
         for (const ImagePosition &position : tile.positions)

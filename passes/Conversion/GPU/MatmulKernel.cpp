@@ -105,7 +105,7 @@ SmallVector<Value> MatmulKernel::multiply(const KernelClass &entry,
                                           const GroupValues &group, Value r,
                                           ValueRange batch, ValueRange sums) {
   return constants->reduceColumns(
-      emitter, entry, group, emitter.index(0), sums, /*manyColumns=*/false,
+      emitter, entry, group, emitter.index(0), sums, loops::ColumnTurn::Single,
       [&](Value at, Value first, MutableArrayRef<Value> next) {
         Value weight =
             emitter.load(constants->getValues(), emitter.add(first, r));
@@ -147,7 +147,7 @@ void MatmulKernel::emitSharedRows() {
                  }
                  sums = constants->reduceColumns(
                      emitter, entry, group, emitter.index(0), sums,
-                     /*manyColumns=*/false,
+                     loops::ColumnTurn::Single,
                      [&](Value at, Value first, MutableArrayRef<Value> next) {
                        Value input = emitter.load(op.getInput(), {sample, at});
                        for (auto [r, sum] : llvm::enumerate(next))

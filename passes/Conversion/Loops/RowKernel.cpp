@@ -235,7 +235,7 @@ SmallVector<Value> RowKernel::emitSums(const KernelClass &entry,
     }
   }
   return constants->reduceColumns(
-      emitter, entry, group, emitter.index(0), sums, /*manyColumns=*/true,
+      emitter, entry, group, emitter.index(0), sums, ColumnTurn::SideBySide,
       [&](Value offset, Value first, MutableArrayRef<Value> partial) {
         SmallVector<Value> weights;
         int64_t begin = 0;
