@@ -6,8 +6,7 @@ the first time it is used.
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from bcr.errors import (
     BCRError,
@@ -22,6 +21,7 @@ from bcr.errors import (
     UnsupportedError,
     VerificationError,
 )
+from bcr.lazy import lazy_names
 
 if TYPE_CHECKING:
     from bcr.compiler import compile
@@ -35,18 +35,18 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _LAZY = {
-    "PruneConfig": "bcr.pruning",
-    "Pruner": "bcr.pruning",
-    "Target": "bcr.target",
-    "LayerRecord": "bcr.tuning",
-    "TuneConfig": "bcr.tuning",
-    "TuningRecords": "bcr.tuning",
-    "compile": "bcr.compiler",
-    "Executable": "bcr.executable",
-    "Stream": "bcr.stream",
-    "load": "bcr.executable",
-    "get_num_threads": "bcr.threads",
-    "set_num_threads": "bcr.threads",
+    "PruneConfig": "pruning",
+    "Pruner": "pruning",
+    "Target": "target",
+    "LayerRecord": "tuning",
+    "TuneConfig": "tuning",
+    "TuningRecords": "tuning",
+    "compile": "compiler",
+    "Executable": "executable",
+    "Stream": "stream",
+    "load": "executable",
+    "get_num_threads": "threads",
+    "set_num_threads": "threads",
 }
 _LAZY_MODULES = ("ir", "mapping", "reference", "pruning")
 
@@ -77,16 +77,4 @@ __all__ = [
     "set_num_threads",
 ]
 
-
-def __getattr__(name: str) -> Any:
-    if name in _LAZY:
-        value = getattr(importlib.import_module(_LAZY[name]), name)
-        globals()[name] = value
-        return value
-    if name in _LAZY_MODULES:
-        return importlib.import_module(f"bcr.{name}")
-    raise AttributeError(f"module 'bcr' has no attribute {name!r}")
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *_LAZY, *_LAZY_MODULES})
+__getattr__, __dir__ = lazy_names(globals(), _LAZY, _LAZY_MODULES)

@@ -86,6 +86,7 @@ def train(
     with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
         task = progress.add_task(title, total=steps)
         for epoch in range(epochs):
+            total = 0.0
             for indices in torch.randperm(len(images)).split(batch):
                 # Shift by up to two pixels: the test set has other hands.
                 shift = torch.randint(-2, 3, (2,)).tolist()
@@ -96,9 +97,11 @@ def train(
                 optimiser.step()
                 after_step()
                 schedule.step()
+                total += loss.item() * len(indices)
                 progress.update(task, advance=1, description=f"{title} (loss {loss.item():.3f})")
             if not console.is_terminal:
-                console.print(f"   {title}: epoch {epoch + 1} of {epochs}, loss {loss.item():.3f}")
+                mean = total / len(images)
+                console.print(f"   {title}: epoch {epoch + 1} of {epochs}, mean loss {mean:.3f}")
     model.eval()
 
 
@@ -176,6 +179,8 @@ def main() -> None:
     columns = [("model", TEXT), ("accuracy", NUMBER), ("images", NUMBER)]
     print(render("Accuracy", columns, [(n, f"{a:.1%}", str(k)) for n, a, k in rows]))
 
+    if not console.is_terminal:
+        console.print("   torch.compile, for comparison")
     inductor = torch.compile(pruned)
     with console.status("torch.compile, for comparison"), torch.no_grad():
         inductor(x)
@@ -201,12 +206,13 @@ def main() -> None:
     print(render("Size", columns, sizes))
 
     ours.save(options.output)
-    console.print(
-        "[bold]Next[/bold]\n"
-        f"  .venv/bin/bcr inspect {options.output}   what became of each layer, and why\n"
-        f"  .venv/bin/bcr bench {options.output}     where the time goes\n"
-        f"  tools/quickstart --rate {2 * options.rate:g}                  prune harder"
-    )
+    console.print("[bold]Next[/bold]")
+    for command, purpose in (
+        (f".venv/bin/bcr inspect {options.output}", "what became of each layer, and why"),
+        (f".venv/bin/bcr bench {options.output}", "where the time goes"),
+        (f"tools/quickstart --rate {2 * options.rate:g}", "prune harder"),
+    ):
+        console.print(f"  {command:<40} {purpose}")
 
 
 if __name__ == "__main__":

@@ -209,6 +209,20 @@ def test_a_wrong_peer_is_left_out(cache, tmp_path):
     assert "differs from PyTorch's by inf" in comparison.failures["wrong"]
 
 
+def test_a_peer_that_fails_while_it_is_timed_is_left_out(cache, tmp_path):
+    right = PEER.replace("self.calls = 0", "self.calls, self.case = 0, case")
+    right = right.replace(
+        "np.arange(6, dtype=np.float32).reshape(2, 3)", 'np.load(self.case / "expected.npy")'
+    )
+    for name, text in (("lasting", right.replace("== 13", "== 1000")), ("failing", right)):
+        (tmp_path / f"{name}.py").write_text(text)
+    peers = [Peer(n, str(tmp_path / f"{n}.py"), HERE, "dense") for n in ("failing", "lasting")]
+    comparison = measure.compare(Case("squeeze_excite", 4), peers, 1, rounds=6, seconds=0.0)
+    assert [timing.peer.name for timing in comparison.timings] == ["lasting"]
+    assert len(comparison.timings[0].rounds) == 6
+    assert "ValueError: thirteen" in comparison.failures["failing"]
+
+
 def test_layers_of_networks_are_found_once():
     where = layers.convolutions(["resnet18_cifar"])
     named = {str(layer): names for layer, names in where.items()}

@@ -63,6 +63,7 @@ def test_loaded_model_says_that_it_cannot_be_exported(net, tmp_path):
         bcr.load(tmp_path / "net.bcr").export(tmp_path / "out")
 
 
+@pytest.mark.filterwarnings("ignore::bcr.GenericTargetWarning")
 @pytest.mark.parametrize("cpu", ["generic", "cortex-a76", "cortex-a55"])
 def test_aarch64_program(net, cpu):
     x = torch.randn(1, 3, 9, 11)

@@ -27,7 +27,7 @@ def test_import_bcr_loads_nothing_heavy_and_is_fast():
     modules, _ = loaded_by("import bcr")
     assert modules.isdisjoint(HEAVY)
     # Only pure Python: whatever of bcr is loaded has no compiled extension in it.
-    assert {m for m in modules if m.startswith("bcr")} == {"bcr", "bcr.errors"}
+    assert {m for m in modules if m.startswith("bcr")} == {"bcr", "bcr.errors", "bcr.lazy"}
     assert min(loaded_by("import bcr")[1] for _ in range(3)) < 0.5
 
 
@@ -49,16 +49,20 @@ def test_reference_loads_numpy_only():
     modules, _ = loaded_by("import bcr.reference")
     assert "numpy" in modules
     assert modules.isdisjoint(set(HEAVY) - {"numpy"})
-    assert {m for m in modules if m.startswith("bcr")} == {"bcr", "bcr.errors", "bcr.reference"}
+    assert {m for m in modules if m.startswith("bcr")} == {
+        "bcr", "bcr.errors", "bcr.lazy", "bcr.reference"
+    }  # fmt: skip
 
 
 def test_pruning_loads_no_compiler():
     modules, _ = loaded_by("from bcr import Pruner")
     assert "torch" in modules
     assert "torch_mlir" not in modules
-    assert {m for m in modules if m.startswith("bcr.")} <= {"bcr.errors", "bcr.pruning"} | {
-        m for m in modules if m.startswith("bcr.pruning.")
-    }
+    assert {m for m in modules if m.startswith("bcr.")} <= {
+        "bcr.errors",
+        "bcr.lazy",
+        "bcr.pruning",
+    } | {m for m in modules if m.startswith("bcr.pruning.")}
 
 
 def test_every_public_name_of_pruning_exists():

@@ -154,6 +154,7 @@ def test_impossible_arguments(network, tune):
         bcr.compile(*network, tune=tune)
 
 
+@pytest.mark.filterwarnings("ignore::bcr.GenericTargetWarning")
 def test_only_this_machine_can_be_measured(network):
     with pytest.raises(bcr.ConfigError, match=r"aarch64.*run `bcr tune` there and pass its record"):
         bcr.compile(*network, target="aarch64", tune=5)

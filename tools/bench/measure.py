@@ -149,9 +149,7 @@ def compare(
             try:
                 timings.append(prepare_peer(case, peer, threads, workers))
             except (WorkerError, RuntimeError) as error:
-                failures[peer.name] = str(error)
-                if worker := workers.pop(peer.key, None):
-                    worker.close()
+                leave_out(peer, error, workers, failures)
         if real_time:
             for worker in workers.values():
                 worker.use_real_time()
@@ -160,14 +158,7 @@ def compare(
             with privilege(real_time):
                 for unit in units:
                     peaks[unit.name].append(unit.gflops())
-            # Each round begins with another peer, so that nobody always follows the same one.
-            start = number % max(len(timings), 1)
-            for timing in timings[start:] + timings[:start]:
-                worker = workers[timing.peer.key]
-                answer = worker.ask("run", seconds=seconds, least=2, warm=WARM)
-                timing.rounds.append(answer["times"])
-                timing.processors.append(answer["processors"])
-                timing.faults.append(answer["faults"])
+            take_turns(number, timings, workers, failures, seconds)
         for timing in timings:
             timing.memory = workers[timing.peer.key].ask("memory")
     finally:
@@ -182,6 +173,37 @@ def compare(
         peaks={name: max(values) for name, values in peaks.items()},
         load=load,
     )
+
+
+def take_turns(
+    number: int,
+    timings: list[Timing],
+    workers: dict[str, Worker],
+    failures: dict[str, str],
+    seconds: float,
+) -> None:
+    """Run round `number`; a peer that fails is left out of `timings` from then on."""
+    # Each round begins with another peer, so that nobody always follows the same one.
+    start = number % max(len(timings), 1)
+    for timing in timings[start:] + timings[:start]:
+        try:
+            answer = workers[timing.peer.key].ask("run", seconds=seconds, least=2, warm=WARM)
+        except WorkerError as error:
+            leave_out(timing.peer, error, workers, failures)
+            timings.remove(timing)
+            continue
+        timing.rounds.append(answer["times"])
+        timing.processors.append(answer["processors"])
+        timing.faults.append(answer["faults"])
+
+
+def leave_out(
+    peer: Peer, error: Exception, workers: dict[str, Worker], failures: dict[str, str]
+) -> None:
+    """Note why a peer is not measured, and end its process."""
+    failures[peer.name] = str(error)
+    if worker := workers.pop(peer.key, None):
+        worker.close()
 
 
 def prepare_peer(

@@ -25,7 +25,7 @@ import numpy as np
 from bench import CACHE
 from bench.environments import HERE
 from bench.machine import Unit
-from bench.measure import WARM, Timing, convert_for, prepare_peer
+from bench.measure import Timing, convert_for, leave_out, prepare_peer, take_turns
 from bench.peers import Peer
 from bench.realtime import real_time as privilege
 from bench.worker import Worker, WorkerError
@@ -295,9 +295,7 @@ def measure(
         try:
             timing = prepare_peer(case, peer, 1, workers, EXPORTER)
         except (WorkerError, RuntimeError) as error:
-            failures[peer.name] = str(error)
-            if worker := workers.pop(peer.key, None):
-                worker.close()
+            leave_out(peer, error, workers, failures)
             return None
         timings.append(timing)
         return timing
@@ -319,16 +317,16 @@ def measure(
             with privilege(real_time):
                 for point in points:
                     point.bandwidths.append(unit.gigabytes(point.bytes, seconds / 4))
-            start = number % max(len(timings), 1)
-            for timing in timings[start:] + timings[:start]:
-                answer = workers[timing.peer.key].ask("run", seconds=seconds, least=2, warm=WARM)
-                timing.rounds.append(answer["times"])
-                timing.processors.append(answer["processors"])
-                timing.faults.append(answer["faults"])
+            take_turns(number, timings, workers, failures, seconds)
     finally:
         for worker in workers.values():
             worker.close()
-    return Result(frames, points, [t for t in dense if t], failures, load)
+    points = [point for point in points if point.ours.peer.name not in failures]
+    for point in points:
+        if point.csr and point.csr.peer.name in failures:
+            point.csr = None
+    found = [timing for timing in dense if timing and timing.peer.name not in failures]
+    return Result(frames, points, found, failures, load)
 
 
 def to_dict(result: Result) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -41,3 +42,14 @@ class Dataset:
     classes: tuple[str, ...]
     train: Split
     test: Split
+
+    @classmethod
+    def of(
+        cls, name: str, classes: Sequence[str], arrays: Mapping[str, NDArray[np.generic]]
+    ) -> Dataset:
+        """Build a data set of `train.inputs`, `train.labels`, `train.sources` and those of test."""
+        splits = (
+            Split(*(arrays[f"{part}.{field}"] for field in ("inputs", "labels", "sources")))  # type: ignore[arg-type]
+            for part in ("train", "test")
+        )
+        return cls(name, tuple(classes), *splits)

@@ -11,7 +11,7 @@ import numpy as np
 
 from bcr.datasets import fonts
 from bcr.datasets.cache import Arrays, cached
-from bcr.datasets.dataset import Dataset, Split
+from bcr.datasets.dataset import Dataset
 from bcr.datasets.fonts import Face
 from bcr.errors import ConfigError
 
@@ -91,12 +91,7 @@ def load_glyphs(
             arrays |= _draw(name, chosen, variants, generator)
         return arrays
 
-    arrays = cached("glyphs", key, make)
-    train, test = (
-        Split(arrays[f"{n}.inputs"], arrays[f"{n}.labels"], arrays[f"{n}.sources"])
-        for n in ("train", "test")
-    )
-    return Dataset("glyphs", tuple(CLASSES), train, test)
+    return Dataset.of("glyphs", CLASSES, cached("glyphs", key, make))
 
 
 def _listed(where: Sequence[Path] | None) -> str:

@@ -13,7 +13,7 @@ from bcr import audio
 from bcr.audio import SAMPLE_RATE, log_mel
 from bcr.datasets import speech
 from bcr.datasets.cache import Arrays, cached
-from bcr.datasets.dataset import Dataset, Split
+from bcr.datasets.dataset import Dataset
 from bcr.datasets.speech import Utterance
 from bcr.errors import ConfigError
 
@@ -88,12 +88,7 @@ def load_words(
             arrays |= _record(name, chosen, words, takes, generator)
         return arrays
 
-    arrays = cached("words", key, make)
-    train, test = (
-        Split(arrays[f"{n}.inputs"], arrays[f"{n}.labels"], arrays[f"{n}.sources"])
-        for n in ("train", "test")
-    )
-    return Dataset("words", tuple(words), train, test)
+    return Dataset.of("words", words, cached("words", key, make))
 
 
 def noise(kind: str, samples: int, generator: np.random.Generator) -> NDArray[np.float32]:

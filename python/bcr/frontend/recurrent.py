@@ -123,7 +123,7 @@ def _random(dropout: float, train: bool, num_layers: int) -> bool:
 def _layers(kind: str) -> Callable[..., Any]:
     def run(
         x: Tensor,
-        state: Tensor,
+        state: Tensor | Sequence[Tensor],
         params: Sequence[Tensor],
         has_biases: bool,
         num_layers: int,
@@ -134,26 +134,11 @@ def _layers(kind: str) -> Callable[..., Any]:
     ) -> Any:
         if _random(dropout, train, num_layers):
             return NotImplemented
+        states = [state] if isinstance(state, Tensor) else state
         options = (has_biases, num_layers, bidirectional, batch_first)
-        return _stack(kind, x, [state], params, *options)
+        return _stack(kind, x, states, params, *options)
 
     return run
-
-
-def _lstm(
-    x: Tensor,
-    states: Sequence[Tensor],
-    params: Sequence[Tensor],
-    has_biases: bool,
-    num_layers: int,
-    dropout: float,
-    train: bool,
-    bidirectional: bool,
-    batch_first: bool,
-) -> Any:
-    if _random(dropout, train, num_layers):
-        return NotImplemented
-    return _stack("lstm", x, states, params, has_biases, num_layers, bidirectional, batch_first)
 
 
 def _cell(kind: str) -> Callable[..., Tensor]:
@@ -188,7 +173,7 @@ DECOMPOSITIONS: dict[OperatorBase, Callable[..., Any]] = {
     aten.gru.input: _layers("gru"),
     aten.rnn_tanh.input: _layers("rnn_tanh"),
     aten.rnn_relu.input: _layers("rnn_relu"),
-    aten.lstm.input: _lstm,
+    aten.lstm.input: _layers("lstm"),
     aten.gru_cell.default: _cell("gru"),
     aten.rnn_tanh_cell.default: _cell("rnn_tanh"),
     aten.rnn_relu_cell.default: _cell("rnn_relu"),

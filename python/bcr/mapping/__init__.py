@@ -10,8 +10,9 @@ together: `choose_blocks` chooses blocks at one rate, `allocate` spreads a budge
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from bcr.lazy import lazy_names
 
 if TYPE_CHECKING:
     from bcr.mapping.accuracy import accuracy_on
@@ -90,14 +91,4 @@ __all__ = [
     "smallest_block",
 ]
 
-
-def __getattr__(name: str) -> Any:
-    if name not in _LAZY:
-        raise AttributeError(f"module 'bcr.mapping' has no attribute {name!r}")
-    value = getattr(importlib.import_module(f"bcr.mapping.{_LAZY[name]}"), name)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *_LAZY})
+__getattr__, __dir__ = lazy_names(globals(), _LAZY)

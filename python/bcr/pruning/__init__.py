@@ -6,8 +6,9 @@ This package knows no compiler: it hands over weights that contain zeros. Readin
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from bcr.lazy import lazy_names
 
 if TYPE_CHECKING:
     from bcr.pruning.config import LayerConfig, PruneConfig
@@ -47,14 +48,4 @@ __all__ = [
     "project",
 ]
 
-
-def __getattr__(name: str) -> Any:
-    if name not in _LAZY:
-        raise AttributeError(f"module 'bcr.pruning' has no attribute {name!r}")
-    value = getattr(importlib.import_module(f"bcr.pruning.{_LAZY[name]}"), name)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *_LAZY})
+__getattr__, __dir__ = lazy_names(globals(), _LAZY)
