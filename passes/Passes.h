@@ -17,6 +17,9 @@ enum class Counter { Cycle, Steady };
 /// What a thread that waits tells its processor.
 enum class SpinHint { None, Pause, Yield };
 
+/// What takes the kernels of a GPU.
+enum class KernelAPI { OpenCL, Vulkan };
+
 /// Which layers bcr-select makes sparse.
 enum class SparsityMode { Auto, Force, Off };
 

@@ -28,12 +28,6 @@ static constexpr double kRowOverhead = 0.25;
 static constexpr double kPixelTileOverhead = 20.0;
 static constexpr double kPixelPieceOverhead = 40.0;
 static constexpr double kRowPieceOverhead = 10.0;
-/// Going on with an output channel that is not in a cache: a tile writes each
-/// of its rows to another page.
-static constexpr double kStreamCycles = 80.0;
-/// Smaller images are not charged for that on small machines either: these have
-/// caches that the table of processors does not know.
-static constexpr int64_t kMinStreamBytes = 8 << 20;
 /// Code grows with height times vectors, and more than eight samples or vectors
 /// gain nothing.
 static constexpr int64_t kMaxVectors = 8;
@@ -93,13 +87,12 @@ LayerWork mlir::bcr::getLayerWork(LayerOpInterface layer,
   int64_t height = init.getDimSize(2);
   int64_t width = init.getDimSize(3);
   auto input = cast<ShapedType>(layer.getInput().getType());
-  work.numImageBytes =
-      4 * batch * height * width * work.numRows +
-      4 * batch * ShapedType::getNumElements(input.getShape().drop_front());
   work.imageHeight = height;
   work.imageWidth = width;
   if (conv.getGroups() == 1)
     work.numChannels = input.getDimSize(1);
+  if (machine.pixelsOnly)
+    kernel = KernelKind::Pixels;
   if (kernel == KernelKind::Winograd) {
     work.kernel = KernelKind::Winograd;
     if (conv.isWinograd() && !isa<PackedType>(conv.getWeight().getType()))
@@ -242,8 +235,6 @@ estimatePixelCycles(const LayerWork &work, const MachineModel &machine,
   // A row that is accumulated again is loaded and stored once more; each row is
   // stored once in any case.
   cycles += double(total) * (double(numRevisits) * 1.5 + double(work.numRows));
-  if (work.numImageBytes > std::max(machine.l3Bytes / 2, kMinStreamBytes))
-    cycles += double(full + (rest > 0)) * double(work.numRows) * kStreamCycles;
   cycles *= double(work.numImages);
   if (work.numTransposed == 0)
     return cycles;

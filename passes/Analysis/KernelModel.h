@@ -31,8 +31,6 @@ struct LayerWork {
   /// Rows of input images that an output position reads, over all channels:
   /// what a tile of positions has to find in the cache.
   int64_t numInputRows = 1;
-  /// Bytes of the images that a convolution reads and writes, all samples.
-  int64_t numImageBytes = 0;
   /// Output channels.
   int64_t numRows = 1;
   /// Elements of a sample of a matmul, input and output, if its samples can run

@@ -39,3 +39,15 @@ void LayerReport::write() {
   module->setAttr(kLayersAttrName, layers.getDictionary(context));
   collected.clear();
 }
+
+NamedAttribute mlir::bcr::getPositions(Operation *layerOp) {
+  auto layer = cast<LayerOpInterface>(layerOp);
+  auto type = cast<ShapedType>(layer.getInit().getType());
+  int64_t channels =
+      isa<RecurrentOp>(layerOp) ? layer.getNumColumns() : layer.getNumRows();
+  int64_t positions =
+      type.hasStaticShape() ? type.getNumElements() / channels : -1;
+  Builder builder(layerOp->getContext());
+  return builder.getNamedAttr("positions",
+                              builder.getI64IntegerAttr(positions));
+}

@@ -46,6 +46,10 @@ private:
   llvm::MapVector<StringAttr, SmallVector<NamedAttribute>> collected;
 };
 
+/// The fact `positions`: output positions of a layer, or -1 if its batch is
+/// dynamic. Those of a recurrent layer are the samples of all steps.
+NamedAttribute getPositions(Operation *layerOp);
+
 } // namespace mlir::bcr
 
 #endif // BCR_PASSES_ANALYSIS_LAYERREPORT_H

@@ -23,6 +23,8 @@ static constexpr MachineField kFields[] = {
     {"memory_bytes_per_cycle", &MachineModel::memoryBytesPerCycle},
 };
 
+static constexpr StringRef kPixelsOnlyName = "pixels_only";
+
 ArrayRef<MachineField> mlir::bcr::getMachineFields() { return kFields; }
 
 namespace {
@@ -93,6 +95,7 @@ MachineModel mlir::bcr::getMachine(ModuleOp module, int64_t lanes,
   for (const MachineField &field : kFields)
     if (auto value = facts.getAs<IntegerAttr>(field.name))
       machine.*field.value = std::max<int64_t>(value.getInt(), 1);
+  machine.pixelsOnly = facts.contains(kPixelsOnlyName);
   return machine;
 }
 
@@ -101,5 +104,7 @@ void mlir::bcr::setMachine(ModuleOp module, const MachineModel &machine) {
   NamedAttrList facts;
   for (const MachineField &field : kFields)
     facts.set(field.name, builder.getI64IntegerAttr(machine.*field.value));
+  if (machine.pixelsOnly)
+    facts.set(kPixelsOnlyName, builder.getUnitAttr());
   module->setAttr(kMachineAttrName, facts.getDictionary(module.getContext()));
 }

@@ -39,6 +39,8 @@ struct MachineModel {
   int64_t l2BytesPerCycle = 48;
   int64_t l3BytesPerCycle = 20;
   int64_t memoryBytesPerCycle = 10;
+  /// Convolutions have no kernel but `pixels`.
+  bool pixelsOnly = false;
 };
 
 /// A number of a MachineModel with its name in IR and options.

@@ -4,6 +4,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "passes/Conversion/IndexedExtremum.h"
 #include "passes/Passes.h"
 
 #include "mlir/Dialect/Affine/IR/AffineOps.h"
@@ -471,6 +472,11 @@ void LowerLinalg::runOnOperation() {
                            copy.getTarget());
     rewriter.eraseOp(copy);
   }
+
+  SmallVector<GenericOp> generics;
+  getOperation().walk([&](GenericOp op) { generics.push_back(op); });
+  for (GenericOp op : generics)
+    splitIndexedExtremum(rewriter, op);
 
   SmallVector<linalg::LinalgOp> ops;
   getOperation().walk([&](linalg::LinalgOp op) { ops.push_back(op); });

@@ -16,7 +16,9 @@ def BCRLowerLinalgPass : Pass<"bcr-lower-linalg", "::mlir::func::FuncOp"> {
     operand walks in one stride become one. The innermost loop is the one that
     walks most operands in unit stride; parallel loops go before reductions. A
     reduction in the innermost loops is carried in registers, and its additions
-    may be reassociated, so that LLVM's loop vectoriser can take it. With
+    may be reassociated, so that LLVM's loop vectoriser can take it. A reduction
+    to the largest or smallest element and its index becomes two: the extremum,
+    and the first index that has it or a NaN. With
     `threads` above one the outer parallel loops of large operations are one
     `scf.parallel`. A `memref.copy` between layouts that are not contiguous
     becomes loops too.

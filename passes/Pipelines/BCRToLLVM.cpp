@@ -6,6 +6,7 @@
 
 #include "passes/Pipelines/BCRToLLVM.h"
 #include "passes/Passes.h"
+#include "passes/Pipelines/Stages.h"
 #include "passes/Target/CodeGen.h"
 
 #include "mlir/Conversion/Passes.h"
@@ -33,26 +34,14 @@ struct Configuration {
   SparsityMode sparsity;
   uint64_t poolMinBytes;
 };
-
-struct Stage {
-  StringRef name;
-  void (*build)(OpPassManager &, const Configuration &);
-};
 } // namespace
 
 static bool isX86(const Configuration &config) {
   return StringRef(config.target.triple).starts_with("x86_64");
 }
 
-static void addCleanup(OpPassManager &manager) {
-  manager.addPass(createCanonicalizerPass());
-  manager.addPass(createCSEPass());
-}
-
 static void buildRaise(OpPassManager &manager, const Configuration &) {
-  addCleanup(manager);
-  manager.addPass(createRaise());
-  addCleanup(manager);
+  addRaise(manager);
 }
 
 static void buildSelect(OpPassManager &manager, const Configuration &config) {
@@ -83,28 +72,11 @@ static void buildTile(OpPassManager &manager, const Configuration &config) {
 }
 
 static void buildFuse(OpPassManager &manager, const Configuration &) {
-  manager.addNestedPass<func::FuncOp>(createBCRDecomposePass());
-  addCleanup(manager);
-  manager.addNestedPass<func::FuncOp>(createBCRFusePass());
-  addCleanup(manager);
+  addFuse(manager);
 }
 
 static void buildBufferize(OpPassManager &manager, const Configuration &) {
-  // Before the results get buffers: see bcr-destinations.
-  manager.addPass(bufferization::createEmptyTensorEliminationPass());
-  manager.addPass(createBCRDestinationsPass());
-  manager.addPass(memref::createResolveRankedShapeTypeResultDimsPass());
-  addCleanup(manager);
-  manager.addPass(createBCRGuardPass());
-  addCleanup(manager);
-  bufferization::OneShotBufferizePassOptions bufferize;
-  bufferize.bufferizeFunctionBoundaries = true;
-  bufferize.functionBoundaryTypeConversion =
-      bufferization::LayoutMapOption::IdentityLayoutMap;
-  manager.addPass(bufferization::createOneShotBufferizePass(bufferize));
-  addCleanup(manager);
-  bufferization::buildBufferDeallocationPipeline(manager);
-  addCleanup(manager);
+  addBufferize(manager);
 }
 
 static void buildPlan(OpPassManager &manager, const Configuration &) {
@@ -207,7 +179,7 @@ static void buildLLVM(OpPassManager &manager, const Configuration &config) {
   addCleanup(code);
 }
 
-static constexpr Stage kStages[] = {
+static constexpr Stage<Configuration> kStages[] = {
     {"raise", buildRaise},
     {"select", buildSelect},
     {"compact", buildCompact},
@@ -226,8 +198,7 @@ static constexpr Stage kStages[] = {
 };
 
 ArrayRef<StringRef> mlir::bcr::getStageNames() {
-  static const SmallVector<StringRef> names = llvm::map_to_vector(
-      kStages, [](const Stage &stage) { return stage.name; });
+  static const SmallVector<StringRef> names = getNames(ArrayRef(kStages));
   return names;
 }
 
@@ -263,27 +234,12 @@ LogicalResult mlir::bcr::buildBCRToLLVM(
   config.sparsity = options.sparsity;
   config.poolMinBytes = options.poolMinBytes;
 
-  ArrayRef<StringRef> names = getStageNames();
-  auto find = [&](StringRef name, const StringRef *&position) {
-    position = llvm::find(names, name);
-    return position == names.end()
-               ? emitError("unknown stage '" + name + "'; the stages are " +
-                           llvm::join(names, ", "))
-               : success();
-  };
-  const StringRef *begin = names.begin(), *end = names.end();
-  if (!options.startAfter.empty()) {
-    if (failed(find(options.startAfter, begin)))
-      return failure();
-    ++begin;
-  }
-  if (!options.stopAfter.empty()) {
-    if (failed(find(options.stopAfter, end)))
-      return failure();
-    ++end;
-  }
-  for (; begin < end; ++begin)
-    kStages[begin - names.begin()].build(manager, config);
+  auto range = findStages(getStageNames(), options.startAfter,
+                          options.stopAfter, emitError);
+  if (failed(range))
+    return failure();
+  for (size_t i = range->first; i < range->second; ++i)
+    kStages[i].build(manager, config);
   return success();
 }
 

@@ -9,6 +9,7 @@
 #include "dialect/Bufferization.h"
 #include "passes/Passes.h"
 #include "passes/Pipelines/BCRToLLVM.h"
+#include "passes/Pipelines/BCRToSPIRV.h"
 
 #include "mlir/InitAllDialects.h"
 #include "mlir/InitAllExtensions.h"
@@ -23,4 +24,5 @@ void mlir::bcr::registerAllDialects(DialectRegistry &registry) {
 void mlir::bcr::registerAllPasses() {
   registerBCRPasses();
   registerBCRToLLVM();
+  registerBCRToSPIRV();
 }

@@ -65,6 +65,9 @@ bool emitModule(ModuleOp module, const TargetMachineSpec &spec, OutputKind kind,
                 std::string &output, std::string &error,
                 StepTimes *times = nullptr);
 
+/// Writes the module of kernels that `bcr-to-spirv` leaves as a SPIR-V binary.
+bool emitSPIRV(ModuleOp module, std::string &output, std::string &error);
+
 /// Host object files loaded into this process.
 class Jit {
 public:

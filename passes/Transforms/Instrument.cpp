@@ -23,16 +23,6 @@ namespace mlir::bcr {
 using namespace mlir;
 using namespace mlir::bcr;
 
-/// Output positions of a layer, or -1 if its batch is dynamic. Those of a
-/// recurrent layer are the samples of all steps.
-static int64_t countPositions(LayerOpInterface layer) {
-  auto type = cast<ShapedType>(layer.getInit().getType());
-  int64_t channels = isa<RecurrentOp>(layer.getOperation())
-                         ? layer.getNumColumns()
-                         : layer.getNumRows();
-  return type.hasStaticShape() ? type.getNumElements() / channels : -1;
-}
-
 namespace {
 struct BCRInstrumentPass
     : public mlir::bcr::impl::BCRInstrumentPassBase<BCRInstrumentPass> {
@@ -91,9 +81,7 @@ struct BCRInstrumentPass
       stamp(layer.getLoc(), 2 * slot + 1);
       report.set(layer, {builder.getNamedAttr("profile_slot",
                                               builder.getI64IntegerAttr(slot)),
-                         builder.getNamedAttr("positions",
-                                              builder.getI64IntegerAttr(
-                                                  countPositions(layer)))});
+                         getPositions(layer)});
     }
     report.write();
     builder.setInsertionPoint(main.front().getTerminator());

@@ -22,9 +22,6 @@ namespace mlir::bcr {
 using namespace mlir;
 using namespace mlir::bcr;
 
-/// Cache lines of the processors we know, and the widest vector.
-static constexpr int64_t kAlignment = 64;
-
 /// The number of the iteration that runs, from 0.
 static Value getIteration(ImplicitLocOpBuilder &builder,
                           ArrayRef<scf::ParallelOp> loops) {
@@ -81,7 +78,7 @@ LogicalResult PlanArena::replace(func::FuncOp function,
   auto entry = ImplicitLocOpBuilder::atBlockBegin(function.getLoc(),
                                                   &function.getBody().front());
   Value arena = memref::AssumeAlignmentOp::create(
-                    entry, function.getArgument(position), kAlignment)
+                    entry, function.getArgument(position), alignment)
                     .getResult();
   for (auto [buffer, item] : llvm::zip_equal(buffers, items)) {
     memref::AllocOp alloc = buffer.lifetime.alloc;
@@ -119,7 +116,7 @@ void PlanArena::report(ArrayRef<ArenaItem> items, int64_t bytes) {
                       {field("bytes", bytes),
                        field("buffers", static_cast<int64_t>(items.size())),
                        field("buffer_bytes", sum),
-                       field("live_bytes", getPeakBytes(items, kAlignment)),
+                       field("live_bytes", getPeakBytes(items, alignment)),
                        field("unplanned", unplanned)}));
 }
 
@@ -134,7 +131,7 @@ void PlanArena::runOnOperation() {
     return signalPassFailure();
   }
 
-  BufferLifetimes lifetimes(*function, kAlignment, maxSlices);
+  BufferLifetimes lifetimes(*function, alignment, maxSlices);
   DataLayout layout(module);
   SmallVector<PlannedBuffer> buffers;
   SmallVector<ArenaItem> items;
@@ -143,12 +140,12 @@ void PlanArena::runOnOperation() {
     int64_t bytes = type.getNumElements() *
                     layout.getTypeSize(type.getElementType()).getFixedValue();
     int64_t stride =
-        std::max<int64_t>(llvm::alignTo(bytes, kAlignment), kAlignment);
+        std::max<int64_t>(llvm::alignTo(bytes, alignment), alignment);
     buffers.push_back({lifetime, stride});
     items.push_back({stride * std::max<int64_t>(lifetime.slices, 1),
                      lifetime.begin, lifetime.end});
   }
-  int64_t bytes = layOutArena(items, kAlignment);
+  int64_t bytes = layOutArena(items, alignment);
   for (memref::DeallocOp dealloc : lifetimes.getDeallocs())
     dealloc.erase();
   if (!items.empty() && failed(replace(*function, buffers, items, bytes)))

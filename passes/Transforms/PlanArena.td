@@ -13,8 +13,8 @@ def BCRPlanArenaPass : Pass<"bcr-plan-arena", "::mlir::ModuleOp"> {
   let summary = "Give the buffers of @main fixed places in one piece of memory";
   let description = [{
     Every `memref.alloc` of static size in `@main` becomes a view at a fixed
-    offset, a multiple of 64 bytes, of an arena: a last argument of `@main` with
-    attribute `bcr.arena`, which the caller aligns to 64 bytes. Buffers that do
+    offset, a multiple of `alignment`, of an arena: a last argument of `@main` with
+    attribute `bcr.arena`, which the caller aligns to as many bytes. Buffers that do
     not hold data at the same time share memory. A buffer that a loop uses and
     that is allocated outside of it lives as long as the loop; one that is
     allocated in a `scf.parallel` has a place for each iteration.
@@ -32,7 +32,10 @@ def BCRPlanArenaPass : Pass<"bcr-plan-arena", "::mlir::ModuleOp"> {
   }];
   let options = [
     Option<"maxSlices", "max-slices", "int64_t", "1024",
-           "Most iterations of a parallel loop that get a buffer each">
+           "Most iterations of a parallel loop that get a buffer each">,
+    Option<"alignment", "alignment", "int64_t", "64",
+           "Bytes that offsets are multiples of: cache lines of the processors "
+           "we know, and the widest vector">
   ];
   let dependentDialects = ["::mlir::arith::ArithDialect",
     "::mlir::memref::MemRefDialect"];

@@ -28,9 +28,6 @@ namespace mlir::bcr {
 using namespace mlir;
 using namespace mlir::bcr;
 
-/// A cache line, and the widest vector.
-static constexpr int64_t kAlignment = 64;
-
 namespace {
 struct PoolConstants : bcr::impl::BCRPoolConstantsPassBase<PoolConstants> {
   using BCRPoolConstantsPassBase::BCRPoolConstantsPassBase;
@@ -119,7 +116,7 @@ LogicalResult PoolConstants::collect() {
       offsets[global.getSymNameAttr()] = offset;
       continue;
     }
-    offset = llvm::alignTo(size, kAlignment);
+    offset = llvm::alignTo(size, alignment);
     size = offset + bytes;
     stored.emplace(hash, Stored{data, bytes, isSplat(value), bound, offset});
     offsets[global.getSymNameAttr()] = offset;
@@ -144,7 +141,7 @@ LogicalResult PoolConstants::addPool(func::FuncOp function) {
     return success();
   Builder builder(&getContext());
   auto type =
-      MemRefType::get({static_cast<int64_t>(llvm::alignTo(size, kAlignment))},
+      MemRefType::get({static_cast<int64_t>(llvm::alignTo(size, alignment))},
                       builder.getI8Type());
   auto mark = builder.getDictionaryAttr(
       builder.getNamedAttr("bcr.pool", builder.getUnitAttr()));
@@ -183,8 +180,8 @@ void PoolConstants::replaceUses(func::FuncOp function) {
   auto builder = ImplicitLocOpBuilder::atBlockBegin(
       function.getLoc(), &function.getBody().front());
   if (!uses.empty())
-    pool = memref::AssumeAlignmentOp::create(builder, pool, kAlignment)
-               .getResult();
+    pool =
+        memref::AssumeAlignmentOp::create(builder, pool, alignment).getResult();
   for (memref::GetGlobalOp use : uses) {
     Value &view = views[{use.getNameAttr().getAttr(), use.getType()}];
     if (!view) {
@@ -230,5 +227,5 @@ void PoolConstants::runOnOperation() {
   Builder builder(&getContext());
   module->setAttr("bcr.pool", builder.getArrayAttr(entries));
   module->setAttr("bcr.pool_bytes",
-                  builder.getI64IntegerAttr(llvm::alignTo(size, kAlignment)));
+                  builder.getI64IntegerAttr(llvm::alignTo(size, alignment)));
 }

@@ -14,7 +14,7 @@ def BCRPoolConstantsPass : Pass<"bcr-pool-constants", "::mlir::ModuleOp"> {
   let description = [{
     A constant `memref.global` of at least `min-bytes` becomes a view of a pool,
     an argument with attribute `bcr.pool` of `@main` and of every function that
-    needs it. Offsets are multiples of 64 bytes, and the pool is aligned like
+    needs it. Offsets are multiples of `alignment`, and the pool is aligned like
     that; equal constants are stored once. The module attribute `bcr.pool` has,
     in order of offset, a dictionary for each constant (`name`, `offset` and
     `bytes`, the data `value`, and for index arrays the exclusive `bound` that
@@ -28,7 +28,9 @@ def BCRPoolConstantsPass : Pass<"bcr-pool-constants", "::mlir::ModuleOp"> {
   }];
   let options = [
     Option<"minBytes", "min-bytes", "uint64_t", "64",
-           "Size in bytes from which a constant goes to the pool">
+           "Size in bytes from which a constant goes to the pool">,
+    Option<"alignment", "alignment", "int64_t", "64",
+           "Bytes that offsets are multiples of">
   ];
   let dependentDialects = ["::mlir::arith::ArithDialect",
     "::mlir::memref::MemRefDialect"];

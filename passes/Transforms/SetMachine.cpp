@@ -40,6 +40,7 @@ public:
       if (value > 0)
         machine.*field.value = value;
     }
+    machine.pixelsOnly = pixelsOnly;
     setMachine(getOperation(), machine);
   }
 };

@@ -46,7 +46,9 @@ def SetMachine : Pass<"bcr-set-machine", "::mlir::ModuleOp"> {
            "Bytes that a core reads from there in a cycle; 0: the processor's">,
     Option<"memoryBytesPerCycle", "memory-bytes-per-cycle", "int64_t",
            /*default=*/"0",
-           "Bytes that a core reads from memory in a cycle; 0: the processor's">
+           "Bytes that a core reads from memory in a cycle; 0: the processor's">,
+    Option<"pixelsOnly", "pixels-only", "bool", /*default=*/"false",
+           "Convolutions have no kernel but `pixels`, as on a GPU">
   ];
 }
 

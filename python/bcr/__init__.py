@@ -13,6 +13,7 @@ from bcr.errors import (
     BCRWarning,
     CompileError,
     ConfigError,
+    DeviceError,
     ExportError,
     FormatError,
     GenericTargetWarning,
@@ -48,13 +49,14 @@ _LAZY = {
     "get_num_threads": "threads",
     "set_num_threads": "threads",
 }
-_LAZY_MODULES = ("ir", "mapping", "reference", "pruning")
+_LAZY_MODULES = ("ir", "mapping", "opencl", "reference", "pruning", "vulkan")
 
 __all__ = [
     "BCRError",
     "BCRWarning",
     "CompileError",
     "ConfigError",
+    "DeviceError",
     "Executable",
     "ExportError",
     "FormatError",

@@ -421,8 +421,12 @@ class PassManager:
             IRError: a pass failed, with its diagnostics; the module is then in between.
         """
 
-def stage_names() -> list[str]:
-    """Return the stages of the pipeline `bcr-to-llvm`, in order."""
+def stage_names(pipeline: str = "bcr-to-llvm") -> list[str]:
+    """Return the stages of the pipeline `bcr-to-llvm` or `bcr-to-spirv`, in order.
+
+    Raises:
+        ConfigError: there is no such pipeline.
+    """
 
 class TargetInfo:
     """What kernels need to know of a machine."""
@@ -471,6 +475,13 @@ def emit(
     Raises:
         ConfigError: unknown triple, CPU, feature or kind.
         IRError: the module cannot be translated.
+    """
+
+def emit_spirv(module: Module) -> bytes:
+    """Return the kernels of a module that `bcr-to-spirv` lowered as a SPIR-V binary.
+
+    Raises:
+        IRError: the module has none, or SPIR-V cannot express it.
     """
 
 def pool_size(module: Module) -> int:

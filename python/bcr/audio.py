@@ -20,9 +20,12 @@ HOP = 160
 BANDS = 40
 """Features of one frame."""
 
-_POINTS = 512  # of the Fourier transform
-_LOWEST, _HIGHEST = 60.0, 7600.0  # Hz, outer edges of the first and the last band
-_FLOOR = 1e-6  # energy of one band of silence: about -60 dB below speech
+POINTS = 512
+"""Points of the Fourier transform of one frame."""
+LOWEST, HIGHEST = 60.0, 7600.0
+"""Hz: outer edges of the first and the last band."""
+FLOOR = 1e-6
+"""Energy that a band of silence has: some 60 dB below speech."""
 
 
 class LogMel:
@@ -59,12 +62,12 @@ class LogMel:
         if count == 0:
             return np.zeros((0, BANDS), np.float32)
         frames = np.lib.stride_tricks.sliding_window_view(self._rest, WINDOW)[: count * HOP : HOP]
-        spectrum = np.fft.rfft(frames * _HANN, _POINTS)
+        spectrum = np.fft.rfft(frames * _HANN, POINTS)
         power = spectrum.real**2 + spectrum.imag**2
         self._rest = self._rest[count * HOP :].copy()
         # Not by BLAS, which would wake its threads for some microseconds of work.
         energy = np.einsum("tp,bp->tb", power, _FILTERS)
-        frames_out: NDArray[np.float32] = np.log(energy + np.float32(_FLOOR))
+        frames_out: NDArray[np.float32] = np.log(energy + np.float32(FLOOR))
         return frames_out
 
     def reset(self) -> None:
@@ -95,10 +98,10 @@ def _checked(samples: NDArray[np.generic]) -> NDArray[np.float32]:
 
 def _mel_filters() -> NDArray[np.float32]:
     """Weights [40, 257] of the points of the transform in the bands."""
-    lowest, highest = (2595 * np.log10(1 + f / 700) for f in (_LOWEST, _HIGHEST))
+    lowest, highest = (2595 * np.log10(1 + f / 700) for f in (LOWEST, HIGHEST))
     mel = np.linspace(lowest, highest, BANDS + 2)
     edges = 700 * (10 ** (mel / 2595) - 1)
-    points = np.arange(_POINTS // 2 + 1) * SAMPLE_RATE / _POINTS
+    points = np.arange(POINTS // 2 + 1) * SAMPLE_RATE / POINTS
     low, peak, high = (edges[i : i + BANDS, None] for i in range(3))
     rising = (points - low) / (peak - low)
     falling = (high - points) / (high - peak)

@@ -13,8 +13,8 @@ from typing import Annotated, Any, TextIO
 import typer
 
 import bcr
-from bcr.errors import BCRError, BCRWarning
-from bcr.mapping.command import map_command
+from bcr.errors import BCRError, BCRWarning, DeviceError
+from bcr.mapping.command import map_command, merge_tables_command
 from bcr.memory import peak_memory, reset_peak_memory
 from bcr.tables import NUMBER, TEXT, bytes_text, render, time_text
 
@@ -26,6 +26,15 @@ app = typer.Typer(
 )
 
 
+_DeviceOption = Annotated[
+    str, typer.Option("--device", help="OpenCL device: its name, a part of it, or its index")
+]
+
+
+def _device(text: str) -> str | int | None:
+    return int(text) if text.isdecimal() else text or None
+
+
 @app.command("compile")
 def compile_command(
     model: Annotated[Path, typer.Argument(help="model.pt2, from torch.export.save")],
@@ -33,11 +42,13 @@ def compile_command(
     target: Annotated[
         str,
         typer.Option(
-            help="host, aarch64, x86-64, a processor such as cortex-a76, or an LLVM triple"
+            help="host, aarch64, x86-64, opencl, vulkan, a processor such as cortex-a76, or an "
+            "LLVM triple"
         ),
     ] = "host",
     mcpu: Annotated[str, typer.Option(help="LLVM processor name, such as cortex-a76")] = "",
     mattr: Annotated[str, typer.Option(help="LLVM features, such as +sve")] = "",
+    device: _DeviceOption = "",
     sparsity: Annotated[str, typer.Option(help="auto, force or off")] = "auto",
     num_threads: Annotated[
         int | None, typer.Option(help="threads of a call; default: $BCR_NUM_THREADS, or 1")
@@ -57,6 +68,7 @@ def compile_command(
         args,
         kwargs,
         target=spec,
+        device=_device(device),
         sparsity=sparsity,
         num_threads=num_threads,
         verbose=not quiet,
@@ -145,6 +157,7 @@ def merge_records(
 
 
 app.command("map")(map_command)
+app.command("merge-tables")(merge_tables_command)
 
 
 def _target(name: str, cpu: str, features: str) -> Any:
@@ -161,9 +174,10 @@ def bench(
     model: Annotated[Path, typer.Argument(help="a file that `bcr compile` wrote")],
     repeats: Annotated[int, typer.Option(help="timed calls, after a warm-up", min=1)] = 50,
     batch: Annotated[int, typer.Option(help="size of dynamic dimensions", min=1)] = 1,
+    device: _DeviceOption = "",
 ) -> None:
     """Time a compiled model on random inputs, layer by layer, and show the memory it takes."""
-    executable = bcr.load(model)
+    executable = bcr.load(model, device=_device(device))
     # Reading the file is not running the model.
     reset_peak_memory()
     inputs = _random_inputs(executable, batch)
@@ -231,6 +245,28 @@ def inspect(
     ]
     print(render("Tensors", [("", TEXT), ("name", TEXT), ("type", TEXT), ("shape", TEXT)], rows))
     print(executable.report())
+
+
+@app.command("devices")
+def devices_command() -> None:
+    """List the devices of this machine, which `--device` chooses from, and their limits."""
+    from bcr import opencl, vulkan
+
+    missing = []
+    for api in (opencl, vulkan):
+        try:
+            found = api.devices()
+        except DeviceError as error:
+            missing.append(str(error))
+            continue
+        if found:
+            print(api.device_table(found))
+        else:
+            missing.append(api.NO_DEVICE)
+    if len(missing) == 2:
+        raise DeviceError("; ".join(missing))
+    for reason in missing:
+        print(reason)
 
 
 @app.command("prune-report")

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import tempfile
 import warnings
 from collections.abc import Mapping, Sequence
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,31 +15,42 @@ import numpy as np
 from bcr.errors import (
     CompileError,
     ConfigError,
+    DeviceError,
     GenericTargetWarning,
     IRError,
+    UnsupportedError,
     VerificationError,
 )
-from bcr.executable import Executable
+from bcr.executable import Executable, make_executable
+from bcr.opencl.schedule import schedule_from_json
 from bcr.program import Constant, Program, Signature
 from bcr.target import Target
 from bcr.threads import check_num_threads, get_num_threads
 from bcr.tuning.config import Tune, TuneConfig
-from bcr.workspace import Arena, aligned_bytes
+from bcr.workspace import PAGE, Arena, aligned_bytes
 
 if TYPE_CHECKING:
     from bcr.frontend.specs import ImportedModel
     from bcr.tuning.records import Schedule
 
 SPARSITY = ("auto", "force", "off")
-STAGES = {
+_COMMON_STAGES = {
     "bcr-raise": "raise",
     "bcr-select": "select",
     "bcr-compact": "compact",
     "bcr-reorder": "reorder",
     "bcr-tile": "tile",
     "one-shot-bufferize": "bufferize",
-    "convert-bcr-to-loops": "loops",
 }
+STAGES = {**_COMMON_STAGES, "convert-bcr-to-loops": "loops"}
+KERNEL_STAGES = {
+    **_COMMON_STAGES,
+    "convert-bcr-to-gpu": "kernels",
+    "bcr-outline-kernels": "outline",
+}
+"""The passes after which the IR is kept, and how `Executable.mlir` calls the stages."""
+KERNEL_ALIGNMENT = 128
+"""Bytes that parts of buffers begin at multiples of unless a device wants more: what most do."""
 TOLERANCE = 1e-4
 """Largest difference from eager PyTorch that `verify=True` accepts, relative to the largest
 output (f32)."""
@@ -49,6 +62,7 @@ def compile(
     kwargs: Mapping[str, Any] | None = None,
     *,
     target: str | Target = "host",
+    device: str | int | None = None,
     sparsity: str = "auto",
     num_threads: int | None = None,
     dynamic_shapes: Any = None,
@@ -63,11 +77,15 @@ def compile(
             Weights that contain zeros in blocks of rows and columns run sparse. They are copied:
             later changes of the model do not change the result.
         args, kwargs: example inputs, which fix shapes and dtypes.
-        target: "host", "aarch64", "x86-64" or a `bcr.Target`.
+        target: "host", "aarch64", "x86-64", "opencl", "vulkan" or a `bcr.Target`.
+        device: for "opencl" and "vulkan", the device to run on: its name, a part of its name, or
+            its index in `bcr.opencl.devices()` or `bcr.vulkan.devices()`; None: the only one there
+            is (Vulkan: the first GPU, or where there is none the first device). Without a device
+            the model can be saved and exported; its first call raises.
         sparsity: "auto" runs a layer sparse where that is faster than dense, "force" wherever it
             can, "off" nowhere.
         num_threads: threads that a call uses; default: `bcr.get_num_threads()`. The result has
-            the same bits for any number of threads.
+            the same bits for any number of threads. On a GPU its driver decides.
         dynamic_shapes: as `torch.export.export` takes it, for the batch dimension.
         verify: run the result and the PyTorch model on the example inputs and compare.
         verbose: show the stages while they run, and a table of their times at the end, on stderr.
@@ -85,6 +103,7 @@ def compile(
         FormatError: `tune` names a damaged file.
         UnsupportedError: the model uses operations that cannot be compiled; all are listed.
         CompileError: the compiler failed; `reproducer` names a file that `bcr-opt` replays.
+        DeviceError: the device that is named or found cannot run the model.
         VerificationError: `verify=True` and the outputs differ.
     """
     spec = Target.of(target)
@@ -92,6 +111,7 @@ def compile(
         num_threads = get_num_threads()
     # Impossible options fail before the long work begins.
     check_options(spec, sparsity, num_threads)
+    found = _find_device(spec, device, tune, verify)
     _warn_if_generic(spec)
     config = TuneConfig.of(tune)
     if verify and not spec.runs_here:
@@ -109,9 +129,11 @@ def compile(
         if config is not None:
             stages.start("tune")
             records = _find_records(imported, spec, config, args, kwargs or {}, options)
+        if found is not None:
+            options["alignment"] = max(found.alignment, KERNEL_ALIGNMENT)
         program = compile_imported(imported, spec, **options, stages=stages, records=records)
-        executable = Executable(program)
-        if spec.runs_here:
+        executable = make_executable(program, device=device)
+        if found is not None or (spec.runs_here and not spec.api):
             stages.start("link")
             executable.prepare()
         if verify:
@@ -130,6 +152,30 @@ def check_options(target: Target, sparsity: str, num_threads: int) -> None:
         raise ConfigError(f"sparsity must be one of {', '.join(SPARSITY)}, got {sparsity!r}")
     check_num_threads(num_threads)
     target.resolve()
+
+
+def _find_device(target: Target, choice: str | int | None, tune: Tune, verify: bool) -> Any:
+    """Return the device that the model will run on, if one is known already.
+
+    Raises:
+        ConfigError: options do not go together, or no device is meant by `choice`.
+        DeviceError: a device is named and cannot be had.
+    """
+    if not target.api:
+        if choice is not None:
+            raise ConfigError(
+                f'device= is for target="opencl" or "vulkan", not for {target.triple or "host"}'
+            )
+        return None
+    if tune is not None:
+        raise ConfigError(f"tune= schedules loops of processors; leave it out for {target.api}")
+    find_device = import_module(f"bcr.{target.api}").find_device
+
+    if choice is not None or verify:
+        return find_device(choice)
+    with contextlib.suppress(ConfigError, DeviceError):
+        return find_device()
+    return None
 
 
 def _warn_if_generic(target: Target) -> None:
@@ -154,6 +200,7 @@ def compile_imported(
     num_threads: int,
     stages: Any,
     records: Mapping[str, Schedule] | None = None,
+    alignment: int = KERNEL_ALIGNMENT,
 ) -> Program:
     """Compile what the front end made.
 
@@ -163,19 +210,36 @@ def compile_imported(
         sparsity, num_threads: as for `compile`.
         stages: told where the work is.
         records: schedules by layer key, see `bcr.tuning.records`.
+        alignment: for a GPU, bytes that parts of buffers begin at multiples of.
 
     Raises:
+        UnsupportedError: a size is left open, and the target is a GPU.
         CompileError: the compiler failed; `reproducer` names a file that `bcr-opt` replays.
     """
     from bcr import _core, ir
 
     extensions = target.extensions
     target = target.resolve()
-    options = (
-        f"sparsity={sparsity} threads={num_threads} triple={target.triple} cpu={target.cpu} "
-        f"features={target.features}"
+    kept = STAGES
+    name, options = (
+        "bcr-to-llvm",
+        (
+            f"sparsity={sparsity} threads={num_threads} triple={target.triple} cpu={target.cpu} "
+            f"features={target.features}"
+        ),
     )
-    pipeline = f"builtin.module(bcr-to-llvm{{{options}}})"
+    if target.api:
+        if imported.symbols:
+            raise UnsupportedError(
+                "kernels for a GPU need sizes that are fixed: compile without dynamic_shapes, "
+                "once for each batch size"
+            )
+        kept = KERNEL_STAGES
+        name, options = (
+            "bcr-to-spirv",
+            f"sparsity={sparsity} api={target.api} alignment={alignment}",
+        )
+    pipeline = f"builtin.module({name}{{{options}}})"
     context = ir.Context()
     snapshots: dict[str, str] = {}
     remarks: list[str] = []
@@ -189,25 +253,31 @@ def compile_imported(
             module.operation.attributes["bcr.records"] = {k: dict(v) for k, v in records.items()}
             text = module.get_asm(large_resource_limit=0, enable_debug_info=True)
         before = ""
-        for stage in _core.stage_names():
+        for stage in _core.stage_names(name):
             stages.start(stage)
-            part = f"bcr-to-llvm{{{options} start-after={before} stop-after={stage}}}"
-            result = ir.PassManager.parse(part, context).run(module, snapshots=tuple(STAGES))
+            part = f"{name}{{{options} start-after={before} stop-after={stage}}}"
+            result = ir.PassManager.parse(part, context).run(module, snapshots=tuple(kept))
             snapshots.update(result.snapshots)
             remarks += map(str, result.remarks)
             diagnostics += result.diagnostics
             before = stage
-        stages.start("machine code")
-        steps: dict[str, float] = {}
-        code = _core.emit(module, target.triple, target.cpu, target.features, times=steps)
-        stages.split({f"LLVM: {step}": seconds for step, seconds in steps.items()})
-        stages.start("pool of constants")
         facts = module.operation.attributes
+        code = kernels = schedule = None
+        if target.api:
+            stages.start("SPIR-V")
+            schedule = schedule_from_json(_python(facts, "bcr.schedule", []))
+            kernels = _core.emit_spirv(module) if schedule else b""
+        else:
+            stages.start("machine code")
+            steps: dict[str, float] = {}
+            code = _core.emit(module, target.triple, target.cpu, target.features, times=steps)
+            stages.split({f"LLVM: {step}": seconds for step, seconds in steps.items()})
+        stages.start("pool of constants")
         layers = _python(facts, "bcr.layers", {})
         checks = tuple(_python(facts, "bcr.checks", []))
         constants = tuple(_constant(entry) for entry in _python(facts, "bcr.pool", []))
         arena = Arena.from_json(_python(facts, "bcr.arena", vars(Arena())))
-        pool = aligned_bytes(_core.pool_size(module))
+        pool = aligned_bytes(_core.pool_size(module), PAGE)
         _core.write_pool(module, pool)
     except IRError as error:
         path = _write_reproducer(text, pipeline)
@@ -220,8 +290,8 @@ def compile_imported(
         if "tuning record" in diagnostic.message:
             warnings.warn(diagnostic.message, stacklevel=3)
     texts = {"import": imported.text}
-    texts.update((STAGES[name], text) for name, text in snapshots.items())
-    texts["llvm"] = module.get_asm(large_elements_limit=16)
+    texts.update((kept[name], text) for name, text in snapshots.items())
+    texts["spirv" if target.api else "llvm"] = module.get_asm(large_elements_limit=16)
     return Program(
         signature=Signature(
             imported.inputs,
@@ -242,6 +312,8 @@ def compile_imported(
         pool=pool,
         arena=arena,
         code=code,
+        library=kernels,
+        schedule=schedule,
         stages=texts,
         remarks=tuple(remarks),
     )

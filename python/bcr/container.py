@@ -1,4 +1,7 @@
-"""The `.bcr` file: one safetensors file with the shared library, the pool and a manifest.
+"""The `.bcr` file: one safetensors file with the code, the pool and a manifest.
+
+The code is a shared library, or for OpenCL a SPIR-V module; the manifest then has the schedule of
+its kernels too.
 
 safetensors holds plain arrays and text, so reading a file never executes anything in it; the
 manifest is JSON under the metadata key "bcr" and carries a digest of both arrays. The library
@@ -21,9 +24,10 @@ import numpy as np
 import numpy.typing as npt
 
 from bcr.errors import BCRError, ExportError, FormatError
+from bcr.opencl.schedule import check_schedule, schedule_from_json
 from bcr.program import Constant, Program, Signature
 from bcr.target import Target
-from bcr.workspace import Arena, aligned_bytes
+from bcr.workspace import PAGE, Arena, aligned_bytes
 
 VERSION = 2
 """2: the code takes a workspace, whose size the manifest gives."""
@@ -82,6 +86,8 @@ def save_program(program: Program, path: Path) -> None:
         "constants": [[c.name, c.offset, c.size, c.dtype, c.bound] for c in program.constants],
         "digest": {"code": _digest(code), "pool": _digest(program.pool)},
     }
+    if program.schedule is not None:
+        manifest["schedule"] = [step.to_json() for step in program.schedule]
     text = json.dumps(manifest, sort_keys=True)
     tensors = {"code": code, "pool": program.pool}
     write_atomically(path, lambda to: save_file(tensors, to, metadata={"bcr": text}))
@@ -132,21 +138,28 @@ def _program_from(
         if array.dtype != np.uint8 or array.ndim != 1 or _digest(array) != manifest["digest"][name]:
             raise FormatError(f"{path}: the {name} was altered after saving; save the model again")
     constants = tuple(Constant(*entry) for entry in manifest["constants"])
-    pool = aligned_bytes(stored.size)
+    pool = aligned_bytes(stored.size, PAGE)
     pool[:] = stored
     for constant in constants:
         _validate_constant(path, constant, pool)
     triple, cpu, features = (str(part) for part in manifest["target"])
+    signature = Signature.from_json(manifest["signature"])
+    arena = Arena.from_json(manifest["arena"])
+    schedule = None
+    if "schedule" in manifest:
+        schedule = schedule_from_json(manifest["schedule"])
+        check_schedule(schedule, signature.inputs, signature.outputs, pool.size, arena.bytes)
     return Program(
-        signature=Signature.from_json(manifest["signature"]),
+        signature=signature,
         target=Target(triple, cpu, features),
         options=dict(manifest["options"]),
         layers={str(name): dict(info) for name, info in manifest["layers"].items()},
         checks=tuple(str(message) for message in manifest["checks"]),
         constants=constants,
         pool=pool,
-        arena=Arena.from_json(manifest["arena"]),
+        arena=arena,
         library=code.tobytes(),
+        schedule=schedule,
     )
 
 

@@ -46,6 +46,11 @@ class VerificationError(BCRError, AssertionError):
     """Compiled and eager PyTorch outputs differ by more than the tolerance (`verify=True`)."""
 
 
+class DeviceError(BCRError, RuntimeError):
+    """An OpenCL device is not there, cannot run a model, or failed: the message says which device
+    and what to do."""
+
+
 class FormatError(BCRError, ValueError):
     """A `.bcr` file or a file of tuning records is truncated, altered, of another version or no
     such file at all."""

@@ -8,7 +8,7 @@ import os
 import threading
 import weakref
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +27,23 @@ from bcr.workspace import Workspaces
 
 if TYPE_CHECKING:
     from bcr.target import Target
+
+
+@dataclass(slots=True)
+class Call:
+    """The tensors of one call.
+
+    Attributes:
+        leaves: what the caller passed, flattened.
+        inputs, outputs: contiguous torch tensors or arrays, of the specified dtypes.
+        dims: the sizes that the call chose, as `bcr_run` takes them.
+    """
+
+    leaves: list[Any]
+    inputs: list[Any]
+    outputs: list[Any]
+    dims: list[int]
+
 
 _ENTRY = "bcr_run"
 _ENTRY_TYPE = ctypes.CFUNCTYPE(ctypes.c_int32, *[ctypes.c_void_p] * 6)
@@ -79,36 +96,65 @@ class Executable:
         return self._run(args, kwargs, None)
 
     def _run(self, args: Sequence[Any], kwargs: Mapping[str, Any], profile: Any) -> Any:
-        entry = self.entry()
+        call = self.bind_call(args, kwargs)
+        return self.finish(call, self.execute(call, profile))
+
+    def bind_call(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Call:
+        """Check what a call is given, and make the tensors of its result.
+
+        Raises:
+            InputError: number, shape, dtype or device of the inputs do not fit.
+        """
         signature = self._program.signature
         leaves = bind(signature.in_spec, args, kwargs)
         like_torch = any(is_torch(leaf) for leaf in leaves)
         sizes: dict[str, int] = {}
-        inputs, pointers, dims = [], [], []
+        inputs: list[Any] = []
+        dims: list[int] = []
         for spec, leaf in zip(signature.inputs, leaves):
             value = prepare(spec, leaf)
             self.bind_sizes(spec, tuple(value.shape), sizes)
             dims += [size for size, dim in zip(value.shape, spec.shape) if isinstance(dim, str)]
             inputs.append(value)
-            pointers.append(address(value))
         outputs = []
         for output in signature.outputs:
             shape = tuple(d if isinstance(d, int) else d.value(sizes) for d in output.shape)
             dims += [n for n, d in zip(shape, output.shape) if not isinstance(d, int)]
-            outputs.append(empty(shape, output.dtype, like_torch))
+            outputs.append(self.make_output(shape, output.dtype, like_torch))
+        return Call(leaves, inputs, outputs, dims)
+
+    def make_output(self, shape: tuple[int, ...], dtype: str, like_torch: bool) -> Any:
+        """Return memory for a result, uninitialised."""
+        return empty(shape, dtype, like_torch)
+
+    def execute(self, call: Call, profile: Any) -> int:
+        """Run the code; return 0, or the number of the check that failed.
+
+        Raises:
+            ConfigError: the code is for another machine.
+        """
+        entry = self.entry()
         with self._workspaces.lease() as workspace:
-            code = entry(
-                (ctypes.c_void_p * max(len(pointers), 1))(*pointers),
-                (ctypes.c_void_p * max(len(outputs), 1))(*map(address, outputs)),
+            code: int = entry(
+                (ctypes.c_void_p * max(len(call.inputs), 1))(*map(address, call.inputs)),
+                (ctypes.c_void_p * max(len(call.outputs), 1))(*map(address, call.outputs)),
                 self._program.pool.ctypes.data,
                 workspace.ctypes.data,
-                (ctypes.c_int64 * max(len(dims), 1))(*dims),
+                (ctypes.c_int64 * max(len(call.dims), 1))(*call.dims),
                 profile,
             )
+        return code
+
+    def finish(self, call: Call, code: int) -> Any:
+        """Return the result of a call, which returned `code`.
+
+        Raises:
+            InputError: a value of an input does not fit.
+        """
         if code:
             raise InputError(self._program.checks[code - 1])
-        passed = [_copy(leaf) if i in self._passed else leaf for i, leaf in enumerate(leaves)]
-        return unflatten(signature.out_spec, outputs, passed)
+        passed = [_copy(leaf) if i in self._passed else leaf for i, leaf in enumerate(call.leaves)]
+        return unflatten(self._program.signature.out_spec, call.outputs, passed)
 
     def bind_sizes(self, spec: InputSpec, shape: tuple[int, ...], sizes: dict[str, int]) -> None:
         """Check the shape of an input and add the sizes that a call chooses to `sizes`.
@@ -315,13 +361,42 @@ class Executable:
             self._program = replace(program, library=library)
 
 
-def load(path: str | os.PathLike[str]) -> Executable:
+def load(path: str | os.PathLike[str], device: str | int | None = None) -> Executable:
     """Read a model that `Executable.save` wrote. Needs neither torch nor the compiler.
+
+    Args:
+        path: the file.
+        device: for a model compiled for OpenCL, as in `bcr.compile`.
 
     Raises:
         FormatError: the file is truncated, altered, of another version or no `.bcr` file.
+        ConfigError: a device is named and the model is for a processor.
     """
-    return Executable(load_program(Path(path)), Path(path).stem)
+    return make_executable(load_program(Path(path)), Path(path).stem, device)
+
+
+def make_executable(
+    program: Program, name: str = "model", device: str | int | None = None
+) -> Executable:
+    """Return what runs a compiled model.
+
+    Raises:
+        ConfigError: a device is named and the model is for a processor.
+    """
+    if program.schedule is not None:
+        if program.target.api == "vulkan":
+            from bcr.vulkan.executable import VulkanExecutable
+
+            return VulkanExecutable(program, name, device)
+        from bcr.opencl.executable import OpenCLExecutable
+
+        return OpenCLExecutable(program, name, device)
+    if device is not None:
+        raise ConfigError(
+            f'device= is for models compiled with target="opencl" or "vulkan", and this one is for '
+            f"{program.target.triple}: leave it out"
+        )
+    return Executable(program, name)
 
 
 def _open_library(library: bytes) -> ctypes.CDLL:

@@ -30,14 +30,10 @@ _C_TYPES = {
 
 def export_program(program: Program, folder: Path, name: str) -> list[Path]:
     """Write `lib<name>.so`, `<name>.h` and `main.c`; see `Executable.export`."""
-    if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name):
-        raise ConfigError(f"the name {name!r} is no C identifier: letters, digits and _ only")
+    c_identifier(name)
     if program.code is None:
         raise UnsupportedError("a model loaded from a file cannot be exported; compile it again")
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise ExportError(f"cannot make the folder {folder}: {error.strerror}") from None
+    make_folder(folder)
     library, header, example = folder / f"lib{name}.so", folder / f"{name}.h", folder / "main.c"
     with tempfile.TemporaryDirectory(prefix="bcr-") as scratch:
         built = _build_library(program, Path(scratch), name)
@@ -46,6 +42,28 @@ def export_program(program: Program, folder: Path, name: str) -> list[Path]:
     write_atomically(header, lambda to: to.write_text(_header(program, name)))
     write_atomically(example, lambda to: to.write_text(_example(program, name)))
     return [library, header, example]
+
+
+def c_identifier(name: str) -> None:
+    """Check the name of a model.
+
+    Raises:
+        ConfigError: it is no C identifier.
+    """
+    if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name):
+        raise ConfigError(f"the name {name!r} is no C identifier: letters, digits and _ only")
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder, with those above it, unless it is there.
+
+    Raises:
+        ExportError: it cannot be made.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ExportError(f"cannot make the folder {folder}: {error.strerror}") from None
 
 
 def _build_library(program: Program, scratch: Path, name: str) -> Path:
@@ -102,17 +120,37 @@ def _shape_text(spec: InputSpec | OutputSpec, symbols: list[str]) -> str:
     return "[" + ", ".join(_c_dim(dim, symbols) for dim in spec.shape) + "]"
 
 
-def _parameters(program: Program) -> list[str]:
-    symbols = _symbols(program)
+def tensor_parameters(program: Program) -> list[str]:
+    """Return the C parameters of inputs and outputs."""
     return [
-        *(f"int64_t size{i}" for i in range(len(symbols))),
         *(
             f"const {_C_TYPES[spec.dtype]} *input{i}"
             for i, spec in enumerate(program.signature.inputs)
         ),
         *(f"{_C_TYPES[spec.dtype]} *output{i}" for i, spec in enumerate(program.signature.outputs)),
-        "void *workspace",
     ]
+
+
+def _parameters(program: Program) -> list[str]:
+    sizes = (f"int64_t size{i}" for i in range(len(_symbols(program))))
+    return [*sizes, *tensor_parameters(program), "void *workspace"]
+
+
+def tensor_lines(program: Program) -> list[str]:
+    """Return the lines of a C comment that describe inputs and outputs."""
+    symbols = _symbols(program)
+    lines = [f" *   input{i}: {spec.dtype} {_shape_text(spec, symbols)} ({spec.name})"
+             for i, spec in enumerate(program.signature.inputs)]  # fmt: skip
+    lines += [f" *   output{i}: {spec.dtype} {_shape_text(spec, symbols)}"
+              for i, spec in enumerate(program.signature.outputs)]  # fmt: skip
+    return lines
+
+
+def check_lines(program: Program) -> list[str]:
+    """Return the lines of a C comment that say what the checks are."""
+    checks = [f" *   {code}: {' '.join(text.split()).replace('*/', '* /')}"
+              for code, text in enumerate(program.checks, 1)]  # fmt: skip
+    return checks or [" *   (this model has none)"]
 
 
 def _prototype(program: Program, name: str) -> str:
@@ -121,13 +159,6 @@ def _prototype(program: Program, name: str) -> str:
 
 def _header(program: Program, name: str) -> str:
     guard = f"{name.upper()}_H"
-    symbols = _symbols(program)
-    lines = [f" *   input{i}: {spec.dtype} {_shape_text(spec, symbols)} ({spec.name})"
-             for i, spec in enumerate(program.signature.inputs)]  # fmt: skip
-    lines += [f" *   output{i}: {spec.dtype} {_shape_text(spec, symbols)}"
-              for i, spec in enumerate(program.signature.outputs)]  # fmt: skip
-    checks = [f" *   {code}: {' '.join(text.split()).replace('*/', '* /')}"
-              for code, text in enumerate(program.checks, 1)]  # fmt: skip
     allocations = (
         f"Allocates up to {program.arena.unplanned} buffers whose size depends on the inputs."
         if program.arena.unplanned
@@ -147,13 +178,13 @@ extern "C" {{
 #define {name.upper()}_WORKSPACE_BYTES {program.arena.bytes + ALIGNMENT}
 
 /* Runs the model. Arrays are contiguous, row-major; float16 and bfloat16 are bit patterns.
-{chr(10).join(lines)}
+{chr(10).join(tensor_lines(program))}
  *   workspace: {name.upper()}_WORKSPACE_BYTES bytes; what they hold does not matter
  * Outputs and workspace must overlap neither inputs nor each other.
  * May be called from several threads at once, each with a workspace of its own. {allocations}
  * Returns 0, or the number of the check that failed
  * (the outputs are then undefined):
-{chr(10).join(checks) or " *   (this model has none)"}
+{chr(10).join(check_lines(program))}
  */
 {_prototype(program, name)};
 
@@ -176,7 +207,7 @@ def _entry(program: Program, name: str) -> str:
     ]
     inputs = ", ".join(f"input{i}" for i in range(len(signature.inputs))) or "0"
     outputs = ", ".join(f"output{i}" for i in range(len(signature.outputs))) or "0"
-    messages = ", ".join(_c_string(text) for text in ("success", *program.checks))
+    messages = ", ".join(c_string(text) for text in ("success", *program.checks))
     return f"""#include "{name}.h"
 extern const unsigned char bcr_pool[];
 int32_t bcr_run(const void *const *, void *const *, const void *, void *, const int64_t *,
@@ -195,12 +226,50 @@ const char *{name}_message(int32_t code) {{
 """
 
 
-def _c_string(text: str) -> str:
+def c_string(text: str) -> str:
+    """Return a C string literal."""
     escaped = text.encode("unicode_escape").decode().replace('"', '\\"').replace("\\'", "'")
     return f'"{escaped}"'
 
 
 def _example(program: Program, name: str) -> str:
+    return example_program(
+        program,
+        name,
+        build=f"cc main.c -L. -l{name} -Wl,-rpath,'$ORIGIN' -o main",
+        run="./main",
+        make=f"""  /* Once: it serves any number of calls, one after the other. */
+  void *workspace = malloc({name.upper()}_WORKSPACE_BYTES);
+  if (!workspace)
+    return 1;""",
+        first="",
+        last="workspace",
+        free="  free(workspace);",
+    )
+
+
+def example_program(
+    program: Program,
+    name: str,
+    *,
+    build: str,
+    run: str,
+    make: str,
+    first: str,
+    last: str,
+    free: str,
+) -> str:
+    """Return `main.c`, which runs a model once, from files to files.
+
+    Args:
+        program: the model.
+        name: prefix of its C functions.
+        build: the command that builds it.
+        run: the command that runs it, without arguments.
+        make: C statements that make what a call needs besides tensors.
+        first, last: that, as the first or the last argument of a call; or "".
+        free: C statements that free it.
+    """
     signature, symbols = program.signature, _symbols(program)
     count = "argc > {0} ? atoll(argv[{0}]) : {1}"
     sizes = [
@@ -208,14 +277,14 @@ def _example(program: Program, name: str) -> str:
         for i, s in enumerate(symbols)
     ]
     first_file = 1 + len(symbols)
-    body, free = [], []
+    body, frees = [], []
     for i, spec in enumerate(signature.inputs):
         body.append(_example_buffer("input", i, spec, symbols))
         body.append(
             f'  if (argc > {first_file + i} && !transfer(argv[{first_file + i}], "rb", input{i}, '
             f"input{i}_count * sizeof *input{i}))\n    return 1;"
         )
-        free.append(f"  free(input{i});")
+        frees.append(f"  free(input{i});")
     out_file = first_file + len(signature.inputs)
     after = []
     for i, output in enumerate(signature.outputs):
@@ -229,13 +298,14 @@ def _example(program: Program, name: str) -> str:
             f'  if (argc > {out_file + i} && !transfer(argv[{out_file + i}], "wb", output{i}, '
             f"output{i}_count * sizeof *output{i}))\n    return 1;"
         )
-        free.append(f"  free(output{i});")
+        frees.append(f"  free(output{i});")
     call = ", ".join(
         [
+            *([first] if first else []),
             *(f"size{i}" for i in range(len(symbols))),
             *(f"input{i}" for i in range(len(signature.inputs))),
             *(f"output{i}" for i in range(len(signature.outputs))),
-            "workspace",
+            *([last] if last else []),
         ]
     )
     usage = " ".join(
@@ -249,8 +319,8 @@ def _example(program: Program, name: str) -> str:
     return f"""/* Runs the model once. Inputs are raw files (zeros if not given); outputs are
  * printed, and written to raw files if their names are given.
  *
- *   cc main.c -L. -l{name} -Wl,-rpath,'$ORIGIN' -o main
- *   ./main {usage}
+ *   {build}
+ *   {run} {usage}
  */
 #include "{name}.h"
 
@@ -272,10 +342,7 @@ static int transfer(const char *path, const char *mode, void *data, size_t size)
 
 int main(int argc, char **argv) {{
   (void)argv;
-  /* Once: it serves any number of calls, one after the other. */
-  void *workspace = malloc({name.upper()}_WORKSPACE_BYTES);
-  if (!workspace)
-    return 1;
+{make}
 {newline.join(sizes)}
 {newline.join(body)}
   int32_t code = {name}_run({call});
@@ -284,8 +351,8 @@ int main(int argc, char **argv) {{
     return 1;
   }}
 {newline.join(after)}
-{newline.join(free)}
-  free(workspace);
+{newline.join(frees)}
+{free}
   return 0;
 }}
 """

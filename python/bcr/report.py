@@ -212,6 +212,24 @@ class Profile:
         return render("Profile", columns, rows, f"one call: {time_text(self.total)} (median)")
 
 
+def layer_time(name: str, info: dict[str, Any] | None, seconds: float, total: float) -> LayerTime:
+    """Return the row of a layer.
+
+    Args:
+        name: its qualified name.
+        info: what the passes recorded of it; None for what is no layer.
+        seconds: its time in a call.
+        total: the time of the call, seconds.
+    """
+    gflops = stored = None
+    if info is not None and seconds > 0:
+        layer = LayerReport.of(name, info)
+        if layer.positions:
+            gflops = 2e-9 * layer.shape[0] * layer.shape[1] * layer.positions / seconds
+            stored = gflops * layer.value_bytes / layer.dense_bytes
+    return LayerTime(name, seconds, seconds / total, stored, gflops)
+
+
 def measure(program: Program, run: Callable[[Any], object], repeats: int) -> Profile:
     """Call `run` with a buffer for time stamps and read the medians.
 
@@ -240,14 +258,9 @@ def measure(program: Program, run: Callable[[Any], object], repeats: int) -> Pro
     seconds = (end - begin) / max(last_tick - tick, 1)
     times = {name: [n * seconds for n in counts[1:]] for name, counts in ticks.items()}
     total = statistics.median(totals[1:])
-    layers = []
-    for name in names:
-        layer = LayerReport.of(name, program.layers[name])
-        median = statistics.median(times[name])
-        gflops = None
-        if layer.positions and median > 0:
-            gflops = 2e-9 * layer.shape[0] * layer.shape[1] * layer.positions / median
-        stored = gflops and gflops * layer.value_bytes / layer.dense_bytes
-        layers.append(LayerTime(name, median, median / total, stored, gflops))
+    layers = [
+        layer_time(name, program.layers[name], statistics.median(times[name]), total)
+        for name in names
+    ]
     other = max(total - sum(layer.seconds for layer in layers), 0.0)
     return Profile(tuple(layers), other, total)

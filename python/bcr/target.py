@@ -9,10 +9,14 @@ from dataclasses import dataclass
 from bcr.errors import ConfigError
 
 _AARCH64 = "aarch64-linux-gnu"
+_OPENCL = "spirv64"
+_VULKAN = "spirv"
 _NAMED = {
     "host": ("", "", ""),
     "aarch64": (_AARCH64, "generic", ""),
     "x86-64": ("x86_64-linux-gnu", "x86-64-v3", ""),
+    "opencl": (_OPENCL, "opencl", ""),
+    "vulkan": (_VULKAN, "vulkan", ""),
     # LLVM schedules the loops for the processor of this name, and takes its extensions from it.
     **{
         cpu: (_AARCH64, cpu, "")
@@ -26,7 +30,8 @@ class Target:
     """The machine that code is made for.
 
     Attributes:
-        triple: LLVM target triple, such as "aarch64-linux-gnu"; empty: this machine's.
+        triple: LLVM target triple, such as "aarch64-linux-gnu"; empty: this machine's; "spirv64":
+            kernels for OpenCL devices; "spirv": for Vulkan devices.
         cpu: LLVM processor name, such as "cortex-a76"; empty: this machine's if `triple` is
             empty too, else the triple's baseline.
         features: LLVM feature string, such as "+sve,-fullfp16"; empty: what the processor has.
@@ -67,6 +72,8 @@ class Target:
             ConfigError: the triple, the processor or a feature is unknown; the message names it
                 and the nearest names that exist.
         """
+        if self.api:
+            return Target.of(self.api)
         from bcr import _core
 
         found = _core.describe_target(self.triple, self.cpu, self.features)
@@ -83,6 +90,8 @@ class Target:
         Raises:
             ConfigError: the triple, the processor or a feature is unknown.
         """
+        if self.api:
+            return ()
         from bcr import _core
 
         return tuple(_core.describe_target(self.triple, self.cpu, self.features).extensions)
@@ -94,9 +103,17 @@ class Target:
         Raises:
             ConfigError: the triple, the processor or a feature is unknown.
         """
+        if self.api:
+            # One module of kernels is for every device: the driver compiles it.
+            return False
         from bcr import _core
 
         return _core.describe_target(self.triple, self.cpu, self.features).generic
+
+    @property
+    def api(self) -> str:
+        """What takes the kernels, if the code is kernels: "opencl", "vulkan"; else ""."""
+        return {_OPENCL: "opencl", _VULKAN: "vulkan"}.get(self.triple, "")
 
     @property
     def architecture(self) -> str:
@@ -105,5 +122,9 @@ class Target:
 
     @property
     def runs_here(self) -> bool:
-        """Whether this machine is of the target's processor family."""
-        return self.architecture == platform.machine()
+        """Whether this machine is of the target's processor family.
+
+        Kernels count as code for this machine: whether there is a device is found when it
+        is called.
+        """
+        return bool(self.api) or self.architecture == platform.machine()

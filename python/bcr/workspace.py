@@ -14,6 +14,8 @@ from bcr.errors import FormatError
 
 ALIGNMENT = 64
 """Alignment of weights and workspaces in bytes: the widest vector, a cache line."""
+PAGE = 4096
+"""Alignment of weights that a device may read where they are, in bytes."""
 
 
 @dataclass(frozen=True)
@@ -49,10 +51,10 @@ class Arena:
         return cls(**value)
 
 
-def aligned_bytes(size: int) -> npt.NDArray[np.uint8]:
-    """Return `size` bytes, uninitialised, aligned to `ALIGNMENT`."""
-    raw = np.empty(size + ALIGNMENT, np.uint8)
-    start = -raw.ctypes.data % ALIGNMENT
+def aligned_bytes(size: int, alignment: int = ALIGNMENT) -> npt.NDArray[np.uint8]:
+    """Return `size` bytes, uninitialised, that begin at a multiple of `alignment`."""
+    raw = np.empty(size + alignment, np.uint8)
+    start = -raw.ctypes.data % alignment
     return raw[start : start + size]
 
 

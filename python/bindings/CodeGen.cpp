@@ -76,6 +76,22 @@ static nb::bytes emit(const ModuleObject &module, const std::string &triple,
   return nb::bytes(output.data(), output.size());
 }
 
+static nb::bytes emitSPIRV(const ModuleObject &module) {
+  ModuleOp op = module.get();
+  DiagnosticCapture diagnostics(op.getContext());
+  std::string output, error;
+  bool succeeded;
+  {
+    ExclusiveWork work(module.root->context);
+    succeeded =
+        mlir::succeeded(verify(op)) && mlir::bcr::emitSPIRV(op, output, error);
+  }
+  if (!succeeded)
+    diagnostics.raise("cannot emit SPIR-V" +
+                      (error.empty() ? "" : ": " + error));
+  return nb::bytes(output.data(), output.size());
+}
+
 static void load(JitObject *self, const nb::bytes &object) {
   std::string data(object.c_str(), object.size());
   std::string error;
@@ -128,6 +144,7 @@ void bindCodeGen(nb::module_ &m) {
   m.def("emit", emit, "module"_a, "triple"_a = "", "cpu"_a = "",
         "features"_a = "", nb::kw_only(), "kind"_a = "object",
         "times"_a = nb::none());
+  m.def("emit_spirv", emitSPIRV, "module"_a);
   m.def(
       "pool_size",
       [](const ModuleObject &module) {

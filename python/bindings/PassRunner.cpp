@@ -6,6 +6,8 @@
 
 #include "python/bindings/PassRunner.h"
 #include "passes/Pipelines/BCRToLLVM.h"
+#include "passes/Pipelines/BCRToSPIRV.h"
+#include "python/bindings/Diagnostics.h"
 #include "python/bindings/Printing.h"
 
 #include "mlir/IR/BuiltinOps.h"
@@ -135,9 +137,17 @@ static bool buildPipeline(const std::string &pipeline, OpPassManager &manager,
   return succeeded(parsePassPipeline(pipeline, manager, stream));
 }
 
-std::vector<std::string> getStages() {
+std::vector<std::string> getStages(const std::string &pipeline) {
+  llvm::ArrayRef<llvm::StringRef> found;
+  if (pipeline == "bcr-to-llvm")
+    found = mlir::bcr::getStageNames();
+  else if (pipeline == "bcr-to-spirv")
+    found = mlir::bcr::getSPIRVStageNames();
+  else
+    throw ConfigException("pipeline='" + pipeline +
+                          "': use 'bcr-to-llvm' or 'bcr-to-spirv'");
   std::vector<std::string> names;
-  for (llvm::StringRef name : mlir::bcr::getStageNames())
+  for (llvm::StringRef name : found)
     names.push_back(name.str());
   return names;
 }

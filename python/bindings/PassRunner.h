@@ -59,8 +59,9 @@ struct PassRunResult {
   std::vector<std::pair<std::string, double>> timings;
 };
 
-/// The stages of `bcr-to-llvm`, in order.
-std::vector<std::string> getStages();
+/// The stages of `bcr-to-llvm` or `bcr-to-spirv`, in order. Throws a
+/// ConfigException for another pipeline.
+std::vector<std::string> getStages(const std::string &pipeline);
 
 /// Whether the pipeline can be built; `error` says why not.
 bool checkPipeline(mlir::MLIRContext *context, const std::string &pipeline,

@@ -108,7 +108,7 @@ void bindPasses(nb::module_ &m) {
                self.message;
       });
 
-  m.def("stage_names", getStages);
+  m.def("stage_names", getStages, "pipeline"_a = "bcr-to-llvm");
 
   nb::class_<PassManagerObject>(m, "PassManager")
       .def_static("parse", parsePipeline, "pipeline"_a,

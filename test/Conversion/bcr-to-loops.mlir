@@ -229,6 +229,7 @@ func.func @shares(%x: memref<1x4xf32>, %o: memref<1x3xf32>) {
 // CHECK: memref.global "private" constant @pitched.gaps : memref<10xi32> = dense<[-1, -1, -1, -1, 0, -1, -1, -1, -1, 0]>
 // CHECK-LABEL: func.func @pitched
 // CHECK-NOT: memref.alloc
+// CHECK-NOT: llvm.inline_asm
 // CHECK: vector.load {{.*}} : memref<10xi32>, vector<4xi32>
 // CHECK: arith.andi
 // CHECK: vector.store {{.*}} : memref<1x1x10xf32, strided<[25, 25, 1], offset: 6>>
@@ -245,6 +246,42 @@ func.func @pitched(%x: memref<1x1x4x6xf32, strided<[25, 25, 5, 1]>>, %o: memref<
     {kernel = array<i64: 3, 3>, layer = "pitched", overread = 64 : i64, gaps = #bcr.gaps<zero>,
      schedule = #bcr.schedule<pixels, height = 1, vectors = 2, lanes = 4>}
   return
+}
+
+// -----
+
+// An image larger than the second cache, in bands of one row: a band's input, the
+// twelve elements of two pitched rows of each channel, is read in order, a cache
+// line at a time, before its columns are.
+
+// CHECK-LABEL: func.func @fetched
+// CHECK: scf.for %[[BAND:.*]] =
+// CHECK: scf.for %[[C:.*]] =
+// CHECK: %[[CHANNEL:.*]] = arith.constant 30 : index
+// CHECK: %[[SKIPPED:.*]] = arith.muli %[[C]], %[[CHANNEL]]
+// CHECK: %[[BEGIN:.*]] = arith.addi %{{.*}}, %[[SKIPPED]]
+// CHECK: %[[SPAN:.*]] = arith.constant 12 : index
+// CHECK: %[[END:.*]] = arith.addi %[[BEGIN]], %[[SPAN]]
+// CHECK: %[[STEP:.*]] = arith.constant 16 : index
+// CHECK: scf.for %[[LINE:.*]] = %[[BEGIN]] to %[[END]] step %[[STEP]]
+// CHECK: memref.load %{{.*}}[%[[LINE]]]
+// CHECK: llvm.inline_asm has_side_effects
+// CHECK: vector.fma
+module attributes {bcr.machine = {l2_bytes = 64 : i64}} {
+  func.func @fetched(%x: memref<1x2x4x6xf32, strided<[60, 30, 6, 1]>>, %o: memref<1x1x3x6xf32>) {
+    %w = bcr.constant {
+      block = array<i64: 1, 4>,
+      groups = dense<[[0, 1, 0, 2]]> : tensor<1x4xi32>,
+      rows = dense<[0]> : tensor<1xi16>,
+      columns = dense<[1, 2]> : tensor<2xi16>,
+      values = dense<[1.0, 2.0]> : tensor<2xf32>
+    } : !bcr.packed<1x4xf32>
+    bcr.conv2d ins(%x : memref<1x2x4x6xf32, strided<[60, 30, 6, 1]>>) weights(%w : !bcr.packed<1x4xf32>)
+      outs(%o : memref<1x1x3x6xf32>)
+      {kernel = array<i64: 2, 1>, layer = "fetched", overread = 64 : i64,
+       schedule = #bcr.schedule<pixels, height = 1, vectors = 2, lanes = 4, band = 1>}
+    return
+  }
 }
 
 // -----

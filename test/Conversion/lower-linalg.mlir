@@ -112,6 +112,40 @@ func.func @parallel(%x: memref<64x1000xf32>, %y: memref<64x1000xf32>,
 
 // -----
 
+// The largest element of each row and where it is: two reductions, and the
+// initial index where no element is as large as the initial value.
+// CHECK-LABEL: func.func @argmax
+// CHECK: scf.for
+// CHECK-NOT: arith.select
+// CHECK: arith.maximumf
+// CHECK: %[[NONE:.*]] = arith.constant 9223372036854775807 : i64
+// CHECK: memref.alloc() : memref<4xi64>
+// CHECK: scf.for %[[PLACE:[a-z0-9]+]] = {{.*}} iter_args(%[[LEAST:[a-z0-9]+]] = %{{.*}}) -> (i64)
+// CHECK-DAG: arith.cmpf oeq
+// CHECK-DAG: arith.cmpf uno
+// CHECK-DAG: arith.index_cast %[[PLACE]]
+// CHECK: %[[CANDIDATE:.*]] = arith.select %{{.*}}, %{{.*}}, %[[NONE]]
+// CHECK: arith.minsi %[[CANDIDATE]], %[[LEAST]]
+// CHECK: arith.cmpi eq, %{{.*}}, %[[NONE]]
+// CHECK: arith.select
+// CHECK: memref.dealloc
+func.func @argmax(%x: memref<4x100xf32>, %y: memref<4xf32>, %i: memref<4xi64>) {
+  linalg.generic {indexing_maps = [affine_map<(d0, d1) -> (d0, d1)>, affine_map<(d0, d1) -> (d0)>, affine_map<(d0, d1) -> (d0)>],
+                  iterator_types = ["parallel", "reduction"]}
+    ins(%x : memref<4x100xf32>) outs(%y, %i : memref<4xf32>, memref<4xi64>) {
+  ^bb0(%in: f32, %out: f32, %old: i64):
+    %0 = linalg.index 1 : index
+    %1 = arith.index_cast %0 : index to i64
+    %2 = arith.maximumf %in, %out : f32
+    %3 = arith.cmpf ogt, %in, %out : f32
+    %4 = arith.select %3, %1, %old : i64
+    linalg.yield %2, %4 : f32, i64
+  }
+  return
+}
+
+// -----
+
 func.func @tensors(%x: tensor<4xf32>) -> tensor<4xf32> {
   // expected-error @+1 {{is on tensors: bufferization goes before bcr-lower-linalg}}
   %0 = linalg.exp ins(%x : tensor<4xf32>) outs(%x : tensor<4xf32>) -> tensor<4xf32>

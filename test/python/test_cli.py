@@ -56,6 +56,20 @@ def test_compile_for_another_machine(exported, tmp_path):
     assert "cannot run on this" in done.stderr
 
 
+def test_compile_for_opencl(exported, tmp_path):
+    output = tmp_path / "gpu.bcr"
+    done = bcr("compile", exported, "--target", "opencl", "--device", 99, "-o", output)
+    assert done.returncode == 1
+    assert "there is no OpenCL device 99; this machine has 0: " in done.stderr
+    done = bcr("compile", exported, "--target", "opencl", "-o", output)
+    assert done.returncode == 0, done.stderr
+    assert "spirv64" in bcr("inspect", output).stdout
+    done = bcr("bench", output, "--repeats", 2, "--device", 0)
+    assert done.returncode == 0, done.stderr
+    for word in ("median", "body", "GFLOP/s", "arena"):
+        assert word in done.stdout
+
+
 def test_compile_warns_of_a_generic_processor(exported, tmp_path):
     done = bcr("compile", exported, "--target", "aarch64", "-o", tmp_path / "arm.bcr")
     assert done.returncode == 0, done.stderr

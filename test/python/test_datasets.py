@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from bcr import audio
+from bcr.cache import folder
 from bcr.datasets import load_digits, load_glyphs, load_words, speech
-from bcr.datasets.cache import cached, folder
+from bcr.datasets.cache import cached
 from bcr.datasets.glyphs import CLASSES
 from bcr.datasets.words import noise
 from bcr.errors import ConfigError, InputError
@@ -21,10 +22,10 @@ def cache(tmp_path, monkeypatch):
 
 
 def test_cache_folder(tmp_path, monkeypatch):
-    assert folder() == tmp_path / "cache" / "datasets"
+    assert folder("datasets") == tmp_path / "cache" / "datasets"
     monkeypatch.delenv("BCR_CACHE")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "xdg"))
-    assert folder() == tmp_path / "xdg" / "bcr" / "datasets"
+    assert folder("datasets") == tmp_path / "xdg" / "bcr" / "datasets"
 
 
 def test_cache_makes_once_and_again_when_damaged():
@@ -41,7 +42,7 @@ def test_cache_makes_once_and_again_when_damaged():
     assert len(calls) == 1
     cached("thing", {"k": [1, "three"]}, make)
     assert len(calls) == 2
-    files = sorted(folder().iterdir())
+    files = sorted(folder("datasets").iterdir())
     assert len(files) == 2
     for file in files:
         file.write_bytes(file.read_bytes()[:40])

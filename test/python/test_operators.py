@@ -7,6 +7,7 @@ import pytest
 import torch
 from torch.utils import _pytree as pytree
 
+import bcr
 from bcr.compiler import relative_error
 from bcr.emulate import Emulator
 from bcr.frontend.structure import bind, unflatten
@@ -50,3 +51,20 @@ def test_operator(name):
         for spec, t in zip(signature.outputs, outputs)
     ]
     assert_close(unflatten(signature.out_spec, typed, leaves), expected)
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_index_of_an_extremum_with_ties_nan_and_infinities(threads):
+    """The first of equals, the first NaN, and index 0 where all are as small as the start."""
+
+    class Places(torch.nn.Module):
+        def forward(self, x):
+            return x.argmax(-1), x.argmin(-1), x.argmax(0), x.argmax(), x.max(1).indices
+
+    x = torch.randint(-4, 4, (9, 53), generator=torch.Generator().manual_seed(3)).float()
+    x[2], x[4], x[5] = float("-inf"), float("inf"), -0.0
+    x[3, 20] = x[3, 40] = float("nan")
+    x[5, 7] = 0.0
+    exe = bcr.compile(Places(), (x,), num_threads=threads)
+    for got, want in zip(exe(x), Places()(x)):
+        assert torch.equal(torch.as_tensor(got), want)

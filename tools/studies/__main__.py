@@ -35,8 +35,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
         results = Results(options.output / f"{name}-{network.name}.json")
         jobs = _jobs(study, network, options)
         run_all(jobs, results, weights, options.workers, console)
-        if not options.no_latency:
-            first = [job for job in jobs if job.seed == jobs[0].seed]
+        first = [job for job in jobs if job.seed == jobs[0].seed]
+        if options.compile_only:
+            latency.compile_all(network, first, weights, console)
+        elif not options.no_latency:
             latency.measure(network, first, results, weights, console, options.real_time)
         shown[network.name] = summarise(results, network, jobs)
     goal = (10.0, 0.3) if study.name == "words" else (8.0, 0.5)
@@ -80,6 +82,9 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--method", choices=("admm", "gradual"), help="instead of the study's own")
     parser.add_argument("--quick", action="store_true", help="little data, few epochs: a trial")
     parser.add_argument("--no-latency", action="store_true", help="do not compile and measure")
+    parser.add_argument(
+        "--compile-only", action="store_true", help="compile now and measure in the next run"
+    )
     parser.add_argument(
         "--real-time", action="store_true", help="keep other programs away while measuring (root)"
     )

@@ -96,7 +96,7 @@ class Inverted(nn.Module):
 
 
 class SmallMobileNet(nn.Module):
-    """Two convolutions of stride 2, four inverted residuals, and a wide 1x1 convolution.
+    """Two convolutions of stride 2, three inverted residuals, and a wide 1x1 convolution.
 
     Args:
         classes: outputs.
@@ -109,7 +109,6 @@ class SmallMobileNet(nn.Module):
         self.down = _conv(width, 2 * width, 3, 2)
         self.blocks = nn.Sequential(
             Inverted(2 * width, 4 * width, 2, 4),
-            Inverted(4 * width, 4 * width, 1, 4),
             Inverted(4 * width, 4 * width, 1, 4),
             Inverted(4 * width, 4 * width, 1, 4),
         )

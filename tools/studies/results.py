@@ -51,13 +51,15 @@ class Summary:
 
     Attributes:
         point: what was done.
-        accuracies: of the seeds, in their order.
+        accuracies: of the seeds, in their order, on the test examples.
+        validation: the same on those by which choices are made.
         reached: rate reached, mean of the seeds.
         seconds: latency of one call of the compiled network, None if it was not measured.
     """
 
     point: Point
     accuracies: tuple[float, ...]
+    validation: tuple[float, ...]
     reached: float
     seconds: float | None
 
@@ -89,6 +91,7 @@ def summarise(results: Results, network: Network, jobs: Iterable[Job]) -> list[S
             Summary(
                 point,
                 tuple(entry["accuracy"] for _, entry in runs),
+                tuple(entry["validation"] for _, entry in runs),
                 statistics.fmean(entry["reached"] for _, entry in runs),
                 next((t for t in timed if t is not None), None),
             )

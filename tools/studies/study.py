@@ -9,11 +9,13 @@ from dataclasses import dataclass, fields, is_dataclass, replace
 from typing import Any
 
 import numpy as np
-import torch
 from torch import Tensor, nn
 
 from bcr.datasets import Dataset
 from studies.points import Point
+
+VERSION = 2
+"""Of the data and of what is done with a plan: results of another one are made anew."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +37,10 @@ class Plan:
         shift: examples are moved by up to so many pixels or frames.
         decay: of the weights.
         smoothing: of the labels.
+        masked: widest band of features and longest run of frames that are blanked in an example.
+        distillation: part of the loss that comes from the scores of the dense network that pruning
+            starts from.
+        bf16: whether convolutions and products are calculated in bfloat16 while training.
     """
 
     dense: int
@@ -51,6 +57,9 @@ class Plan:
     shift: int = 2
     decay: float = 5e-4
     smoothing: float = 0.0
+    masked: tuple[int, int] = (0, 0)
+    distillation: float = 0.0
+    bf16: bool = False
 
 
 @dataclass(frozen=True)
@@ -123,7 +132,7 @@ class Job:
 
     def key(self) -> str:
         """Return a name for the files and the entry of this job."""
-        text = json.dumps(_settings(self), sort_keys=True)
+        text = json.dumps({"version": VERSION, **_settings(self)}, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
     @property
@@ -131,7 +140,7 @@ class Job:
         """The dense training that this one starts from."""
         # How pruning goes on later is nothing to the dense training: it is kept when that changes.
         plan = replace(self.plan, pruning=0, retraining=0, updates=0, options=None, method="")
-        plan = replace(plan, ranking="block")
+        plan = replace(plan, ranking="block", distillation=0.0)
         return replace(self, point=None, plan=replace(plan, retraining_rate=0.0))
 
 
@@ -147,15 +156,3 @@ def _settings(value: Any) -> dict[str, Any]:
 def short(plan: Plan) -> Plan:
     """Return a plan that takes seconds, to try the study with."""
     return replace(plan, dense=2, pruning=1, retraining=1, batch=min(plan.batch, 32), updates=4)
-
-
-def tensors(study: Study, seed: int, quick: bool) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Return training inputs and labels, then those held out."""
-    data = study.load(seed, quick)
-    train, test = study.prepare(data)
-    return (
-        torch.from_numpy(np.ascontiguousarray(train)),
-        torch.from_numpy(data.train.labels),
-        torch.from_numpy(np.ascontiguousarray(test)),
-        torch.from_numpy(data.test.labels),
-    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import statistics
 from collections.abc import Sequence
 
 from bcr.tables import NUMBER, TEXT, render, time_text
@@ -46,7 +47,9 @@ def latency_table(network: Network, summaries: Sequence[Summary], unit: str) -> 
 
 
 def bars_table(network: Network, summaries: Sequence[Summary], goal: tuple[float, float]) -> str:
-    """Return by rate what the best BCR loses against dense and unstructured, and wins on filters.
+    """Return by rate what BCR loses against dense and unstructured, and wins on filters.
+
+    At each rate the block is taken that is best on the validation examples.
 
     Args:
         network: of the summaries.
@@ -55,28 +58,33 @@ def bars_table(network: Network, summaries: Sequence[Summary], goal: tuple[float
     """
     dense = next((s for s in summaries if not s.point.scheme), None)
     rows = []
+    last = 0.0  # margin over filters at the rate before
     for rate in sorted({s.point.rate for s in summaries if s.point.scheme}):
         blocks = [s for s in summaries if s.point.rate == rate and s.point.block is not None]
         if not blocks or dense is None:
             continue
-        best = max(blocks, key=lambda s: s.mean)
+        # Not by the accuracy that is reported: of several blocks one is always lucky.
+        best = max(blocks, key=lambda s: statistics.fmean(s.validation))
         lost = 100 * (dense.mean - best.mean)
         cells = [f"{rate:g}x", best.point.curve, f"{-lost:+.2f}"]
-        for curve, least in ((UNSTRUCTURED, -1.0), (FILTER, 0.0)):
+        for curve in (UNSTRUCTURED, FILTER):
             other = find(summaries, curve, rate)
             if other is None:
                 cells += ["", ""]
                 continue
             margin = 100 * (best.mean - other.mean)
-            cells += [f"{margin:+.2f}", _verdict(margin > least) if rate >= 4 else ""]
+            reached = margin > (-1.0 if curve == UNSTRUCTURED else last)
+            cells += [f"{margin:+.2f}", _verdict(reached) if rate >= 4 else ""]
+            if curve == FILTER and rate >= 4:
+                last = margin
         cells.append(_verdict(lost <= goal[1]) if rate == goal[0] else "")
         rows.append(cells)
     columns = [
-        ("rate", NUMBER), ("best BCR", TEXT), ("against dense", NUMBER),
-        (UNSTRUCTURED, NUMBER), (">= -1", TEXT), (FILTER, NUMBER), ("> 0", TEXT),
+        ("rate", NUMBER), ("BCR by validation", TEXT), ("against dense", NUMBER),
+        (UNSTRUCTURED, NUMBER), (">= -1", TEXT), (FILTER, NUMBER), ("> 0, grows", TEXT),
         (f"{goal[0]:g}x: dense >= -{goal[1]:g}", TEXT),
     ]  # fmt: skip
-    title = f"{network.name}: points of accuracy that the best BCR wins or loses"
+    title = f"{network.name}: points of accuracy that BCR wins or loses"
     return render(title, columns, rows)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import functools
 import math
 import os
@@ -14,15 +15,17 @@ from torch import Tensor, nn
 
 import bcr
 from studies.catalogue import STUDIES
+from studies.data import Data, Part, load
 from studies.points import Point
-from studies.study import Job, Plan, Study, tensors
+from studies.study import Job, Plan, Study
+from studies.variation import vary
 
-Data = tuple[Tensor, Tensor, Tensor, Tensor]
+_TEMPERATURE = 2.0
 
 
 @functools.lru_cache(maxsize=2)
 def _data(study: str, seed: int, quick: bool) -> Data:
-    return tensors(STUDIES[study], seed, quick)
+    return load(STUDIES[study], seed, quick)
 
 
 def run(job: Job, weights: Path) -> dict[str, Any]:
@@ -41,7 +44,7 @@ def run(job: Job, weights: Path) -> dict[str, Any]:
     entry: dict[str, Any] = {"network": job.network, "seed": job.seed}
     if job.point is None:
         plan = job.plan
-        _train(study, model, data, plan, plan.dense, plan.rate, warm_up=0.3)
+        _train(study, model, data.train, plan, plan.dense, plan.rate, warm_up=0.3)
         entry["curve"], entry["rate"] = "start", 1.0
     else:
         model.load_state_dict(torch.load(weights / f"{job.start.key()}.pt", weights_only=True))
@@ -49,7 +52,8 @@ def run(job: Job, weights: Path) -> dict[str, Any]:
         torch.manual_seed(1000 + job.seed)
         entry["curve"], entry["rate"] = job.point.curve, job.point.rate
         entry["reached"] = _prune(study, model, network.matrices(model), data, job.point, job.plan)
-    entry["accuracy"] = _accuracy(study, model, data[2], data[3])
+    entry["validation"] = _accuracy(study, model, data.validation)
+    entry["accuracy"] = _accuracy(study, model, data.test)
     entry["seconds"] = time.perf_counter() - begin[0]
     entry["processor_seconds"] = time.process_time() - begin[1]
     _save(model, weights / f"{job.key()}.pt")
@@ -60,8 +64,9 @@ def _prune(
     study: Study, model: nn.Module, matrices: nn.ModuleDict, data: Data, point: Point, plan: Plan
 ) -> float:
     """Prune and retrain, and return the rate reached."""
-    steps = plan.pruning * math.ceil(len(data[0]) / plan.batch)
-    train = functools.partial(_train, study, model, data, plan)
+    steps = plan.pruning * math.ceil(len(data.train) / plan.batch)
+    teacher = copy.deepcopy(model).eval() if plan.distillation else None
+    train = functools.partial(_train, study, model, data.train, plan, teacher=teacher)
     if not point.scheme:
         train(plan.pruning, plan.retraining_rate, constant=True)
         train(plan.retraining, plan.retraining_rate)
@@ -85,7 +90,7 @@ def _prune(
     train(plan.retraining, plan.retraining_rate, pruner=pruner)
     pruned = [row for row in report.rows if row.pruned]
     weights, kept = sum(row.weights for row in pruned), sum(row.kept for row in pruned)
-    left = sum(int(torch.count_nonzero(m.weight)) for m in matrices.values())
+    left = sum(int(torch.count_nonzero(p)) for p in matrices.parameters() if p.dim() > 1)
     if left > kept:
         raise AssertionError(f"{point}: {left} weights are not zero, the masks keep {kept}")
     return weights / kept if kept else math.inf
@@ -94,7 +99,7 @@ def _prune(
 def _train(
     study: Study,
     model: nn.Module,
-    data: Data,
+    data: Part,
     plan: Plan,
     epochs: int,
     rate: float,
@@ -102,10 +107,10 @@ def _train(
     warm_up: float = 0.0,
     constant: bool = False,
     pruner: bcr.Pruner | None = None,
+    teacher: nn.Module | None = None,
 ) -> None:
     """Train with a learning rate that is constant or falls as a cosine, after a linear start."""
-    inputs, labels = data[:2]
-    batches = math.ceil(len(inputs) / plan.batch)
+    batches = math.ceil(len(data) / plan.batch)
     total = max(1, epochs * batches)
     optimizer = _optimizer(model, plan, rate)
 
@@ -117,18 +122,19 @@ def _train(
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, factor)
     model.train()
     for _ in range(epochs):
-        for chosen in torch.randperm(len(inputs)).split(plan.batch):
+        for chosen in torch.randperm(len(data)).split(plan.batch):
             if len(chosen) == 1:  # batch norm has no variance of one example
                 continue
-            x = study.feed(inputs[chosen])
-            if plan.shift:
-                # Images have height and width last, sounds have frames first.
-                axes = (2, 3) if x.dim() == 4 else (1,)
-                moves = torch.randint(-plan.shift, plan.shift + 1, (len(axes),)).tolist()
-                x = torch.roll(x, moves, axes)
+            x = vary(study.feed(data.inputs[chosen]), plan)
+            with torch.autocast("cpu", torch.bfloat16, enabled=plan.bf16):
+                scores = model(x)
             loss = nn.functional.cross_entropy(
-                model(x), labels[chosen], label_smoothing=plan.smoothing
+                scores.float(), data.labels[chosen], label_smoothing=plan.smoothing
             )
+            if teacher is not None:
+                with torch.no_grad():
+                    wanted = teacher(x)
+                loss = torch.lerp(loss, _distance(scores, wanted), plan.distillation)
             if pruner is not None:
                 loss = loss + pruner.penalty()
             optimizer.zero_grad()
@@ -139,26 +145,40 @@ def _train(
                 pruner.step()
 
 
+def _distance(scores: Tensor, wanted: Tensor) -> Tensor:
+    """Cross entropy of scores [N, classes] against those of a teacher, both softened.
+
+    Source: Hinton et al., "Distilling the Knowledge in a Neural Network", 2015, section 2.
+    """
+    soft = torch.softmax(wanted / _TEMPERATURE, 1)
+    return nn.functional.cross_entropy(scores.float() / _TEMPERATURE, soft) * _TEMPERATURE**2
+
+
 def _cosine(share: float) -> float:
     return 0.5 * (1 + math.cos(math.pi * min(share, 1.0)))
 
 
 def _optimizer(model: nn.Module, plan: Plan, rate: float) -> torch.optim.Optimizer:
     if plan.optimizer == "adam":
-        return torch.optim.AdamW(model.parameters(), lr=rate, weight_decay=plan.decay)
+        return torch.optim.AdamW(model.parameters(), lr=rate, weight_decay=plan.decay, fused=True)
     return torch.optim.SGD(
-        model.parameters(), lr=rate, momentum=0.9, nesterov=True, weight_decay=plan.decay
+        model.parameters(),
+        lr=rate,
+        momentum=0.9,
+        nesterov=True,
+        weight_decay=plan.decay,
+        fused=True,
     )
 
 
-def _accuracy(study: Study, model: nn.Module, inputs: Tensor, labels: Tensor) -> float:
+def _accuracy(study: Study, model: nn.Module, part: Part) -> float:
     """Return the share of examples that the model gets right."""
     model.eval()
     right = 0
     with torch.no_grad():
-        for x, y in zip(inputs.split(256), labels.split(256)):
+        for x, y in zip(part.inputs.split(256), part.labels.split(256)):
             right += int((model(study.feed(x)).argmax(1) == y).sum())
-    return right / len(labels)
+    return right / len(part)
 
 
 def _save(model: nn.Module, path: Path) -> None:

@@ -17,6 +17,10 @@ using namespace mlir::bcr::loops;
 /// How much slower the loops are where the input of a band does not.
 static constexpr double kCacheMiss = 1.25;
 
+/// The part of the second cache that the input of a band may take; the rest is
+/// for weights and results.
+static constexpr double kCacheShare = 0.625;
+
 /// Elements of a cache line.
 static constexpr int64_t kCacheLine = 16;
 
@@ -27,8 +31,18 @@ static constexpr double kSharedLine = 70;
 /// Cycles to start with a group: its bounds, its bias, the turn of the loops.
 static constexpr double kGroupStart = 40;
 
+/// Cycles to fill and to drain the accumulators of a tile.
+static constexpr double kTileStart = 20;
+
 int64_t loops::getBandLength(int64_t rows, int64_t width, int64_t pitch) {
   return rows * pitch - (pitch - width);
+}
+
+bool loops::fetchesBands(Conv2DOp op, const InputLayout &layout, int64_t rows,
+                         const MachineModel &machine) {
+  int64_t height = cast<MemRefType>(op.getInit().getType()).getDimSize(2);
+  return rows < height && layout.canReadInPlace() &&
+         4 * layout.getElementsRead(height) > machine.l2Bytes;
 }
 
 /// Cycles of one thread for all bands of `rows` rows.
@@ -38,27 +52,32 @@ static double estimateCycles(Conv2DOp op, ScheduleAttr schedule,
                              const MachineModel &machine) {
   auto type = cast<MemRefType>(op.getInit().getType());
   int64_t tileHeight = schedule.getHeight(), vectors = schedule.getVectors();
+  auto columns = static_cast<double>(structure.getNumValues()) / tileHeight;
   auto cost = [&](int64_t count) {
-    return std::max(double(tileHeight * count) / double(machine.fmaPipes),
-                    double(tileHeight + count + 1) / double(machine.loadPorts));
+    double column =
+        std::max(double(tileHeight * count) / double(machine.fmaPipes),
+                 double(tileHeight + count + 1) / double(machine.loadPorts));
+    return column * columns + kTileStart * structure.groups.size();
   };
   int64_t width = type.getDimSize(3), pitch = layout.getPitch();
   if (layout.getColumnStep() > 1)
     width = pitch = llvm::alignTo(
         width, schedule.getLanes() / (width < schedule.getLanes() ? 2 : 1));
   int64_t length = getBandLength(rows, width, pitch);
+  if (op.getGaps() == Gaps::Zero)
+    length += pitch - width;
   int64_t total = llvm::divideCeil(length, schedule.getLanes());
   double cycles = double(total / vectors) * cost(vectors);
   if (total % vectors != 0)
     cycles += cost(total % vectors);
-  cycles *= static_cast<double>(structure.getNumValues()) / tileHeight;
-  // The other half of the cache is for weights and results.
   int64_t bytes = 4 * layout.getElementsRead(rows);
-  if (bytes > machine.l2Bytes / 2)
+  if (double(bytes) > kCacheShare * double(machine.l2Bytes))
     cycles *= kCacheMiss;
   if (!layout.isInPlace() &&
       !(layout.canReadInPlace() && layout.hasPitchOfCopy()))
     cycles += double(bytes) / double(machine.l3BytesPerCycle);
+  else if (fetchesBands(op, layout, rows, machine))
+    cycles += double(bytes) / double(machine.l2BytesPerCycle);
   cycles += kGroupStart * structure.groups.size();
   return cycles * type.getDimSize(2) / rows;
 }

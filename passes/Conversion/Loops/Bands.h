@@ -24,6 +24,12 @@ int64_t chooseBandRows(Conv2DOp op, ScheduleAttr schedule,
                        const PackedStructure &structure,
                        const MachineModel &machine, int64_t threads);
 
+/// Whether the input of a band of `rows` rows, which is read in place, is
+/// fetched before the groups read it: what the layer before wrote of it has
+/// left the second cache again.
+bool fetchesBands(Conv2DOp op, const InputLayout &layout, int64_t rows,
+                  const MachineModel &machine);
+
 /// Shares of the rows of W: one where the bands are many or come out even, so
 /// that threads get bands of their own; else one for each thread.
 int64_t chooseChunks(int64_t bands, int64_t threads);

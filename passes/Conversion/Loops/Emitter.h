@@ -29,6 +29,8 @@ struct LoopOptions {
   /// The machine multiplies by one element of a vector, so that scalars are
   /// best loaded as vectors.
   bool byElement = false;
+  /// The machine can be asked for memory ahead of its use.
+  bool prefetches = true;
 };
 
 class Emitter : public ImplicitLocOpBuilder {
@@ -44,6 +46,7 @@ public:
   int64_t getThreads() const { return options.threads; }
   LayerReport &getReport() const { return report; }
   bool multipliesByElement() const { return options.byElement; }
+  bool prefetches() const { return options.prefetches; }
 
   // Index arithmetic; operands that are constants are folded.
   Value index(int64_t value);

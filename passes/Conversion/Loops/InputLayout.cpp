@@ -5,6 +5,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "passes/Conversion/Loops/InputLayout.h"
+#include "passes/Conversion/Loops/ImageRows.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
@@ -23,6 +24,9 @@ static constexpr int64_t kBadStride = 1024;
 
 /// Elements of a cache line.
 static constexpr int64_t kCacheLine = 16;
+
+/// A copy's rows may be longer than it needs by one part in this many.
+static constexpr int64_t kWidening = 8;
 
 int64_t InputLayout::Axis::getBegin(int64_t phase) const {
   int64_t begin =
@@ -77,6 +81,12 @@ InputLayout::InputLayout(Conv2DOp op, int64_t rounding)
     pitch = std::max(pitch, x.getEnd(phase));
     pitch = std::max(pitch, x.getReach() - x.getBegin(phase));
   }
+  // A copy in the pitch of the output lets results go straight there, for a few
+  // positions more.
+  std::optional<int64_t> outputPitch = getImagePitch(op.getInit());
+  if (!hasStrideOne() && op.getGaps() && outputPitch && *outputPitch > pitch &&
+      *outputPitch - pitch <= llvm::divideCeil(pitch, kWidening))
+    pitch = *outputPitch;
   windowRows = y.outputs;
   computeStrides();
 }
@@ -116,6 +126,10 @@ std::vector<int32_t> InputLayout::getOffsets() const {
        column < end; ++column)
     offsets.push_back(static_cast<int32_t>(getOffset(column)));
   return offsets;
+}
+
+int64_t InputLayout::getSpan(int64_t rows) const {
+  return ((rows - 1) * y.stride + (y.kernel - 1) * y.dilation) * pitch + x.size;
 }
 
 int64_t InputLayout::getElementsRead(int64_t rows) const {

@@ -63,6 +63,11 @@ public:
   int64_t getConvGroupStride() const {
     return channels / convGroups * channelStride;
   }
+  int64_t getNumChannels() const { return channels; }
+  int64_t getChannelStride() const { return channelStride; }
+  /// Elements of a channel from the first to the last that `rows` output rows
+  /// read in place.
+  int64_t getSpan(int64_t rows) const;
   /// Elements of all channels that `rows` output rows read.
   int64_t getElementsRead(int64_t rows) const;
   /// Elements of one copy of the image or of a window.

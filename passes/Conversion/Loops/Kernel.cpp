@@ -33,6 +33,11 @@ static constexpr int64_t kCacheLine = 16;
 /// processors do not ask for them as early as they could be had.
 static constexpr int64_t kStreamBytes = 1 << 22;
 
+/// The same where each column takes long and loads much else, which hides from
+/// a processor that its weights are a stream. Narrow machines have no slot to
+/// spare for it.
+static constexpr int64_t kColumnStreamBytes = 1 << 16;
+
 /// Weights ahead that are asked for: measured best of 1, 4, 8 and 16 kB.
 static constexpr int64_t kPrefetchDistance = 2048;
 
@@ -147,9 +152,11 @@ SmallVector<Value> PlanConstants::reduceColumns(
   if (manyColumns)
     unroll = std::clamp<int64_t>(kChains / static_cast<int64_t>(sums.size()), 1,
                                  kMaxUnroll);
-  bool prefetch =
-      unroll > 1 &&
-      4 * cast<MemRefType>(values.getType()).getNumElements() >= kStreamBytes;
+  int64_t bytes = 4 * cast<MemRefType>(values.getType()).getNumElements();
+  bool prefetch = manyColumns ? unroll > 1 && bytes >= kStreamBytes
+                              : !emitter.multipliesByElement() &&
+                                    bytes >= kColumnStreamBytes;
+  prefetch &= emitter.prefetches();
   // The value of row r of column k is at k * height + bias + r.
   int64_t bias = entry.valueBegin - entry.columnBegin * entry.height;
   auto walk = [&](Value begin, Value end, int64_t columns, Value offset,
@@ -230,29 +237,33 @@ std::pair<Value, Value> PlanConstants::getBounds(Emitter &emitter,
           bounds.load(emitter, emitter.add(chunk, base + 1))};
 }
 
+GroupValues PlanConstants::getGroup(Emitter &emitter, const KernelClass &entry,
+                                    Value number) const {
+  GroupValues fields;
+  int64_t listed = entry.getListedRows();
+  fields.rowBegin = emitter.add(emitter.mul(number, listed),
+                                entry.rowBegin - entry.bounds.front() * listed);
+  if (runColumns) {
+    fields.runBegin = groupRuns.load(emitter, number);
+    fields.runEnd = groupRuns.load(emitter, emitter.add(number, 1));
+  } else {
+    fields.columnBegin = groupColumns.load(emitter, number);
+    fields.columnEnd = groupColumns.load(emitter, emitter.add(number, 1));
+    fields.firstOffset =
+        addStep(emitter, getOrigin(emitter, number), fields.columnBegin);
+  }
+  fields.convGroup =
+      convGroups ? convGroups.load(emitter, number) : emitter.index(0);
+  return fields;
+}
+
 void PlanConstants::forEachGroup(
     Emitter &emitter, size_t classIndex, Value chunk,
     llvm::function_ref<void(const GroupValues &)> body) const {
   const KernelClass &entry = plan.classes[classIndex];
   auto [begin, end] = getBounds(emitter, entry.bounds, classIndex, chunk);
-  emitter.loop(begin, end, 1, [&](Value group) {
-    GroupValues fields;
-    fields.rowBegin = emitter.add(emitter.mul(group, entry.getListedRows()),
-                                  entry.rowBegin - entry.bounds.front() *
-                                                       entry.getListedRows());
-    if (runColumns) {
-      fields.runBegin = groupRuns.load(emitter, group);
-      fields.runEnd = groupRuns.load(emitter, emitter.add(group, 1));
-    } else {
-      fields.columnBegin = groupColumns.load(emitter, group);
-      fields.columnEnd = groupColumns.load(emitter, emitter.add(group, 1));
-      fields.firstOffset =
-          addStep(emitter, getOrigin(emitter, group), fields.columnBegin);
-    }
-    fields.convGroup =
-        convGroups ? convGroups.load(emitter, group) : emitter.index(0);
-    body(fields);
-  });
+  emitter.loop(begin, end, 1,
+               [&](Value group) { body(getGroup(emitter, entry, group)); });
 }
 
 void PlanConstants::forEachChunk(

@@ -42,6 +42,9 @@ public:
                const GroupValues &group, int64_t r) const {
     return getRow(emitter, entry, group, emitter.index(r));
   }
+  /// The fields of group `number` of the plan, which is one of `entry`.
+  GroupValues getGroup(Emitter &emitter, const KernelClass &entry,
+                       Value number) const;
   /// Loops over the groups of class `classIndex` in `chunk`.
   void forEachGroup(Emitter &emitter, size_t classIndex, Value chunk,
                     llvm::function_ref<void(const GroupValues &)> body) const;
@@ -63,6 +66,10 @@ public:
   void forEachAccumulated(
       Emitter &emitter, Value chunk,
       llvm::function_ref<void(Value slot, Value row)> body) const;
+  /// Row `number` of those in no group.
+  Value getEmptyRow(Emitter &emitter, Value number) const {
+    return empty.load(emitter, number);
+  }
   /// Loops over the rows in no group.
   void forEachEmpty(Emitter &emitter, Value chunk,
                     llvm::function_ref<void(Value row)> body) const;

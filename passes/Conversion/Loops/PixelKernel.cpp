@@ -56,7 +56,7 @@ namespace {
 class PixelKernel {
 public:
   PixelKernel(Conv2DOp op, ScheduleAttr schedule, const KernelPlan &plan,
-              InputLayout layout, int64_t bandRows, int64_t l2Bytes,
+              InputLayout layout, int64_t bandRows, const MachineModel &machine,
               Emitter &emitter);
 
   void emit(ElementsAttr values);
@@ -90,9 +90,9 @@ private:
                                   const PixelTile &tile, ValueRange sums);
   /// Finishes the sums of one output row. `slot` is its place in `task.rows`.
   void emitStore(const Task &task, const PixelTile &tile, Value row, Value slot,
-                 ValueRange sums);
+                 ValueRange sums, ValueRange gapMasks);
   void storeVectors(const Task &task, const PixelTile &tile, Value row,
-                    ValueRange sums);
+                    ValueRange sums, ValueRange gapMasks);
   void storePieces(const Task &task, const PixelTile &tile, Value row,
                    ValueRange sums);
   void zeroGaps(const Task &task, const PixelTile &tile, Value row);
@@ -101,14 +101,19 @@ private:
   void emitCopyOut(const Task &task, Value row,
                    llvm::function_ref<Value(Value, int64_t)> getValue);
   void emitEmptyRow(const Task &task, Value row);
+  /// Reads one element of each cache line of [begin, end) of the input.
+  void fetchLines(const Task &task, Value begin, Value end);
+  /// Reads the input of a band.
+  void fetchBand(const Task &task);
   /// Reads what other threads have written of an input that all threads need.
   void fetchInput(const Task &task);
   /// Residual and activation of elements of the output.
   Value finish(Value value, ValueRange indices);
   Value getBias(Value row);
-  /// Sets the elements of a vector that lie in gaps to zero. `position` is the
-  /// one of its first element in the band.
-  Value clearGaps(Value value, Value position);
+  /// For each vector of a tile, the bits that are left of elements outside
+  /// gaps; none if gaps need no zeros. Loaded once for all rows: a processor
+  /// would load them again behind each store, which could have changed them.
+  SmallVector<Value> loadGapMasks(const PixelTile &tile);
 
   Conv2DOp op;
   ScheduleAttr schedule;
@@ -120,7 +125,8 @@ private:
   /// Accumulators go to the output as they are; flat vectors set the gaps
   /// between its rows to zero.
   bool direct = false, clearsGaps = false;
-  int64_t bandRows, l2Bytes;
+  int64_t bandRows;
+  const MachineModel &machine;
   /// Elements between rows of the output, if they go there straight.
   int64_t outputPitch = 0;
   /// Flat positions of a band.
@@ -137,10 +143,11 @@ private:
 
 PixelKernel::PixelKernel(Conv2DOp op, ScheduleAttr schedule,
                          const KernelPlan &plan, InputLayout inputLayout,
-                         int64_t bandRows, int64_t l2Bytes, Emitter &emitter)
+                         int64_t bandRows, const MachineModel &machine,
+                         Emitter &emitter)
     : op(op), schedule(schedule), plan(plan), emitter(emitter),
       layout(std::move(inputLayout)), lanes(schedule.getLanes()),
-      bandRows(bandRows), l2Bytes(l2Bytes) {
+      bandRows(bandRows), machine(machine) {
   auto type = cast<MemRefType>(op.getInit().getType());
   height = type.getDimSize(2);
   width = type.getDimSize(3);
@@ -213,15 +220,22 @@ Value PixelKernel::finish(Value value, ValueRange indices) {
   return emitter.activate(op.getActivationAttr(), value);
 }
 
-Value PixelKernel::clearGaps(Value value, Value position) {
+SmallVector<Value> PixelKernel::loadGapMasks(const PixelTile &tile) {
+  SmallVector<Value> masks;
   if (!clearsGaps)
-    return value;
-  auto type = cast<VectorType>(value.getType());
-  auto bits = VectorType::get(type.getShape(), emitter.getI32Type());
-  Value mask = vector::LoadOp::create(emitter, bits, gapMask, position);
-  Value kept = arith::AndIOp::create(
-      emitter, arith::BitcastOp::create(emitter, bits, value), mask);
-  return arith::BitcastOp::create(emitter, type, kept);
+    return masks;
+  auto bits = VectorType::get({lanes}, emitter.getI32Type());
+  for (const TilePiece &piece : tile.pieces)
+    masks.push_back(vector::LoadOp::create(
+        emitter, bits, gapMask, emitter.add(tile.output, piece.output)));
+  return masks;
+}
+
+/// The elements of a vector whose bits in `mask` are set, zeros elsewhere.
+static Value keepMasked(Emitter &emitter, Value value, Value mask) {
+  Value bits = arith::BitcastOp::create(emitter, mask.getType(), value);
+  return arith::BitcastOp::create(emitter, value.getType(),
+                                  arith::AndIOp::create(emitter, bits, mask));
 }
 
 void PixelKernel::emitCopyOut(
@@ -244,12 +258,16 @@ void PixelKernel::emitCopyOut(
 }
 
 void PixelKernel::storeVectors(const Task &task, const PixelTile &tile,
-                               Value row, ValueRange sums) {
-  for (auto [sum, piece] : llvm::zip_equal(sums, tile.pieces)) {
-    Value position = emitter.add(tile.output, piece.output);
+                               Value row, ValueRange sums,
+                               ValueRange gapMasks) {
+  for (auto [i, sum] : llvm::enumerate(sums)) {
+    Value position = emitter.add(tile.output, tile.pieces[i].output);
     SmallVector<Value> indices = {task.sample, row,
                                   emitter.add(task.outputBegin, position)};
-    emitter.store(clearGaps(finish(sum, indices), position), output, indices);
+    Value value = finish(sum, indices);
+    if (clearsGaps)
+      value = keepMasked(emitter, value, gapMasks[i]);
+    emitter.store(value, output, indices);
   }
 }
 
@@ -284,9 +302,9 @@ void PixelKernel::zeroGaps(const Task &task, const PixelTile &tile, Value row) {
 }
 
 void PixelKernel::emitStore(const Task &task, const PixelTile &tile, Value row,
-                            Value slot, ValueRange sums) {
+                            Value slot, ValueRange sums, ValueRange gapMasks) {
   if (direct && tiles.getPiecesPerVector() == 1)
-    storeVectors(task, tile, row, sums);
+    storeVectors(task, tile, row, sums, gapMasks);
   else if (direct)
     storePieces(task, tile, row, sums);
   if (tiles.isStrided() && op.getGaps() == Gaps::Zero)
@@ -344,9 +362,10 @@ void PixelKernel::emitClass(size_t index, const Task &task, Value chunk) {
             sums.append(vectors, start);
           }
           sums = emitProducts(entry, group, task, tile, sums);
+          SmallVector<Value> gapMasks = loadGapMasks(tile);
           for (int64_t r = 0; r < entry.height; ++r)
             emitStore(task, tile, getRow(emitter.index(r)), emitter.index(r),
-                      ArrayRef(sums).slice(r * vectors, vectors));
+                      ArrayRef(sums).slice(r * vectors, vectors), gapMasks);
         });
     if (direct)
       return;
@@ -405,7 +424,7 @@ void PixelKernel::emitSums(const Task &task, Value chunk) {
     tiles.forEachTile(emitter, sumVectors, [&](const PixelTile &tile) {
       SmallVector<Value> sums;
       load(tile, slot, sums);
-      emitStore(task, tile, row, slot, sums);
+      emitStore(task, tile, row, slot, sums, loadGapMasks(tile));
     });
     if (!direct)
       emitCopyOut(task, row, [&](Value position, int64_t pieceWidth) {
@@ -422,7 +441,32 @@ void PixelKernel::emitEmptyRow(const Task &task, Value row) {
   if (!direct)
     return emitCopyOut(task, row, getValue);
   tiles.forEachTile(emitter, /*vectors=*/1, [&](const PixelTile &tile) {
-    emitStore(task, tile, row, Value(), emitter.broadcast(bias, lanes));
+    emitStore(task, tile, row, Value(), emitter.broadcast(bias, lanes),
+              loadGapMasks(tile));
+  });
+}
+
+void PixelKernel::fetchLines(const Task &task, Value begin, Value end) {
+  emitter.loop(begin, end, kCacheLine, [&](Value position) {
+    Value loaded = emitter.load(task.input, position);
+    Value bits =
+        arith::BitcastOp::create(emitter, emitter.getI32Type(), loaded);
+    // Nothing uses the value: this keeps the load.
+    LLVM::InlineAsmOp::create(
+        emitter, TypeRange(), bits, /*asm_string=*/"", /*constraints=*/"r",
+        /*has_side_effects=*/true, /*is_align_stack=*/false,
+        LLVM::TailCallKind::None, LLVM::AsmDialectAttr(), ArrayAttr());
+  });
+}
+
+/// Groups read an input column by column, here and there, which a processor
+/// does not foresee: what is not in its cache then costs the time of the third
+/// level at each column. In order it fetches ahead by itself.
+void PixelKernel::fetchBand(const Task &task) {
+  emitter.loop(layout.getNumChannels(), [&](Value channel) {
+    Value begin = emitter.add(task.inputBegin,
+                              emitter.mul(channel, layout.getChannelStride()));
+    fetchLines(task, begin, emitter.add(begin, layout.getSpan(bandRows)));
   });
 }
 
@@ -433,21 +477,12 @@ void PixelKernel::emitEmptyRow(const Task &task, Value row) {
 void PixelKernel::fetchInput(const Task &task) {
   int64_t threads = plan.getNumThreads();
   int64_t size = cast<MemRefType>(task.input.getType()).getDimSize(0);
-  auto fetch = [&](Value begin, Value end) {
-    emitter.loop(begin, end, kCacheLine, [&](Value position) {
-      Value loaded = emitter.load(task.input, position);
-      Value bits =
-          arith::BitcastOp::create(emitter, emitter.getI32Type(), loaded);
-      // Nothing uses the value: this keeps the load.
-      LLVM::InlineAsmOp::create(
-          emitter, TypeRange(), bits, /*asm_string=*/"", /*constraints=*/"r",
-          /*has_side_effects=*/true, /*is_align_stack=*/false,
-          LLVM::TailCallKind::None, LLVM::AsmDialectAttr(), ArrayAttr());
-    });
-  };
-  fetch(emitter.index(0), emitter.div(emitter.mul(task.thread, size), threads));
-  fetch(emitter.div(emitter.mul(emitter.add(task.thread, 1), size), threads),
-        emitter.index(size));
+  fetchLines(task, emitter.index(0),
+             emitter.div(emitter.mul(task.thread, size), threads));
+  fetchLines(
+      task,
+      emitter.div(emitter.mul(emitter.add(task.thread, 1), size), threads),
+      emitter.index(size));
 }
 
 void PixelKernel::emitTask(Task task) {
@@ -455,6 +490,8 @@ void PixelKernel::emitTask(Task task) {
   if (!layout.isWindowed())
     task.inputBegin = emitter.mul(task.firstRow, layout.getRowStep());
   task.outputBegin = emitter.mul(task.firstRow, outputPitch);
+  if (layout.isInPlace() && fetchesBands(op, layout, bandRows, machine))
+    fetchBand(task);
   constants->forEachChunk(emitter, task.thread, [&](Value chunk) {
     if (plan.hasAccumulated())
       emitSums(task, chunk);
@@ -500,7 +537,7 @@ void PixelKernel::emit(ElementsAttr values) {
   };
   // More would not stay in the cache.
   bool fetches = threads > 1 && bands == 1 &&
-                 4 * layout.getElementsRead(height) <= l2Bytes / 2;
+                 4 * layout.getElementsRead(height) <= machine.l2Bytes / 2;
   // With one thread, buffers are allocated once.
   bool shared = emitter.getThreads() == 1;
   Value window =
@@ -556,19 +593,30 @@ void PixelKernel::emit(ElementsAttr values) {
 }
 
 /// Whether a convolution with strides does better to read its input in place.
-/// It loads whole cache lines for every group; where the kernel leaves elements
-/// of them out, one copy without those costs less, and so it does where rows
-/// are so short that they would leave lanes empty.
-static bool gainsInPlace(Conv2DOp op, int64_t lanes) {
-  if (op.getStrides()[1] != 2 || op.getKernel()[1] < 2 || lanes < 2 ||
-      !llvm::isPowerOf2_64(lanes))
+/// It loads whole cache lines for every group. Where the kernel leaves elements
+/// of them out, one copy without those costs less unless all lines stay in the
+/// second cache; and so it does where rows are so short that they would leave
+/// lanes empty.
+static bool gainsInPlace(Conv2DOp op, int64_t lanes,
+                         const MachineModel &machine) {
+  if (op.getStrides()[1] != 2 || lanes < 2 || !llvm::isPowerOf2_64(lanes))
     return false;
-  int64_t width = cast<MemRefType>(op.getInit().getType()).getDimSize(3);
-  return width * 8 >= lanes * 3;
+  auto input = cast<MemRefType>(op.getInput().getType());
+  auto output = cast<MemRefType>(op.getInit().getType());
+  if (op.getKernel()[1] < 2) {
+    int64_t lines =
+        llvm::divideCeil(input.getDimSize(3) + kCacheLine - 1, kCacheLine);
+    int64_t rows = output.getDimSize(2) * op.getKernel()[0];
+    int64_t bytes = 4 * kCacheLine * lines * rows * input.getDimSize(1);
+    if (bytes > machine.l2Bytes / 8 * 5)
+      return false;
+  }
+  return output.getDimSize(3) * 8 >= lanes * 3;
 }
 
 /// Decides to read the input in place if that takes no knowledge of the bands.
-static void chooseLayout(Conv2DOp op, int64_t lanes, InputLayout &layout) {
+static void chooseLayout(Conv2DOp op, int64_t lanes,
+                         const MachineModel &machine, InputLayout &layout) {
   auto overread = static_cast<int64_t>(op.getOverread());
   if (!layout.canReadInPlace())
     return;
@@ -578,7 +626,7 @@ static void chooseLayout(Conv2DOp op, int64_t lanes, InputLayout &layout) {
     return;
   }
   std::optional<int64_t> pitch = getImagePitch(op.getInit());
-  if (gainsInPlace(op, lanes) && overread >= 2 * lanes && pitch &&
+  if (gainsInPlace(op, lanes, machine) && overread >= 2 * lanes && pitch &&
       (!op.getResidual() || getImagePitch(op.getResidual()) == pitch))
     layout.readInPlace();
 }
@@ -590,15 +638,15 @@ LogicalResult loops::emitPixelKernel(Conv2DOp op, ConstantOp weights,
   options.maxHeight = schedule.getHeight();
   options.convGroups = op.getGroups();
   InputLayout layout(op, /*rounding=*/schedule.getLanes());
-  chooseLayout(op, schedule.getLanes(), layout);
+  MachineModel machine =
+      getMachine(op->getParentOfType<ModuleOp>(), schedule.getLanes(),
+                 MachineModel().registers);
+  chooseLayout(op, schedule.getLanes(), machine, layout);
   options.separateSums = true;
   // A window, or reading in place what has no zeros around it, moves the
   // offsets but keeps their order.
   std::vector<int32_t> offsets = layout.getOffsets();
   options.offsets = offsets;
-  MachineModel machine =
-      getMachine(op->getParentOfType<ModuleOp>(), schedule.getLanes(),
-                 MachineModel().registers);
   int64_t bandRows = chooseBandRows(op, schedule, layout, structure, machine,
                                     emitter.getThreads());
   int64_t height = cast<MemRefType>(op.getInit().getType()).getDimSize(2);
@@ -610,7 +658,7 @@ LogicalResult loops::emitPixelKernel(Conv2DOp op, ConstantOp weights,
       planLayer(op, weights, structure, options, emitter, values);
   if (failed(plan))
     return failure();
-  PixelKernel(op, schedule, *plan, std::move(layout), bandRows, machine.l2Bytes,
+  PixelKernel(op, schedule, *plan, std::move(layout), bandRows, machine,
               emitter)
       .emit(values);
   return success();

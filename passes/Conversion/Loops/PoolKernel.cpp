@@ -101,6 +101,30 @@ static Taps getTaps(Emitter &emitter, Pool2DOp op, unsigned axis,
           toTaps(emitter.sub(emitter.index(size), first))};
 }
 
+void loops::emitPoolPosition(Pool2DOp op, Emitter &emitter, Value sample,
+                             Value channel, Value y, Value x) {
+  auto load = [&](Value row, Value column) {
+    return emitter.load(op.getInput(), {sample, channel, row, column});
+  };
+  Taps rows = getTaps(emitter, op, 0, y), columns = getTaps(emitter, op, 1, x);
+  Value start = emitter.constant(getNeutral(op), 1);
+  SmallVector<Value> sum = emitter.reduce(
+      rows.begin, rows.end, 1, start, [&](Value i, ValueRange outer) {
+        Value row =
+            emitter.add(rows.first, emitter.mul(i, op.getDilations()[0]));
+        return emitter.reduce(
+            columns.begin, columns.end, 1, outer,
+            [&](Value j, ValueRange inner) {
+              Value column = emitter.add(columns.first,
+                                         emitter.mul(j, op.getDilations()[1]));
+              return SmallVector<Value>{
+                  combineValues(emitter, op, inner[0], load(row, column))};
+            });
+      });
+  emitter.store(divide(emitter, op, sum[0], 1), op.getInit(),
+                {sample, channel, y, x});
+}
+
 /// One position at a time, for any stride and layout.
 static void emitScalar(Pool2DOp op, Emitter &emitter) {
   auto type = cast<MemRefType>(op.getInit().getType());
@@ -109,29 +133,9 @@ static void emitScalar(Pool2DOp op, Emitter &emitter) {
   emitter.parallelLoop(emitter.mul(samples, channels), [&](Value task) {
     Value sample = emitter.div(task, channels);
     Value channel = emitter.rem(task, channels);
-    auto load = [&](Value row, Value column) {
-      return emitter.load(op.getInput(), {sample, channel, row, column});
-    };
     emitter.loop(type.getDimSize(2), [&](Value y) {
-      Taps rows = getTaps(emitter, op, 0, y);
       emitter.loop(type.getDimSize(3), [&](Value x) {
-        Taps columns = getTaps(emitter, op, 1, x);
-        Value start = emitter.constant(getNeutral(op), 1);
-        SmallVector<Value> sum = emitter.reduce(
-            rows.begin, rows.end, 1, start, [&](Value i, ValueRange outer) {
-              Value row =
-                  emitter.add(rows.first, emitter.mul(i, op.getDilations()[0]));
-              return emitter.reduce(
-                  columns.begin, columns.end, 1, outer,
-                  [&](Value j, ValueRange inner) {
-                    Value column = emitter.add(
-                        columns.first, emitter.mul(j, op.getDilations()[1]));
-                    return SmallVector<Value>{combineValues(
-                        emitter, op, inner[0], load(row, column))};
-                  });
-            });
-        emitter.store(divide(emitter, op, sum[0], 1), op.getInit(),
-                      {sample, channel, y, x});
+        emitPoolPosition(op, emitter, sample, channel, y, x);
       });
     });
   });

@@ -11,6 +11,10 @@
 
 namespace mlir::bcr::loops {
 
+/// Emits one position of the result of a pooling.
+void emitPoolPosition(Pool2DOp op, Emitter &emitter, Value sample,
+                      Value channel, Value y, Value x);
+
 /// Emits the loops of a pooling with vectors of up to `lanes` positions.
 void emitPoolKernel(Pool2DOp op, int64_t lanes, Emitter &emitter);
 

@@ -12,7 +12,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "passes/Conversion/Loops/RecurrentKernel.h"
-#include "passes/Conversion/ActivationToArith.h"
+#include "passes/Conversion/Loops/RecurrentCell.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
@@ -37,19 +37,7 @@ private:
   /// written.
   void cover(int64_t size,
              llvm::function_ref<void(Value begin, int64_t width)> body);
-  /// The equations for `width` units of a sample from `unit` on.
-  void emitCell(Value step, Value sample, Value unit, int64_t width);
   void emitProjection(Value step, Value sample);
-  /// Stores the new h.
-  void storeHidden(Value value, Value step, Value sample, Value unit);
-
-  Value add(Value a, Value b) { return arith::AddFOp::create(emitter, a, b); }
-  Value mul(Value a, Value b) { return arith::MulFOp::create(emitter, a, b); }
-  Value apply(ActivationKind kind, Value value) {
-    return buildActivation(emitter, emitter.getLoc(),
-                           ActivationAttr::get(emitter.getContext(), kind),
-                           value);
-  }
 
   RecurrentOp op;
   Emitter &emitter;
@@ -57,16 +45,14 @@ private:
   int64_t units, features;
   int64_t knownSamples;
   Value samples;
-  /// h of the last step, the products of h with the weights, and o * tanh(c)
-  /// where that is projected.
-  Value hidden, sums, unprojected;
+  RecurrentCell cell;
 };
 } // namespace
 
 RecurrentKernel::RecurrentKernel(RecurrentOp op, int64_t lanes,
                                  Emitter &emitter)
     : op(op), emitter(emitter), lanes(lanes), units(op.getNumUnits()),
-      features(op.getNumColumns()) {
+      features(op.getNumColumns()), cell{op, Value(), Value(), Value()} {
   auto type = cast<MemRefType>(op.getGates().getType());
   knownSamples = type.getDimSize(1);
   if (ShapedType::isDynamic(knownSamples))
@@ -95,54 +81,6 @@ void RecurrentKernel::cover(
     }
 }
 
-void RecurrentKernel::storeHidden(Value value, Value step, Value sample,
-                                  Value unit) {
-  emitter.store(value, op.getInit(), {step, sample, unit});
-  emitter.store(value, hidden, {sample, unit});
-}
-
-void RecurrentKernel::emitCell(Value step, Value sample, Value unit,
-                               int64_t width) {
-  auto getInput = [&](int64_t gate) {
-    return emitter.load(op.getGates(),
-                        {step, sample, emitter.add(unit, gate * units)}, width);
-  };
-  auto getSum = [&](int64_t gate) {
-    return emitter.load(sums, {sample, emitter.add(unit, gate * units)}, width);
-  };
-  auto getGate = [&](int64_t gate, ActivationKind kind) {
-    return apply(kind, add(getInput(gate), getSum(gate)));
-  };
-  using K = ActivationKind;
-  switch (op.getCell()) {
-  case CellKind::RNNTanh:
-    return storeHidden(getGate(0, K::Tanh), step, sample, unit);
-  case CellKind::RNNReLU:
-    return storeHidden(getGate(0, K::ReLU), step, sample, unit);
-  case CellKind::GRU: {
-    Value r = getGate(0, K::Sigmoid);
-    Value z = getGate(1, K::Sigmoid);
-    Value n = apply(K::Tanh, add(getInput(2), mul(r, getSum(2))));
-    Value old = emitter.load(hidden, {sample, unit}, width);
-    Value rest = arith::SubFOp::create(emitter, emitter.constant(1, width), z);
-    return storeHidden(add(mul(rest, n), mul(z, old)), step, sample, unit);
-  }
-  case CellKind::LSTM: {
-    Value i = getGate(0, K::Sigmoid);
-    Value f = getGate(1, K::Sigmoid);
-    Value g = getGate(2, K::Tanh);
-    Value o = getGate(3, K::Sigmoid);
-    Value old = emitter.load(op.getCellInit(), {sample, unit}, width);
-    Value c = add(mul(f, old), mul(i, g));
-    emitter.store(c, op.getCellInit(), {sample, unit});
-    Value h = mul(o, apply(K::Tanh, c));
-    if (!unprojected)
-      return storeHidden(h, step, sample, unit);
-    return emitter.store(h, unprojected, {sample, unit});
-  }
-  }
-}
-
 /// h[p] = sum over u of projection[p, u] * unprojected[u], in vectors along u.
 void RecurrentKernel::emitProjection(Value step, Value sample) {
   int64_t full = units - units % lanes;
@@ -151,15 +89,16 @@ void RecurrentKernel::emitProjection(Value step, Value sample) {
     if (full > 0) {
       Value partial =
           emitter
-              .reduce(emitter.index(0), emitter.index(full), lanes,
-                      emitter.constant(0, lanes),
-                      [&](Value unit, ValueRange sums) -> SmallVector<Value> {
-                        return {emitter.multiplyAdd(
-                            emitter.load(op.getProjection(), {feature, unit},
-                                         lanes),
-                            emitter.load(unprojected, {sample, unit}, lanes),
-                            sums[0])};
-                      })
+              .reduce(
+                  emitter.index(0), emitter.index(full), lanes,
+                  emitter.constant(0, lanes),
+                  [&](Value unit, ValueRange sums) -> SmallVector<Value> {
+                    return {emitter.multiplyAdd(
+                        emitter.load(op.getProjection(), {feature, unit},
+                                     lanes),
+                        emitter.load(cell.unprojected, {sample, unit}, lanes),
+                        sums[0])};
+                  })
               .front();
       sum = lanes == 1 ? partial
                        : vector::ReductionOp::create(
@@ -169,17 +108,17 @@ void RecurrentKernel::emitProjection(Value step, Value sample) {
     for (int64_t unit = full; unit < units; ++unit)
       sum = emitter.multiplyAdd(
           emitter.load(op.getProjection(), {feature, emitter.index(unit)}),
-          emitter.load(unprojected, {sample, emitter.index(unit)}), sum);
-    storeHidden(sum, step, sample, feature);
+          emitter.load(cell.unprojected, {sample, emitter.index(unit)}), sum);
+    cell.storeHidden(emitter, sum, step, sample, feature);
   });
 }
 
 MatmulOp RecurrentKernel::emit() {
-  hidden = allocate(features);
-  sums = allocate(op.getNumRows());
+  cell.hidden = allocate(features);
+  cell.sums = allocate(op.getNumRows());
   if (op.getProjection())
-    unprojected = allocate(units);
-  memref::CopyOp::create(emitter, op.getHidden(), hidden);
+    cell.unprojected = allocate(units);
+  memref::CopyOp::create(emitter, op.getHidden(), cell.hidden);
   if (op.getCell() == CellKind::LSTM)
     memref::CopyOp::create(emitter, op.getCellState(), op.getCellInit());
   Value steps = emitter.createOrFold<memref::DimOp>(op.getGates(), 0);
@@ -188,20 +127,21 @@ MatmulOp RecurrentKernel::emit() {
     Value step = number;
     if (op.getReverse())
       step = emitter.sub(emitter.sub(steps, emitter.index(1)), number);
-    products = MatmulOp::create(
-        emitter, /*result=*/TypeRange(), hidden, op.getWeight(), op.getBias(),
-        /*residual=*/Value(), sums, ActivationAttr(), op.getLayerAttr(),
-        op.getFormAttr(), op.getBlockAttr(), op.getScheduleAttr(),
-        op.getChunksAttr());
+    products =
+        MatmulOp::create(emitter, /*result=*/TypeRange(), cell.hidden,
+                         op.getWeight(), op.getBias(),
+                         /*residual=*/Value(), cell.sums, ActivationAttr(),
+                         op.getLayerAttr(), op.getFormAttr(), op.getBlockAttr(),
+                         op.getScheduleAttr(), op.getChunksAttr());
     emitter.loop(emitter.index(0), samples, 1, [&](Value sample) {
       cover(units, [&](Value unit, int64_t width) {
-        emitCell(step, sample, unit, width);
+        cell.emitUnits(emitter, step, sample, unit, width);
       });
-      if (unprojected)
+      if (cell.unprojected)
         emitProjection(step, sample);
     });
   });
-  for (Value buffer : {hidden, sums, unprojected})
+  for (Value buffer : {cell.hidden, cell.sums, cell.unprojected})
     if (buffer)
       emitter.deallocate(buffer);
   return products;

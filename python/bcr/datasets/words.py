@@ -34,6 +34,7 @@ def load_words(
     seed: int = 0,
     test_share: float = 0.25,
     takes: int = 2,
+    test_takes: int | None = None,
     words: Sequence[str] = WORDS,
     voices: int | None = None,
 ) -> Dataset:
@@ -49,14 +50,17 @@ def load_words(
         seed: of the split and of everything an example has its own.
         test_share: part of the speakers to hold out, between 0 and 1.
         takes: examples of each word in each voice.
+        test_takes: those in each voice held out, if that is another number.
         words: what is said, the classes.
         voices: use only so many voices, for quick trials; default: all that espeak-ng has.
 
     Raises:
         ConfigError: an argument is impossible; espeak-ng or SciPy is missing.
     """
-    if takes < 1:
-        raise ConfigError(f"takes is {takes}: give at least 1")
+    test_takes = takes if test_takes is None else test_takes
+    for name, count in (("takes", takes), ("test_takes", test_takes)):
+        if count < 1:
+            raise ConfigError(f"{name} is {count}: give at least 1")
     if not 0 < test_share < 1:
         raise ConfigError(f"test_share is {test_share!r}: give a number between 0 and 1")
     if len(set(words)) != len(words) or len(words) < 2:
@@ -74,7 +78,7 @@ def load_words(
         "version": _VERSION,
         "seed": seed,
         "share": test_share,
-        "takes": takes,
+        "takes": [takes, test_takes],
         "words": list(words),
         "variants": variants,
     }
@@ -83,9 +87,9 @@ def load_words(
         order = generator.permutation(len(speakers))
         held_out = {speakers[i] for i in order[: max(1, round(test_share * len(speakers)))]}
         arrays: Arrays = {}
-        for name in ("train", "test"):
+        for name, count in (("train", takes), ("test", test_takes)):
             chosen = [v for v in variants if (speech.speaker(v) in held_out) == (name == "test")]
-            arrays |= _record(name, chosen, words, takes, generator)
+            arrays |= _record(name, chosen, words, count, generator)
         return arrays
 
     return Dataset.of("words", words, cached("words", key, make))

@@ -19,9 +19,8 @@ def smallest_block(
 ) -> Form:
     """Return the form of the smallest block whose time is within a tolerance of the fastest.
 
-    GRIM (Niu et al., TPAMI 2021, "block size optimization") finds block sizes so, layer by layer:
-    accuracy falls with the size of a block, and speed stops to rise with it. Of equal areas the
-    faster one is taken.
+    After GRIM (Niu et al., TPAMI 2021), which finds block sizes layer by layer: accuracy falls with
+    the size of a block, and speed stops to rise with it. Of equal areas the faster one is taken.
 
     Args:
         seconds: time of each form, all at one rate.

@@ -169,6 +169,24 @@ def map_command(
         _check(network, inputs, result, source)
 
 
+def merge_tables_command(
+    files: Annotated[list[Path], typer.Argument(help="latency tables of one target")],
+    output: Annotated[Path, typer.Option("-o", "--output", help="the file to write")],
+) -> None:
+    """Put latency tables together; of two times of one choice, that of more runs stays.
+
+    For layers that were measured on several machines of one kind. A file that is there already
+    takes part.
+    """
+    from bcr.mapping.table import LatencyTable
+
+    merged, *others = [LatencyTable.load(file) for file in files]
+    for other in others:
+        merged.merge(other)
+    merged.save(output)
+    print(f"wrote {output}: {len(merged)} measurements")
+
+
 def _check(network: Any, inputs: Sequence[Any], result: Any, source: Any) -> None:
     """Measure a network that is pruned so."""
     import copy

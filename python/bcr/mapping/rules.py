@@ -43,8 +43,7 @@ def map_by_rules(
 
     1. Depthwise convolutions stay dense: they have few weights and lose much.
     2. 3x3 convolutions get patterns where the task is hard, since patterns keep more accuracy, and
-    blocks
-       where it is easy, since blocks are faster.
+       blocks where it is easy, since blocks are faster.
     3. All other layers (1x1, linear, other kernels) get blocks.
     4. A block is the smallest whose time is near that of the fastest.
 

@@ -126,7 +126,7 @@ class FisherLoss:
 
     F is the mean square of each weight's gradient over single samples, the diagonal of the
     empirical Fisher matrix, in place of the second derivative of "Optimal Brain Damage" (LeCun et
-    al., NeurIPS 1989, equation 4). Where `LossIncrease` says the same of all rates at which a layer
+    al., NeurIPS 1989). Where `LossIncrease` says the same of all rates at which a layer
     is broken, this goes on rising, which is right for networks that are trained after pruning.
 
     Args:

@@ -19,9 +19,9 @@ from bcr.pruning.sharding import joined, local, local_part
 class Admm(Method[AdmmOptions]):
     """Alternating direction method of multipliers.
 
-    Source: Zhang et al., "A Systematic DNN Weight Pruning Framework using ADMM" (ECCV 2018),
-    equations 4 to 8; ADMM-NN (Ren et al., ASPLOS 2019), section 3; Boyd et al., "Distributed
-    Optimization and Statistical Learning via ADMM" (2011), sections 3.1.1 and 3.4.1. Minimising
+    Source: Zhang et al., "A Systematic DNN Weight Pruning Framework using ADMM" (ECCV 2018);
+    ADMM-NN (Ren et al., ASPLOS 2019); Boyd et al., "Distributed Optimization and Statistical
+    Learning via ADMM" (2011), sections 3.1.1 (scaled form) and 3.4.1 (varying penalty). Minimising
     the loss f(W) over pruned weights is split in two with the auxiliary variable Z, the pruned
     copy of W, and the scaled dual variable U:
 

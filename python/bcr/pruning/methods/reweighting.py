@@ -13,7 +13,7 @@ def coefficients(layer: Layer, epsilon: float) -> torch.Tensor:
     """Return how much each single weight is to be penalised, from the norms of its groups.
 
     Source: Ma et al., "BLK-REW: A Unified Block-based DNN Pruning Framework using Reweighted
-    Regularization Method" (2020), section 3.2, after Candes et al., "Enhancing Sparsity by
+    Regularization Method" (2020), after Candes et al., "Enhancing Sparsity by
     Reweighted l1 Minimization" (2008). A group g of weights, such as a column of a block, has the
     penalty ``||W_g||^2 / (||W_g^t||^2 + epsilon)``, where W^t is the weight at the last
     reweighting: large groups are left alone, small ones driven to zero. Here norms are measured

@@ -1,6 +1,6 @@
 """Block-punched: a block of filters and channels keeps the same positions of its kernels.
 
-Source: YOLObile (Cai et al., AAAI 2021), block-punched pruning (figure 4). A block is 8 filters x
+Source: YOLObile (Cai et al., AAAI 2021), block-punched pruning. A block is 8 filters x
 4 channels unless `kernel_block` says otherwise. A position of a block is pruned in all its kernels
 at once, so the weights that stay are whole columns of W within its row of blocks. A linear layer
 and a 1x1 convolution have one position: there whole blocks go.

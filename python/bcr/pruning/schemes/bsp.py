@@ -1,6 +1,6 @@
 """BSP, block-structured pruning in two steps: columns of every block, then rows of the matrix.
 
-Source: RTMobile (Dong et al., DAC 2020), the algorithm of BSP: step 1 prunes columns of the blocks,
+Source: RTMobile (Dong et al., DAC 2020): step 1 prunes columns of the blocks,
 step 2 prunes rows over the whole matrix. The rates of the steps multiply. Columns are pruned up to
 `column_rate`, by default 16x, and rows make up the rest of the rate.
 

@@ -26,8 +26,8 @@ rows. Norms are computed in float64.
 Projecting twice changes nothing: the kept weights of the first time fit the same counts, and a
 split is compared by what it loses, which is exactly 0 for the one taken before.
 
-Source of the shape: GRIM (Niu et al., TPAMI 2021), which takes the same counts for all blocks. The
-split by loss and the hand-out of the remainder serve rates and edges that do not divide.
+Source of the shape: GRIM (Niu et al., TPAMI 2021): rows and columns of every block. The split by
+loss and the hand-out of the remainder serve rates and edges that do not divide.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Patterns: a 3x3 kernel keeps 4 of its 9 weights, in one of a few patterns; whole kernels go.
 
-Source: PatDNN (Niu et al., ASPLOS 2020), section 4. The natural pattern of a kernel is
+Source: PatDNN (Niu et al., ASPLOS 2020). The natural pattern of a kernel is
 its centre and the three largest weights around it, 56 in all. The patterns that are natural to most
 kernels are the library of the layer; every kernel that stays takes its natural pattern if that is
 in the library, otherwise the one that keeps most of its energy. Connectivity pruning drops whole

@@ -1,0 +1,183 @@
+//===- BCRToGPU.cpp - convert-bcr-to-gpu ----------------------------------===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "passes/Analysis/LayerReport.h"
+#include "passes/Conversion/GPU/Kernels.h"
+#include "passes/Passes.h"
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/Dialect/Math/IR/Math.h"
+#include "mlir/Dialect/MemRef/IR/MemRef.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
+#include "mlir/Dialect/Vector/IR/VectorOps.h"
+
+namespace mlir::bcr {
+#define GEN_PASS_DEF_CONVERTBCRTOGPUPASS
+#include "passes/Passes.h.inc"
+} // namespace mlir::bcr
+
+using namespace mlir;
+using namespace mlir::bcr;
+using namespace mlir::bcr::gpu_kernels;
+
+/// Rows of a work-item of a convolution that has no schedule.
+static constexpr int64_t kDefaultHeight = 8;
+
+/// Says which operand of `op` is not of known layout.
+static LogicalResult checkLayouts(Operation *op, ValueRange operands) {
+  for (Value operand : operands) {
+    if (!operand)
+      continue;
+    if (!isa<MemRefType>(operand.getType()))
+      return op->emitOpError("is on tensors; bufferize it before "
+                             "convert-bcr-to-gpu");
+    if (failed(getKnownStrides(operand)))
+      return op->emitOpError("has an operand of type ")
+             << operand.getType()
+             << "; kernels for a GPU need shapes and layouts that are known "
+                "when the model is compiled";
+  }
+  return success();
+}
+
+/// A work-item's neighbours ask for the memory that it will want.
+static constexpr loops::LoopOptions kOptions = {
+    /*threads=*/1, /*byElement=*/false, /*prefetches=*/false};
+
+namespace {
+struct ConvertBCRToGPUPass
+    : public mlir::bcr::impl::ConvertBCRToGPUPassBase<ConvertBCRToGPUPass> {
+  using ConvertBCRToGPUPassBase::ConvertBCRToGPUPassBase;
+
+  LogicalResult convert(LayerOpInterface layer, SymbolTable &symbols,
+                        LayerReport &report);
+  LogicalResult convert(RecurrentOp op, SymbolTable &symbols,
+                        LayerReport &report);
+  LogicalResult convert(Pool2DOp pool, SymbolTable &symbols,
+                        LayerReport &report);
+  void runOnOperation() override;
+};
+} // namespace
+
+LogicalResult ConvertBCRToGPUPass::convert(LayerOpInterface layer,
+                                           SymbolTable &symbols,
+                                           LayerReport &report) {
+  Operation *op = layer;
+  if (failed(checkLayouts(
+          op, {layer.getInput(), layer.getInit(), layer.getResidual()})))
+    return failure();
+  auto weights = layer.getWeight().getDefiningOp<ConstantOp>();
+  if (!weights)
+    return op->emitOpError("has weights that are not packed; run bcr-tile "
+                           "before bufferization");
+  report.set(op, getPositions(op));
+  auto type = cast<MemRefType>(layer.getInit().getType());
+  Value copy;
+  if (type.getNumElements() > 0) {
+    Emitter emitter(layer, symbols, report, kOptions);
+    KernelOptions options{weightVector};
+    LogicalResult emitted = success();
+    if (auto conv = dyn_cast<Conv2DOp>(op)) {
+      ScheduleAttr schedule = layer.getScheduleAttr();
+      bool pixels = schedule && schedule.getKernel() == KernelKind::Pixels;
+      if (llvm::any_of(conv.getPadding(), [](int64_t p) { return p > 0; }) ||
+          getKnownStrides(conv.getInput())->back() != 1) {
+        copy = emitPadding(conv, emitter);
+        ++numPadded;
+      }
+      emitted = isDenseDepthwise(conv, weights)
+                    ? emitDepthwise(conv, weights, emitter)
+                    : emitConv(conv, weights,
+                               pixels ? schedule.getHeight() : kDefaultHeight,
+                               options, emitter);
+    } else if (auto matmul = cast<MatmulOp>(op); hasManySamples(matmul)) {
+      auto [conv, transposed] = makeConv(matmul, emitter);
+      copy = transposed;
+      emitted = emitConv(conv, weights, kDefaultHeight, options, emitter);
+      conv->erase();
+    } else {
+      emitted = emitMatmul(matmul, weights, emitter);
+    }
+    if (failed(emitted))
+      return failure();
+    if (copy)
+      emitter.deallocate(copy);
+  }
+  ++numLayers;
+  op->erase();
+  if (weights->use_empty())
+    weights->erase();
+  return success();
+}
+
+LogicalResult ConvertBCRToGPUPass::convert(RecurrentOp op, SymbolTable &symbols,
+                                           LayerReport &report) {
+  SmallVector<Value> operands = {op.getGates()};
+  llvm::append_range(operands, op.getStates());
+  llvm::append_range(operands, op.getInits());
+  if (failed(checkLayouts(op, operands)))
+    return failure();
+  Emitter emitter(op, symbols, report, kOptions);
+  MatmulOp products = emitRecurrent(op, emitter);
+  op->erase();
+  return convert(cast<LayerOpInterface>(products.getOperation()), symbols,
+                 report);
+}
+
+LogicalResult ConvertBCRToGPUPass::convert(Pool2DOp pool, SymbolTable &symbols,
+                                           LayerReport &report) {
+  if (failed(checkLayouts(pool, {pool.getInput(), pool.getInit()})))
+    return failure();
+  if (cast<MemRefType>(pool.getInit().getType()).getNumElements() > 0) {
+    Emitter emitter(pool, "pool", symbols, report, kOptions);
+    emitPool(pool, emitter);
+    ++numLayers;
+  }
+  pool->erase();
+  return success();
+}
+
+void ConvertBCRToGPUPass::runOnOperation() {
+  if (weightVector != 1 && weightVector != 4) {
+    getOperation().emitError("convert-bcr-to-gpu: 'weight-vector' is 1 or 4");
+    return signalPassFailure();
+  }
+  // One error for the whole network instead of one a layer.
+  for (auto function : getOperation().getOps<func::FuncOp>())
+    for (Type type : function.getArgumentTypes())
+      if (auto memref = dyn_cast<MemRefType>(type);
+          memref && !memref.hasStaticShape()) {
+        function.emitOpError("has an argument of type ")
+            << type
+            << "; kernels for a GPU are compiled for one size: compile the "
+               "model without dynamic shapes";
+        return signalPassFailure();
+      }
+  SymbolTable symbols(getOperation());
+  LayerReport report(getOperation());
+  SmallVector<LayerOpInterface> layers;
+  getOperation().walk([&](LayerOpInterface layer) { layers.push_back(layer); });
+  for (LayerOpInterface layer : layers) {
+    auto recurrent = dyn_cast<RecurrentOp>(layer.getOperation());
+    if (failed(recurrent ? convert(recurrent, symbols, report)
+                         : convert(layer, symbols, report)))
+      return signalPassFailure();
+  }
+  SmallVector<Pool2DOp> poolings;
+  getOperation().walk([&](Pool2DOp pool) { poolings.push_back(pool); });
+  for (Pool2DOp pool : poolings)
+    if (failed(convert(pool, symbols, report)))
+      return signalPassFailure();
+  report.write();
+  SmallVector<ConstantOp> unused;
+  getOperation().walk([&](ConstantOp op) {
+    if (op->use_empty())
+      unused.push_back(op);
+  });
+  for (ConstantOp op : unused)
+    op->erase();
+}

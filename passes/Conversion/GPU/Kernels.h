@@ -1,0 +1,70 @@
+//===- Kernels.h - Layers as kernels ---------------------------*- C++ -*-===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef BCR_PASSES_CONVERSION_GPU_KERNELS_H
+#define BCR_PASSES_CONVERSION_GPU_KERNELS_H
+
+#include "passes/Conversion/GPU/Launch.h"
+
+#include "mlir/Dialect/Math/IR/Math.h"
+
+namespace mlir::bcr::gpu_kernels {
+
+/// What the kernels are made for.
+struct KernelOptions {
+  /// Neighbouring weights that a work-item loads at once: 1 or 4.
+  int64_t weightVector = 1;
+};
+
+/// Emits the launches of a convolution of a known layout without padding, with
+/// `height` rows a work-item.
+LogicalResult emitConv(Conv2DOp op, ConstantOp weights, int64_t height,
+                       const KernelOptions &options, Emitter &emitter);
+
+/// Whether `op` keeps all weights and each output channel reads one input
+/// channel.
+bool isDenseDepthwise(Conv2DOp op, ConstantOp weights);
+
+/// Emits the launch of such a convolution, of a known layout without padding.
+LogicalResult emitDepthwise(Conv2DOp op, ConstantOp weights, Emitter &emitter);
+
+/// Copies the input of a convolution into a buffer with the zeros of its
+/// padding, and lets the convolution read that. Returns the buffer.
+Value emitPadding(Conv2DOp op, Emitter &emitter);
+
+/// Whether a linear layer has so many samples that these are best the
+/// work-items of a group.
+bool hasManySamples(MatmulOp op);
+
+/// Replaces such a layer by a convolution over its samples, whose input is a
+/// transposed copy that is returned. Its operands are views of the layer's.
+std::pair<Conv2DOp, Value> makeConv(MatmulOp op, Emitter &emitter);
+
+/// Emits the launches of a linear layer of a known number of samples.
+LogicalResult emitMatmul(MatmulOp op, ConstantOp weights, Emitter &emitter);
+
+/// Emits the launches of a recurrent layer on memrefs of known shape, in a loop
+/// of the host. The products of a step are a layer, which is returned to be
+/// converted then.
+MatmulOp emitRecurrent(RecurrentOp op, Emitter &emitter);
+
+/// Emits the launch of a pooling.
+void emitPool(Pool2DOp op, Emitter &emitter);
+
+/// a * b + sum as one instruction, which every GPU of a phone has; compilers do
+/// not all make one of two.
+inline Value fuseMultiplyAdd(Emitter &emitter, Value a, Value b, Value sum) {
+  return math::FmaOp::create(emitter, a, b, sum);
+}
+
+/// Loads `count` weights from `first` on, `options.weightVector` at a time
+/// where they divide the count.
+SmallVector<Value> loadWeights(Emitter &emitter, const KernelOptions &options,
+                               Value values, Value first, int64_t count);
+
+} // namespace mlir::bcr::gpu_kernels
+
+#endif // BCR_PASSES_CONVERSION_GPU_KERNELS_H

@@ -1,0 +1,88 @@
+//===- RecurrentLaunch.cpp - Steps of a recurrent layer -------------------===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// A step needs the whole state of the step before, and work-groups meet at the
+// end of a kernel only: a step is a launch or two of the products of the state
+// with the weights of all gates, and one of the equations, a work-item a unit.
+// The host repeats them; kernels get the number of the step as an argument, so
+// the code does not depend on the number of steps.
+//
+//===----------------------------------------------------------------------===//
+
+#include "passes/Conversion/GPU/Kernels.h"
+#include "passes/Conversion/Loops/RecurrentCell.h"
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/MemRef/IR/MemRef.h"
+
+using namespace mlir;
+using namespace mlir::bcr;
+using namespace mlir::bcr::gpu_kernels;
+using namespace mlir::bcr::loops;
+
+/// h[p] = sum over u of projection[p, u] * unprojected[u], for feature p.
+static void emitProjection(RecurrentCell &cell, Emitter &emitter, Value step,
+                           Value sample, Value feature) {
+  Value units = emitter.index(cell.op.getNumUnits());
+  Value sum =
+      emitter
+          .reduce(emitter.index(0), units, 1, emitter.constant(0, 1),
+                  [&](Value unit, ValueRange sums) -> SmallVector<Value> {
+                    return {fuseMultiplyAdd(
+                        emitter,
+                        emitter.load(cell.op.getProjection(), {feature, unit}),
+                        emitter.load(cell.unprojected, {sample, unit}),
+                        sums[0])};
+                  })
+          .front();
+  cell.storeHidden(emitter, sum, step, sample, feature);
+}
+
+MatmulOp gpu_kernels::emitRecurrent(RecurrentOp op, Emitter &emitter) {
+  auto type = cast<MemRefType>(op.getGates().getType());
+  int64_t steps = type.getDimSize(0), samples = type.getDimSize(1);
+  int64_t units = op.getNumUnits(), features = op.getNumColumns();
+  RecurrentCell cell{op, emitter.allocate({samples, features}),
+                     emitter.allocate({samples, op.getNumRows()}), Value()};
+  if (op.getProjection())
+    cell.unprojected = emitter.allocate({samples, units});
+  memref::CopyOp::create(emitter, op.getHidden(), cell.hidden);
+  if (op.getCell() == CellKind::LSTM)
+    memref::CopyOp::create(emitter, op.getCellState(), op.getCellInit());
+
+  StringRef name = op.getLayer().value_or("recurrent");
+  MatmulOp products;
+  emitter.loop(emitter.index(0), emitter.index(steps), 1, [&](Value number) {
+    products = MatmulOp::create(
+        emitter, /*result=*/TypeRange(), cell.hidden, op.getWeight(),
+        op.getBias(), /*residual=*/Value(), cell.sums, ActivationAttr(),
+        op.getLayerAttr(), op.getFormAttr(), op.getBlockAttr(),
+        op.getScheduleAttr(), op.getChunksAttr());
+    auto launchStep =
+        [&](int64_t items,
+            llvm::function_ref<void(Value step, Value sample, Value at)> body) {
+          launch(emitter, name, {items, samples, 1, getGroupSize(items)},
+                 [&](const WorkItem &item) {
+                   Value step =
+                       op.getReverse()
+                           ? emitter.sub(emitter.index(steps - 1), number)
+                           : number;
+                   body(step, item.y, item.x);
+                 });
+        };
+    launchStep(units, [&](Value step, Value sample, Value unit) {
+      cell.emitUnits(emitter, step, sample, unit, /*width=*/1);
+    });
+    if (cell.unprojected)
+      launchStep(features, [&](Value step, Value sample, Value feature) {
+        emitProjection(cell, emitter, step, sample, feature);
+      });
+  });
+  for (Value buffer : {cell.hidden, cell.sums, cell.unprojected})
+    if (buffer)
+      emitter.deallocate(buffer);
+  return products;
+}

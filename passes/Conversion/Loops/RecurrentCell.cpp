@@ -1,0 +1,75 @@
+//===- RecurrentCell.cpp - Equations of a recurrent layer -----------------===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "passes/Conversion/Loops/RecurrentCell.h"
+#include "passes/Conversion/ActivationToArith.h"
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+
+using namespace mlir;
+using namespace mlir::bcr;
+using namespace mlir::bcr::loops;
+
+void RecurrentCell::storeHidden(Emitter &emitter, Value value, Value step,
+                                Value sample, Value unit) {
+  emitter.store(value, op.getInit(), {step, sample, unit});
+  emitter.store(value, hidden, {sample, unit});
+}
+
+void RecurrentCell::emitUnits(Emitter &emitter, Value step, Value sample,
+                              Value unit, int64_t width) {
+  int64_t units = op.getNumUnits();
+  auto add = [&](Value a, Value b) -> Value {
+    return arith::AddFOp::create(emitter, a, b);
+  };
+  auto mul = [&](Value a, Value b) -> Value {
+    return arith::MulFOp::create(emitter, a, b);
+  };
+  auto apply = [&](ActivationKind kind, Value value) {
+    return buildActivation(emitter, emitter.getLoc(),
+                           ActivationAttr::get(emitter.getContext(), kind),
+                           value);
+  };
+  auto getInput = [&](int64_t gate) {
+    return emitter.load(op.getGates(),
+                        {step, sample, emitter.add(unit, gate * units)}, width);
+  };
+  auto getSum = [&](int64_t gate) {
+    return emitter.load(sums, {sample, emitter.add(unit, gate * units)}, width);
+  };
+  auto getGate = [&](int64_t gate, ActivationKind kind) {
+    return apply(kind, add(getInput(gate), getSum(gate)));
+  };
+  using K = ActivationKind;
+  switch (op.getCell()) {
+  case CellKind::RNNTanh:
+    return storeHidden(emitter, getGate(0, K::Tanh), step, sample, unit);
+  case CellKind::RNNReLU:
+    return storeHidden(emitter, getGate(0, K::ReLU), step, sample, unit);
+  case CellKind::GRU: {
+    Value r = getGate(0, K::Sigmoid);
+    Value z = getGate(1, K::Sigmoid);
+    Value n = apply(K::Tanh, add(getInput(2), mul(r, getSum(2))));
+    Value old = emitter.load(hidden, {sample, unit}, width);
+    Value rest = arith::SubFOp::create(emitter, emitter.constant(1, width), z);
+    return storeHidden(emitter, add(mul(rest, n), mul(z, old)), step, sample,
+                       unit);
+  }
+  case CellKind::LSTM: {
+    Value i = getGate(0, K::Sigmoid);
+    Value f = getGate(1, K::Sigmoid);
+    Value g = getGate(2, K::Tanh);
+    Value o = getGate(3, K::Sigmoid);
+    Value old = emitter.load(op.getCellInit(), {sample, unit}, width);
+    Value c = add(mul(f, old), mul(i, g));
+    emitter.store(c, op.getCellInit(), {sample, unit});
+    Value h = mul(o, apply(K::Tanh, c));
+    if (!unprojected)
+      return storeHidden(emitter, h, step, sample, unit);
+    return emitter.store(h, unprojected, {sample, unit});
+  }
+  }
+}

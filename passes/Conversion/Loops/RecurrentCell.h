@@ -1,0 +1,32 @@
+//===- RecurrentCell.h - Equations of a recurrent layer --------*- C++ -*-===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef BCR_PASSES_CONVERSION_LOOPS_RECURRENTCELL_H
+#define BCR_PASSES_CONVERSION_LOOPS_RECURRENTCELL_H
+
+#include "passes/Conversion/Loops/Emitter.h"
+
+namespace mlir::bcr::loops {
+
+/// What the steps of a recurrent layer on memrefs work on.
+struct RecurrentCell {
+  RecurrentOp op;
+  /// h of the last step, the products of h with the weights, and o * tanh(c)
+  /// where that is projected: samples x features, rows and units.
+  Value hidden, sums, unprojected;
+
+  /// Emits the equations for `width` units of a sample from `unit` on. Reads
+  /// and writes the states of these units only.
+  void emitUnits(Emitter &emitter, Value step, Value sample, Value unit,
+                 int64_t width);
+  /// Stores the new h.
+  void storeHidden(Emitter &emitter, Value value, Value step, Value sample,
+                   Value unit);
+};
+
+} // namespace mlir::bcr::loops
+
+#endif // BCR_PASSES_CONVERSION_LOOPS_RECURRENTCELL_H

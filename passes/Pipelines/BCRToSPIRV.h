@@ -1,0 +1,63 @@
+//===- BCRToSPIRV.h - The pipeline bcr-to-spirv ----------------*- C++ -*-===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef BCR_PASSES_PIPELINES_BCRTOSPIRV_H
+#define BCR_PASSES_PIPELINES_BCRTOSPIRV_H
+
+#include "passes/Passes.h"
+
+#include "mlir/Pass/PassManager.h"
+#include "mlir/Pass/PassOptions.h"
+
+namespace mlir::bcr {
+
+/// Options of `bcr-to-spirv`.
+struct BCRToSPIRVOptions : public PassPipelineOptions<BCRToSPIRVOptions> {
+  Option<SparsityMode> sparsity{
+      *this, "sparsity", llvm::cl::desc("Which layers run sparse"),
+      llvm::cl::init(SparsityMode::Auto),
+      llvm::cl::values(
+          clEnumValN(SparsityMode::Auto, "auto", "those where it pays"),
+          clEnumValN(SparsityMode::Force, "force", "all that can"),
+          clEnumValN(SparsityMode::Off, "off", "none"))};
+  Option<KernelAPI> api{
+      *this, "api", llvm::cl::desc("What takes the kernels"),
+      llvm::cl::init(KernelAPI::OpenCL),
+      llvm::cl::values(clEnumValN(KernelAPI::OpenCL, "opencl", "OpenCL"),
+                       clEnumValN(KernelAPI::Vulkan, "vulkan", "Vulkan"))};
+  Option<int64_t> weightVector{
+      *this, "weight-vector",
+      llvm::cl::desc("Neighbouring weights that a work-item loads at once"),
+      llvm::cl::init(1)};
+  Option<int64_t> alignment{
+      *this, "alignment",
+      llvm::cl::desc("Bytes that parts of a buffer begin at multiples of"),
+      llvm::cl::init(128)};
+  Option<std::string> startAfter{
+      *this, "start-after",
+      llvm::cl::desc("Leave out the stages up to this one"),
+      llvm::cl::init("")};
+  Option<std::string> stopAfter{
+      *this, "stop-after",
+      llvm::cl::desc("Leave out the stages after this one"),
+      llvm::cl::init("")};
+};
+
+/// The names of the stages in their order; `passes/README.md` describes each.
+ArrayRef<StringRef> getSPIRVStageNames();
+
+/// Adds the whole pipeline, from linalg on tensors to SPIR-V. Fails and says
+/// why when an option is wrong.
+LogicalResult
+buildBCRToSPIRV(OpPassManager &manager, const BCRToSPIRVOptions &options,
+                function_ref<LogicalResult(const Twine &)> emitError);
+
+/// Registers the pipeline under its name.
+void registerBCRToSPIRV();
+
+} // namespace mlir::bcr
+
+#endif // BCR_PASSES_PIPELINES_BCRTOSPIRV_H

@@ -1,0 +1,268 @@
+//===- LaunchLoops.cpp - bcr-launch-loops ---------------------------------===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "passes/Conversion/GPU/Launch.h"
+#include "passes/Passes.h"
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/Dialect/MemRef/IR/MemRef.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
+#include "mlir/Dialect/SCF/Transforms/Transforms.h"
+#include "mlir/IR/IRMapping.h"
+#include "mlir/IR/Matchers.h"
+#include "mlir/IR/Remarks.h"
+#include "mlir/Interfaces/LoopLikeInterface.h"
+#include "mlir/Interfaces/SideEffectInterfaces.h"
+#include "mlir/Interfaces/ViewLikeInterface.h"
+#include "llvm/Support/MathExtras.h"
+
+namespace mlir::bcr {
+#define GEN_PASS_DEF_BCRLAUNCHLOOPSPASS
+#include "passes/Passes.h.inc"
+} // namespace mlir::bcr
+
+using namespace mlir;
+using namespace mlir::bcr;
+using namespace mlir::bcr::gpu_kernels;
+
+/// Whether `op` is a loop that enqueues launches, which only the host can.
+static bool isHostLoop(Operation *op) {
+  return isa<scf::ForOp>(op) && op->walk([](gpu::LaunchOp) {
+                                    return WalkResult::interrupt();
+                                  }).wasInterrupted();
+}
+
+/// What the host does itself: memory, constants and repetitions.
+static bool isHostOp(Operation *op) {
+  return isa<gpu::LaunchOp, memref::AllocOp, memref::DeallocOp,
+             memref::GetGlobalOp, memref::AssumeAlignmentOp, func::ReturnOp,
+             ViewLikeOpInterface>(op) ||
+         matchPattern(op, m_Constant()) || isHostLoop(op);
+}
+
+/// What a kernel that is no layer is called in reports.
+static constexpr StringRef kLabel = "loops";
+
+/// Loops over shares mean the same on one work-item.
+static void runInOrder(gpu::LaunchOp op) {
+  SmallVector<scf::ParallelOp> loops;
+  op.walk([&](scf::ParallelOp loop) { loops.push_back(loop); });
+  for (scf::ParallelOp loop : loops) {
+    ImplicitLocOpBuilder inside(loop.getLoc(), loop);
+    scf::buildLoopNest(
+        inside, loop.getLoc(), loop.getLowerBound(), loop.getUpperBound(),
+        loop.getStep(), [&](OpBuilder &nested, Location, ValueRange at) {
+          IRMapping mapping;
+          mapping.map(loop.getInductionVars(), at);
+          for (Operation &old : loop.getBody()->without_terminator())
+            nested.clone(old, mapping);
+        });
+    loop.erase();
+  }
+}
+
+/// Whether one work-item has more to do than to move a number.
+static bool isSlow(gpu::LaunchOp op) {
+  return op->walk([](LoopLikeOpInterface) { return WalkResult::interrupt(); })
+      .wasInterrupted();
+}
+
+namespace {
+struct LaunchLoops : bcr::impl::BCRLaunchLoopsPassBase<LaunchLoops> {
+  void runOnOperation() override;
+
+private:
+  LogicalResult launchParallel(scf::ParallelOp loop);
+  void launchCopy(memref::CopyOp copy);
+  void launchSingle(MutableArrayRef<Operation *> ops);
+};
+} // namespace
+
+LogicalResult LaunchLoops::launchParallel(scf::ParallelOp loop) {
+  SmallVector<int64_t> counts, begins, steps;
+  for (auto [begin, end, step] : llvm::zip_equal(
+           loop.getLowerBound(), loop.getUpperBound(), loop.getStep())) {
+    std::optional<int64_t> first = getConstantIntValue(begin),
+                           last = getConstantIntValue(end),
+                           by = getConstantIntValue(step);
+    if (!first || !last || !by)
+      return loop.emitOpError("has a bound that is not a constant; kernels for "
+                              "a GPU need shapes that are known when the model "
+                              "is compiled");
+    begins.push_back(*first);
+    steps.push_back(*by);
+    counts.push_back(
+        std::max<int64_t>(llvm::divideCeil(*last - *first, *by), 0));
+  }
+  if (llvm::is_contained(counts, 0)) {
+    loop.erase();
+    return success();
+  }
+  // Dimensions by their place in the grid, from the innermost one outwards.
+  SmallVector<unsigned> inner;
+  for (unsigned i = counts.size(); i-- > 0;)
+    if (counts[i] > 1)
+      inner.push_back(i);
+  Grid grid;
+  if (!inner.empty())
+    grid.x = counts[inner[0]];
+  if (inner.size() > 1)
+    grid.y = counts[inner[1]];
+  for (unsigned i :
+       ArrayRef(inner).drop_front(std::min<size_t>(inner.size(), 2)))
+    grid.z *= counts[i];
+  grid.local = getGroupSize(grid.x);
+
+  ImplicitLocOpBuilder builder(loop.getLoc(), loop);
+  gpu::LaunchOp op = launch(builder, kLabel, grid, [&](const WorkItem &item) {
+    auto index = [&](int64_t value) -> Value {
+      return arith::ConstantIndexOp::create(builder, value);
+    };
+    SmallVector<Value> turns(counts.size(), index(0));
+    Value rest = item.z;
+    for (auto [place, i] : llvm::enumerate(inner)) {
+      if (place == 0) {
+        turns[i] = item.x;
+      } else if (place == 1) {
+        turns[i] = item.y;
+      } else if (place + 1 == inner.size()) {
+        turns[i] = rest;
+      } else {
+        turns[i] = builder.createOrFold<arith::RemUIOp>(rest, index(counts[i]));
+        rest = builder.createOrFold<arith::DivUIOp>(rest, index(counts[i]));
+      }
+    }
+    IRMapping mapping;
+    for (auto [i, variable] : llvm::enumerate(loop.getInductionVars())) {
+      Value scaled =
+          builder.createOrFold<arith::MulIOp>(turns[i], index(steps[i]));
+      mapping.map(variable, builder.createOrFold<arith::AddIOp>(
+                                scaled, index(begins[i])));
+    }
+    for (Operation &inner : loop.getBody()->without_terminator())
+      builder.clone(inner, mapping);
+  });
+  runInOrder(op);
+  loop.erase();
+  ++numParallel;
+  return success();
+}
+
+void LaunchLoops::launchCopy(memref::CopyOp copy) {
+  auto type = cast<MemRefType>(copy.getTarget().getType());
+  ImplicitLocOpBuilder builder(copy.getLoc(), copy);
+  if (type.getRank() == 0) {
+    Value value = memref::LoadOp::create(builder, copy.getSource());
+    memref::StoreOp::create(builder, value, copy.getTarget());
+    return copy.erase();
+  }
+  Value zero = arith::ConstantIndexOp::create(builder, 0);
+  Value one = arith::ConstantIndexOp::create(builder, 1);
+  SmallVector<Value> ends;
+  for (int64_t size : type.getShape())
+    ends.push_back(arith::ConstantIndexOp::create(builder, size));
+  SmallVector<Value> begins(ends.size(), zero), steps(ends.size(), one);
+  scf::ParallelOp::create(
+      builder, begins, ends, steps,
+      [&](OpBuilder &nested, Location loc, ValueRange at) {
+        Value value = memref::LoadOp::create(nested, loc, copy.getSource(), at);
+        memref::StoreOp::create(nested, loc, value, copy.getTarget(), at);
+      });
+  copy.erase();
+}
+
+void LaunchLoops::launchSingle(MutableArrayRef<Operation *> ops) {
+  ImplicitLocOpBuilder builder(ops.front()->getLoc(), ops.front());
+  auto op = launchAll(builder, kLabel, Grid(), [](const WorkItem &) {});
+  Operation *end = op.getBody().front().getTerminator();
+  for (Operation *moved : ops)
+    moved->moveBefore(end);
+  runInOrder(op);
+  if (isSlow(op))
+    remark::missed(
+        op.getLoc(),
+        remark::RemarkOpts::name("SingleWorkItem").category("bcr-launch-loops"))
+        << remark::add("runs on a single work-item: its steps depend on one "
+                       "another");
+  ++numSingle;
+}
+
+/// The last operation of `block` that `op` has to be in one kernel with: those
+/// that use its scalars, and theirs.
+static Operation *findLastUser(Operation *op) {
+  Operation *last = op;
+  for (Operation *next = op; next; next = next->getNextNode()) {
+    for (Operation *user : next->getUsers()) {
+      Operation *top = op->getBlock()->findAncestorOpInBlock(*user);
+      if (top && last->isBeforeInBlock(top))
+        last = top;
+    }
+    if (next == last)
+      break;
+  }
+  return last;
+}
+
+/// Memory of one of these is none of the other.
+static bool mayAlias(Value a, Value b) {
+  auto getBase = [](Value value) {
+    while (auto view = value.getDefiningOp<ViewLikeOpInterface>())
+      value = view.getViewSource();
+    return value;
+  };
+  Value x = getBase(a), y = getBase(b);
+  return x == y || !(x.getDefiningOp<memref::AllocOp>() ||
+                     y.getDefiningOp<memref::AllocOp>());
+}
+
+/// Makes one loop of neighbouring ones of one shape where each turn of the
+/// second reads only what the same turn of the first wrote: what was a result
+/// of one and an operand of the other needs no second kernel and, with luck, no
+/// memory.
+static void fuseNeighbours(func::FuncOp function) {
+  // Memory between two loops would keep them apart.
+  Block &block = function.getBody().front();
+  SmallVector<memref::DeallocOp> frees(block.getOps<memref::DeallocOp>());
+  for (memref::DeallocOp free : frees)
+    free->moveBefore(block.getTerminator());
+  SmallVector<memref::AllocOp> buffers(block.getOps<memref::AllocOp>());
+  for (memref::AllocOp buffer : llvm::reverse(buffers))
+    if (buffer->getNumOperands() == 0)
+      buffer->moveBefore(&block.front());
+  scf::naivelyFuseParallelOps(function.getBody(), mayAlias);
+}
+
+void LaunchLoops::runOnOperation() {
+  Block &block = getOperation().getBody().front();
+  for (memref::CopyOp copy :
+       llvm::make_early_inc_range(block.getOps<memref::CopyOp>()))
+    launchCopy(copy);
+  fuseNeighbours(getOperation());
+  for (Operation *op = &block.front(); op;) {
+    Operation *next = op->getNextNode();
+    auto loop = dyn_cast<scf::ParallelOp>(op);
+    if (loop && loop->use_empty()) {
+      if (failed(launchParallel(loop)))
+        return signalPassFailure();
+    } else if (!isHostOp(op)) {
+      Operation *last = findLastUser(op);
+      SmallVector<Operation *> ops;
+      for (Operation *moved = op;; moved = moved->getNextNode()) {
+        // Memory and constants are the host's, and wanted before.
+        if (isHostOp(moved) && moved != last)
+          moved->moveBefore(op);
+        else
+          ops.push_back(moved);
+        if (moved == last)
+          break;
+      }
+      next = last->getNextNode();
+      launchSingle(ops);
+    }
+    op = next;
+  }
+}

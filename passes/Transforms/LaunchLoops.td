@@ -1,0 +1,39 @@
+//===- LaunchLoops.td - bcr-launch-loops -------------------*- tablegen -*-===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef BCR_PASSES_TRANSFORMS_LAUNCHLOOPS_TD
+#define BCR_PASSES_TRANSFORMS_LAUNCHLOOPS_TD
+
+include "mlir/Pass/PassBase.td"
+
+def BCRLaunchLoopsPass : Pass<"bcr-launch-loops", "::mlir::func::FuncOp"> {
+  let summary = "Turn all that a function computes into kernels";
+  let description = [{
+    What is left at the top level of @main after `convert-bcr-to-gpu` and
+    `convert-linalg-to-parallel-loops` becomes `gpu.launch`: a parallel loop has
+    its innermost dimension of more than one turn along x, the next one along y,
+    and all others along z; a copy is a loop over its elements; any other code
+    that reads or writes memory runs on a single work-item, together with what
+    uses its scalars, and a remark says so. Allocations, views and constants stay.
+
+    Neighbouring loops of one shape become one kernel where a turn of the second
+    needs nothing but what the same turn of the first wrote. What allocates memory
+    moves to the front and what frees it to the end, since nothing is allocated at
+    run time: `bcr-plan-arena` goes by the uses.
+
+    *Requires:* bounds of parallel loops that are constants. *Ensures:* the
+    host has nothing to compute. *Fails when:* a bound is not a constant.
+  }];
+  let dependentDialects = ["::mlir::arith::ArithDialect",
+    "::mlir::gpu::GPUDialect", "::mlir::memref::MemRefDialect",
+    "::mlir::scf::SCFDialect"];
+  let statistics = [
+    Statistic<"numParallel", "num-parallel", "kernels of parallel loops">,
+    Statistic<"numSingle", "num-single", "kernels of one work-item">
+  ];
+}
+
+#endif // BCR_PASSES_TRANSFORMS_LAUNCHLOOPS_TD

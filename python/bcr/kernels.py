@@ -1,0 +1,122 @@
+"""What compiled models of kernels have in common, whatever device runs them."""
+
+from __future__ import annotations
+
+import abc
+import ctypes
+import statistics
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from bcr.errors import ConfigError
+from bcr.executable import Executable
+from bcr.opencl.schedule import launches_of, tensor_bytes
+from bcr.report import Profile, layer_time
+from bcr.tensors import is_torch
+
+if TYPE_CHECKING:
+    from bcr.frontend.specs import InputSpec, OutputSpec
+
+Array: TypeAlias = "npt.NDArray[Any]"
+
+
+class KernelExecutable(Executable, abc.ABC):
+    """A compiled model that is kernels and a schedule of their launches."""
+
+    @abc.abstractmethod
+    def run_arrays(self, inputs: Sequence[Array], outputs: Sequence[Array]) -> int:
+        """Run the kernels and wait; return 0, or the number of the check that failed."""
+
+    def entry(self) -> Any:
+        """Return a function that takes what the `bcr_run` of a processor takes.
+
+        Raises:
+            ConfigError: no device is meant by the name or index, or more than one.
+            DeviceError: there is no device, or it cannot run the model.
+        """
+        self.prepare()
+        signature = self._program.signature
+
+        def run(sources: Any, targets: Any, *_: Any) -> int:
+            inputs = list(map(_at, sources, signature.inputs))
+            return self.run_arrays(inputs, list(map(_at, targets, signature.outputs)))
+
+        return run
+
+    @abc.abstractmethod
+    def start_profile(self) -> Any:
+        """Return what `time_kernels` needs, made once."""
+
+    @abc.abstractmethod
+    def time_kernels(
+        self, args: Sequence[Any], kwargs: Mapping[str, Any], session: Any
+    ) -> list[tuple[str, float]]:
+        """Run the model; return label and seconds of each kernel, by the device's clock."""
+
+    def profile(self, *args: Any, repeats: int = 30, **kwargs: Any) -> Profile:
+        """Measure where the time goes, by the device's own clock.
+
+        Args:
+            args, kwargs: as for a call.
+            repeats: calls to take the median of, after a warm-up.
+
+        Returns:
+            A table with the time of each layer, stored and dense-equivalent GFLOP/s and share; then
+            of kernels that belong to no layer, by what they do. What is left is the host's work and
+            the way there and back.
+
+        Raises:
+            ConfigError: `repeats` is less than 1.
+            DeviceError: the device has no clock, or failed.
+        """
+        if repeats < 1:
+            raise ConfigError(f"repeats must be at least 1, got {repeats}")
+        session = self.start_profile()
+        times: dict[str, list[float]] = {
+            launch.label: [] for launch, _ in launches_of(self._program.schedule or ())
+        }
+        totals = []
+        for turn in range(repeats + 1):
+            begin = time.perf_counter()
+            kernels = self.time_kernels(args, kwargs, session)
+            wall = time.perf_counter() - begin
+            if turn == 0:
+                continue
+            totals.append(wall)
+            taken = dict.fromkeys(times, 0.0)
+            for label, seconds in kernels:
+                taken[label] += seconds
+            for label, seconds in taken.items():
+                times[label].append(seconds)
+        total = statistics.median(totals)
+        layers = self._program.layers
+        known = [name for name in layers if name in times]
+        rows = [
+            layer_time(name, layers.get(name), statistics.median(times[name]), total)
+            for name in (*known, *(label for label in times if label not in layers))
+        ]
+        rest = max(total - sum(row.seconds for row in rows), 0.0)
+        return Profile(tuple(rows), rest, total)
+
+
+def as_array(value: Any) -> Array:
+    """Return the memory of a tensor or an array as an array."""
+    if not is_torch(value):
+        array: Array = value
+        return array
+    value = value.detach()
+    if str(value.dtype) == "torch.bfloat16":
+        value = value.view(sys.modules["torch"].uint16)
+    array = value.numpy()
+    return array
+
+
+def _at(pointer: int, spec: InputSpec | OutputSpec) -> Array:
+    """Return the memory of a tensor at an address as an array."""
+    memory = (ctypes.c_uint8 * tensor_bytes(spec)).from_address(pointer)
+    return np.ctypeslib.as_array(memory).view("u2" if spec.dtype == "bfloat16" else spec.dtype)

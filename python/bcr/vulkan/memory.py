@@ -1,0 +1,63 @@
+"""Buffers in memory that host and device share."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from bcr.tables import bytes_text
+from bcr.vulkan.device import Device
+from bcr.vulkan.driver import api, explained
+
+
+class Memory:
+    """A storage buffer that the host sees too.
+
+    Attributes:
+        size: its bytes.
+        buffer: its handle.
+        bytes: uint8[size], the same memory.
+    """
+
+    def __init__(self, device: Any, info: Device, size: int) -> None:
+        """Allocate `size` bytes, a multiple of 16.
+
+        Raises:
+            DeviceError: the device has too little memory, or none that the host sees.
+        """
+        vk = api()
+        self.size = size
+        self._device = device
+        self._memory: Any = None
+        request = vk.VkBufferCreateInfo(
+            size=size,
+            usage=vk.VK_BUFFER_USAGE_STORAGE_BUFFER_BIT,
+            sharingMode=vk.VK_SHARING_MODE_EXCLUSIVE,
+        )
+        with explained(f"keep {bytes_text(size)}", info.name):
+            self.buffer = vk.vkCreateBuffer(device, request, None)
+            try:
+                self._allocate(info)
+            except BaseException:
+                self.free()
+                raise
+            mapped = vk.vkMapMemory(device, self._memory, 0, size, 0)
+        self.bytes: npt.NDArray[np.uint8] = np.frombuffer(mapped, np.uint8)
+
+    def _allocate(self, info: Device) -> None:
+        vk = api()
+        wanted = vk.vkGetBufferMemoryRequirements(self._device, self.buffer)
+        kind = info.shared_memory(wanted.memoryTypeBits)
+        request = vk.VkMemoryAllocateInfo(allocationSize=wanted.size, memoryTypeIndex=kind)
+        self._memory = vk.vkAllocateMemory(self._device, request, None)
+        vk.vkBindBufferMemory(self._device, self.buffer, self._memory, 0)
+
+    def free(self) -> None:
+        """Give the memory back; `bytes` must not be used any more."""
+        vk = api()
+        vk.vkDestroyBuffer(self._device, self.buffer, None)
+        if self._memory is not None:
+            vk.vkFreeMemory(self._device, self._memory, None)
+            self._memory = None

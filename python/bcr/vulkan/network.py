@@ -1,0 +1,361 @@
+"""A model's kernels on a Vulkan device: recorded once, submitted at every call.
+
+All launches of a model are one command buffer: a barrier between two of them, a time stamp after
+each. A call copies the inputs, submits it, waits for its fence and copies the outputs. Buffers lie
+in memory that host and device share.
+"""
+
+from __future__ import annotations
+
+import threading
+import weakref
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from bcr.errors import DeviceError
+from bcr.kernels import Array
+from bcr.opencl.schedule import (
+    STATUS_BYTES,
+    Argument,
+    Launch,
+    Repeat,
+    Schedule,
+    launches_of,
+    tensor_bytes,
+)
+from bcr.program import Program
+from bcr.tables import bytes_text
+from bcr.vulkan.device import Device
+from bcr.vulkan.driver import api, explained
+from bcr.vulkan.memory import Memory
+
+_FOREVER = (1 << 64) - 1
+
+
+@dataclass(frozen=True)
+class _Pipeline:
+    """A kernel that is ready: itself, and the layouts of its arguments."""
+
+    handle: Any
+    layout: Any
+    sets: Any
+
+
+@dataclass(frozen=True)
+class _Dispatch:
+    """A launch as it is recorded: in a loop, once for each turn.
+
+    Attributes:
+        launch: what to launch.
+        turns: the numbers of the turns of the loops around it, from the innermost.
+    """
+
+    launch: Launch
+    turns: tuple[int, ...]
+
+
+def _unrolled(schedule: Schedule, turns: tuple[int, ...] = ()) -> Iterator[_Dispatch]:
+    for step in schedule:
+        if isinstance(step, Repeat):
+            for turn in range(step.turns):
+                yield from _unrolled(step.body, (turn, *turns))
+        else:
+            yield _Dispatch(step, turns)
+
+
+class Network:
+    """A model on a device: kernels, buffers and the recorded launches.
+
+    A call at a time: others wait for it.
+    """
+
+    def __init__(self, program: Program, info: Device) -> None:
+        """Build the kernels, upload the weights, record the launches.
+
+        Raises:
+            DeviceError: the device's limits, memory or compiler do not allow the model.
+        """
+        assert program.schedule is not None
+        assert program.library is not None
+        vk = api()
+        self.program = program
+        self.info = info
+        self.dispatches = tuple(_unrolled(program.schedule))
+        self._lock = threading.Lock()
+        self._ends: list[Callable[[], object]] = []
+        self._check_limits()
+        if self.dispatches:
+            info.check_kernels(program.library)
+        self.device = info.open()
+        self._own(lambda: vk.vkDestroyDevice(self.device, None))
+        try:
+            self._queue = vk.vkGetDeviceQueue(self.device, info.family, 0)
+            self._allocate()
+            if self.dispatches:
+                self._build(program.library)
+                self._record()
+        except BaseException:
+            self.close()
+            raise
+        self._finalizer = weakref.finalize(self, _end, self._ends)
+
+    def _own(self, end: Callable[[], object]) -> None:
+        self._ends.append(end)
+
+    def close(self) -> None:
+        """Give everything on the device back."""
+        _end(self._ends)
+
+    def _check_limits(self) -> None:
+        """Raise a DeviceError where a launch exceeds the device's limits."""
+        info = self.info
+        assert self.program.schedule is not None
+        for launch, _ in launches_of(self.program.schedule):
+            label = launch.label or launch.kernel
+            if len(launch.arguments) > info.bindings:
+                raise DeviceError(
+                    f"{label} has {len(launch.arguments)} arguments, {info.name} takes "
+                    f"{info.bindings}: choose another device"
+                )
+            items = launch.local[0] * launch.local[1] * launch.local[2]
+            if items > info.max_group:
+                raise DeviceError(
+                    f"{label} has work-groups of {items} items, {info.name} takes "
+                    f"{info.max_group}: choose another device"
+                )
+            for count, most in zip(launch.groups, info.max_groups):
+                if count > most:
+                    raise DeviceError(
+                        f"{label} has {count:,} work-groups in a row, {info.name} takes {most:,}: "
+                        "compile for a smaller batch, or choose another device"
+                    )
+            for argument in launch.arguments:
+                if argument.size > info.range_bytes:
+                    raise DeviceError(
+                        f"{label} reads {bytes_text(argument.size)} of {argument.space}, "
+                        f"{info.name} lets a kernel see {bytes_text(info.range_bytes)} of a "
+                        "buffer: prune this layer more, or choose another device"
+                    )
+                if argument.begin % info.alignment:
+                    raise DeviceError(
+                        f"{info.name} wants parts of buffers at multiples of {info.alignment} "
+                        f"bytes, and the kernel {launch.kernel} has one at {argument.begin}: "
+                        "compile the model again for this device"
+                    )
+
+    def _allocate(self) -> None:
+        """Make all buffers, and fill those that do not change."""
+        info, program = self.info, self.program
+        pool = program.pool
+        turns = max((1 + n for d in self.dispatches for n in d.turns), default=0)
+        step = max(info.alignment, 8)
+        sizes = {
+            ("weights", 0): pool.size,
+            ("arena", 0): program.arena.bytes,
+            ("status", 0): STATUS_BYTES,
+            ("turn", 0): turns * step,
+        }
+        signature = program.signature
+        sizes.update({("input", i): tensor_bytes(s) for i, s in enumerate(signature.inputs)})
+        sizes.update({("output", i): tensor_bytes(s) for i, s in enumerate(signature.outputs)})
+        self._buffers: dict[tuple[str, int], Memory] = {}
+        for key, size in sizes.items():
+            # A kernel sees whole words.
+            memory = Memory(self.device, info, -(-max(size, 1) // 16) * 16)
+            self._own(memory.free)
+            self._buffers[key] = memory
+        self._buffers["weights", 0].bytes[: pool.size] = pool
+        for turn in range(turns):
+            self._buffers["turn", 0].bytes[turn * step :][:8].view(np.int64)[0] = turn
+
+    def _part(self, argument: Argument, turns: tuple[int, ...]) -> Any:
+        """Return the part of a buffer that is an argument."""
+        if argument.space == "turn":
+            begin = turns[argument.number] * max(self.info.alignment, 8)
+            memory, size = self._buffers["turn", 0], 8
+        else:
+            memory = self._buffers[argument.space, argument.number]
+            begin, size = argument.begin, argument.size
+        size = min(-(-size // 16) * 16, memory.size - begin)
+        return api().VkDescriptorBufferInfo(buffer=memory.buffer, offset=begin, range=size)
+
+    def _build(self, spirv: bytes) -> None:
+        """Make a pipeline for each kernel."""
+        vk = api()
+        with explained("take the kernels", self.info.name):
+            module = vk.vkCreateShaderModule(
+                self.device, vk.VkShaderModuleCreateInfo(codeSize=len(spirv), pCode=spirv), None
+            )
+        self._own(lambda: vk.vkDestroyShaderModule(self.device, module, None))
+        self._pipelines: dict[str, _Pipeline] = {}
+        for dispatch in self.dispatches:
+            name = dispatch.launch.kernel
+            if name not in self._pipelines:
+                count = len(dispatch.launch.arguments)
+                self._pipelines[name] = self._make_pipeline(module, name, count)
+
+    def _make_pipeline(self, module: Any, name: str, arguments: int) -> _Pipeline:
+        vk = api()
+        bindings = [
+            vk.VkDescriptorSetLayoutBinding(
+                binding=i,
+                descriptorType=vk.VK_DESCRIPTOR_TYPE_STORAGE_BUFFER,
+                descriptorCount=1,
+                stageFlags=vk.VK_SHADER_STAGE_COMPUTE_BIT,
+            )
+            for i in range(arguments)
+        ]
+        sets = vk.vkCreateDescriptorSetLayout(
+            self.device, vk.VkDescriptorSetLayoutCreateInfo(pBindings=bindings), None
+        )
+        self._own(lambda: vk.vkDestroyDescriptorSetLayout(self.device, sets, None))
+        layout = vk.vkCreatePipelineLayout(
+            self.device, vk.VkPipelineLayoutCreateInfo(pSetLayouts=[sets]), None
+        )
+        self._own(lambda: vk.vkDestroyPipelineLayout(self.device, layout, None))
+        stage = vk.VkPipelineShaderStageCreateInfo(
+            stage=vk.VK_SHADER_STAGE_COMPUTE_BIT, module=module, pName=name
+        )
+        info = vk.VkComputePipelineCreateInfo(stage=stage, layout=layout)
+        with explained(f"compile the kernel {name}", self.info.name):
+            pipeline = vk.vkCreateComputePipelines(self.device, None, 1, [info], None)[0]
+        self._own(lambda: vk.vkDestroyPipeline(self.device, pipeline, None))
+        return _Pipeline(pipeline, layout, sets)
+
+    def _make_sets(self) -> list[Any]:
+        """Return what the arguments of each dispatch are, as the device wants it."""
+        vk = api()
+        count = sum(len(dispatch.launch.arguments) for dispatch in self.dispatches)
+        kind = vk.VK_DESCRIPTOR_TYPE_STORAGE_BUFFER
+        with explained("keep the arguments of kernels", self.info.name):
+            pool = vk.vkCreateDescriptorPool(
+                self.device,
+                vk.VkDescriptorPoolCreateInfo(
+                    maxSets=len(self.dispatches),
+                    pPoolSizes=[vk.VkDescriptorPoolSize(type=kind, descriptorCount=max(count, 1))],
+                ),
+                None,
+            )
+            self._own(lambda: vk.vkDestroyDescriptorPool(self.device, pool, None))
+            layouts = [self._pipelines[d.launch.kernel].sets for d in self.dispatches]
+            info = vk.VkDescriptorSetAllocateInfo(descriptorPool=pool, pSetLayouts=layouts)
+            sets = list(vk.vkAllocateDescriptorSets(self.device, info))
+        writes = [
+            vk.VkWriteDescriptorSet(
+                dstSet=target,
+                dstBinding=i,
+                descriptorType=kind,
+                pBufferInfo=[self._part(argument, dispatch.turns)],
+            )
+            for dispatch, target in zip(self.dispatches, sets, strict=True)
+            for i, argument in enumerate(dispatch.launch.arguments)
+        ]
+        vk.vkUpdateDescriptorSets(self.device, len(writes), writes, 0, None)
+        return sets
+
+    def _record(self) -> None:
+        """Write the command buffer that every call submits."""
+        vk = api()
+        sets = self._make_sets()
+        self._stamps: Any = None
+        count = len(self.dispatches) + 1
+        if self.info.nanoseconds:
+            kind = vk.VK_QUERY_TYPE_TIMESTAMP
+            self._stamps = vk.vkCreateQueryPool(
+                self.device, vk.VkQueryPoolCreateInfo(queryType=kind, queryCount=count), None
+            )
+            self._own(lambda: vk.vkDestroyQueryPool(self.device, self._stamps, None))
+        pool = vk.vkCreateCommandPool(
+            self.device, vk.VkCommandPoolCreateInfo(queueFamilyIndex=self.info.family), None
+        )
+        self._own(lambda: vk.vkDestroyCommandPool(self.device, pool, None))
+        info = vk.VkCommandBufferAllocateInfo(
+            commandPool=pool, level=vk.VK_COMMAND_BUFFER_LEVEL_PRIMARY, commandBufferCount=1
+        )
+        commands = self._commands = vk.vkAllocateCommandBuffers(self.device, info)[0]
+        self._fence = vk.vkCreateFence(self.device, vk.VkFenceCreateInfo(), None)
+        self._own(lambda: vk.vkDestroyFence(self.device, self._fence, None))
+        compute, host = vk.VK_PIPELINE_STAGE_COMPUTE_SHADER_BIT, vk.VK_PIPELINE_STAGE_HOST_BIT
+        point = vk.VK_PIPELINE_BIND_POINT_COMPUTE
+
+        def stamp(number: int) -> None:
+            if self._stamps is not None:
+                vk.vkCmdWriteTimestamp(commands, compute, self._stamps, number)
+
+        def barrier(to: int, access: int) -> None:
+            write = vk.VK_ACCESS_SHADER_WRITE_BIT
+            memory = vk.VkMemoryBarrier(srcAccessMask=write, dstAccessMask=access)
+            vk.vkCmdPipelineBarrier(commands, compute, to, 0, 1, [memory], 0, None, 0, None)
+
+        vk.vkBeginCommandBuffer(commands, vk.VkCommandBufferBeginInfo())
+        if self._stamps is not None:
+            vk.vkCmdResetQueryPool(commands, self._stamps, 0, count)
+        stamp(0)
+        for i, (dispatch, arguments) in enumerate(zip(self.dispatches, sets, strict=True)):
+            pipeline = self._pipelines[dispatch.launch.kernel]
+            vk.vkCmdBindPipeline(commands, point, pipeline.handle)
+            vk.vkCmdBindDescriptorSets(commands, point, pipeline.layout, 0, 1, [arguments], 0, None)
+            vk.vkCmdDispatch(commands, *dispatch.launch.groups)
+            barrier(compute, vk.VK_ACCESS_SHADER_READ_BIT | vk.VK_ACCESS_SHADER_WRITE_BIT)
+            stamp(i + 1)
+        barrier(host, vk.VK_ACCESS_HOST_READ_BIT)
+        vk.vkEndCommandBuffer(commands)
+
+    def run(self, inputs: Sequence[Array], outputs: Sequence[Array]) -> tuple[int, list[float]]:
+        """Compute `outputs` from `inputs`, contiguous arrays.
+
+        Returns:
+            the number of the check that failed, or 0; and the seconds of each dispatch by the
+            device's clock, none where it has no clock.
+
+        Raises:
+            DeviceError: the device failed.
+        """
+        vk = api()
+        with self._lock:
+            for i, value in enumerate(inputs):
+                self._bytes("input", i, value)[:] = _flat(value)
+            status = self._buffers["status", 0].bytes[:STATUS_BYTES].view(np.int32)
+            status[0] = 0
+            if self.dispatches:
+                with explained("run the model", self.info.name):
+                    submit = vk.VkSubmitInfo(pCommandBuffers=[self._commands])
+                    vk.vkQueueSubmit(self._queue, 1, [submit], self._fence)
+                    vk.vkWaitForFences(self.device, 1, [self._fence], True, _FOREVER)
+                    vk.vkResetFences(self.device, 1, [self._fence])
+            for i, value in enumerate(outputs):
+                _flat(value)[:] = self._bytes("output", i, value)
+            return int(status[0]), self._times()
+
+    def _bytes(self, space: str, number: int, like: Array) -> Array:
+        return self._buffers[space, number].bytes[: like.nbytes]
+
+    def _times(self) -> list[float]:
+        if not self.dispatches or self._stamps is None:
+            return []
+        vk = api()
+        stamps = np.zeros(len(self.dispatches) + 1, np.uint64)
+        vk.vkGetQueryPoolResults(
+            self.device,
+            self._stamps,
+            0,
+            len(stamps),
+            stamps.nbytes,
+            vk.ffi.from_buffer(stamps),
+            stamps.itemsize,
+            vk.VK_QUERY_RESULT_64_BIT | vk.VK_QUERY_RESULT_WAIT_BIT,
+        )
+        return [float(ticks) * self.info.nanoseconds * 1e-9 for ticks in np.diff(stamps)]
+
+
+def _flat(value: Array) -> Array:
+    return value.reshape(-1).view(np.uint8)
+
+
+def _end(ends: list[Callable[[], object]]) -> None:
+    """Give back what a network has on its device, the last first."""
+    while ends:
+        ends.pop()()

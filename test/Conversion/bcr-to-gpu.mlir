@@ -1,0 +1,212 @@
+// RUN: bcr-opt %s --convert-bcr-to-gpu --canonicalize --cse | FileCheck %s
+// RUN: bcr-opt %s --convert-bcr-to-gpu=weight-vector=4 --canonicalize --cse | FileCheck %s --check-prefix=VECTOR
+
+// Without zeros around the input a kernel copies it into a buffer that has them, for two samples of two channels; then
+// one kernel for each height of the groups: a work-group a row of the image along x, groups of the weights along y and samples
+// along z.
+// CHECK: memref.global "private" constant @c.values : memref<14xf32>
+// CHECK-LABEL: func.func @conv(
+// CHECK-SAME:    %[[X:[a-z0-9]+]]: memref<2x2x5x6xf32>, %[[B:[a-z0-9]+]]: memref<5xf32>,
+// CHECK-DAG:     %[[C1:.*]] = arith.constant 1 : index
+// CHECK-DAG:     %[[C2:.*]] = arith.constant 2 : index
+// CHECK-DAG:     %[[C4:.*]] = arith.constant 4 : index
+// CHECK-DAG:     %[[C5:.*]] = arith.constant 5 : index
+// CHECK-DAG:     %[[C7:.*]] = arith.constant 7 : index
+// CHECK:         %[[P:.*]] = memref.alloc() {{.*}} : memref<2x2x7x8xf32>
+// CHECK:         gpu.launch blocks(%{{[^)]+}}) in (%{{[^ ]+}} = %[[C1]], %{{[^ ]+}} = %[[C7]], %{{[^ ]+}} = %[[C4]])
+// CHECK:           memref.store %{{.*}}, %[[P]]
+// CHECK:           scf.if
+// CHECK:             memref.load %[[X]]
+// CHECK:         } {bcr.kernel = "c.padding"}
+// CHECK:         gpu.launch blocks(%{{[^)]+}}) in (%{{[^ ]+}} = %[[C5]], %{{[^ ]+}} = %[[C1]], %{{[^ ]+}} = %[[C2]])
+// CHECK-COUNT-4:   memref.load %[[B]]
+// CHECK:           scf.for {{.*}} -> (index, f32, f32, f32, f32)
+// CHECK-COUNT-4:   memref.store
+// CHECK-NOT:       memref.store
+// CHECK:         } {bcr.kernel = "c"}
+// CHECK:         gpu.launch
+// CHECK:           memref.load %[[B]]
+// CHECK:           scf.for {{.*}} -> (index, f32)
+// CHECK:         } {bcr.kernel = "c"}
+// CHECK:         memref.dealloc %[[P]]
+
+// Four weights of a column are neighbours, one load where the device likes that; a single row has none.
+// VECTOR-LABEL: func.func @conv(
+// VECTOR:         scf.for {{.*}} -> (index, f32, f32, f32, f32)
+// VECTOR:           vector.load %{{.*}} : memref<14xf32>, vector<4xf32>
+// VECTOR:         scf.for {{.*}} -> (index, f32)
+// VECTOR-NOT:       vector.load
+// VECTOR-LABEL: func.func @flat(
+func.func @conv(%x: memref<2x2x5x6xf32>, %b: memref<5xf32>, %o: memref<2x5x5x6xf32>) {
+  %w = bcr.constant {block = array<i64: 4, 9>, groups = dense<[[0, 4, 0, 3], [4, 1, 3, 2]]> : tensor<2x4xi32>,
+    rows = dense<[3, 1, 2, 0, 4]> : tensor<5xi16>, columns = dense<[1, 7, 9, 4, 17]> : tensor<5xi16>,
+    values = dense<[1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 9.0, 10.0, 11.0, 12.0, 13.0, 14.0]> : tensor<14xf32>} : !bcr.packed<5x18xf32>
+  bcr.conv2d ins(%x : memref<2x2x5x6xf32>) weights(%w : !bcr.packed<5x18xf32>) bias(%b : memref<5xf32>)
+    outs(%o : memref<2x5x5x6xf32>) {layer = "c", kernel = array<i64: 3, 3>, strides = array<i64: 1, 1>, padding = array<i64: 1, 1, 1, 1>,
+    dilations = array<i64: 1, 1>, groups = 1 : i64, activation = #bcr.activation<relu>}
+  return
+}
+
+// Where a position of the input is one of the output, positions are flat: three groups of 16 cover 5 rows of 9, the last one
+// moved back to 29 and storing from 32 on. The residual is added, and a matrix without bias starts at zero.
+// CHECK-LABEL: func.func @flat(
+// CHECK-SAME:    %{{.*}}: memref<1x2x6x9xf32, strided<[126, 63, 9, 1]>>, %[[RESIDUAL:[a-z0-9]+]]: memref<1x3x5x9xf32>,
+// CHECK-DAG:     %[[C1:.*]] = arith.constant 1 : index
+// CHECK-DAG:     %[[C3:.*]] = arith.constant 3 : index
+// CHECK-DAG:     %[[C16:.*]] = arith.constant 16 : index
+// CHECK-DAG:     %[[C29:.*]] = arith.constant 29 : index
+// CHECK-DAG:     %[[ZERO:.*]] = arith.constant 0.0{{.*}} : f32
+// CHECK:         %[[R:.*]] = memref.reinterpret_cast %[[RESIDUAL]] to {{.*}} to memref<135xf32>
+// CHECK:         gpu.launch blocks(%{{[^)]+}}) in (%{{[^ ]+}} = %[[C3]], %{{[^ ]+}} = %[[C1]], %{{[^ ]+}} = %[[C1]])
+// CHECK:           %[[BEGIN:.*]] = arith.muli %{{.*}}, %[[C16]]
+// CHECK:           %[[START:.*]] = arith.minui %[[BEGIN]], %[[C29]]
+// CHECK:           %[[AT:.*]] = arith.addi %[[START]], %{{.*}}
+// CHECK:           %[[OWN:.*]] = arith.cmpi uge, %[[AT]], %[[BEGIN]]
+// CHECK:           scf.for {{.*}} iter_args(%{{.*}} = %{{.*}}, %{{.*}} = %[[ZERO]], %{{.*}} = %[[ZERO]])
+// CHECK:           %[[V:.*]] = memref.load %[[R]]
+// CHECK:           %[[SUM:.*]] = arith.addf %{{.*}}, %[[V]]
+// CHECK:           scf.if %[[OWN]]
+// CHECK-NEXT:        memref.store %[[SUM]]
+// CHECK:         } {bcr.kernel = "flat"}
+func.func @flat(%x: memref<1x2x6x9xf32, strided<[126, 63, 9, 1]>>, %r: memref<1x3x5x9xf32>, %o: memref<1x3x5x9xf32>) {
+  %w = bcr.constant {block = array<i64: 3, 4>, groups = dense<[[0, 2, 0, 2], [2, 1, 2, 1]]> : tensor<2x4xi32>,
+    rows = dense<[2, 0, 1]> : tensor<3xi16>, columns = dense<[1, 3, 2]> : tensor<3xi16>,
+    values = dense<[1.0, 2.0, 3.0, 4.0, 5.0]> : tensor<5xf32>} : !bcr.packed<3x4xf32>
+  bcr.conv2d ins(%x : memref<1x2x6x9xf32, strided<[126, 63, 9, 1]>>) weights(%w : !bcr.packed<3x4xf32>) residual(%r : memref<1x3x5x9xf32>)
+    outs(%o : memref<1x3x5x9xf32>) {layer = "flat", kernel = array<i64: 2, 1>, strides = array<i64: 1, 1>, padding = array<i64: 0, 0, 0, 0>,
+    dilations = array<i64: 1, 1>, groups = 1 : i64}
+  return
+}
+
+// Rows 0, 1 and 1, 2: a work-item of each sample runs the groups that share row 1 one after the other, from bias to result.
+// CHECK-LABEL: func.func @shared_rows(
+// CHECK-SAME:    %[[X:[a-z0-9]+]]: memref<2x4xf32>, %[[B:[a-z0-9]+]]: memref<3xf32>, %[[O:[a-z0-9]+]]: memref<2x3xf32>)
+// CHECK:         gpu.launch
+// CHECK:           scf.for
+// CHECK:             memref.load %[[B]]
+// CHECK:             memref.store %{{.*}}, %[[O]]
+// CHECK:           scf.for
+// CHECK:             memref.load %[[O]]
+// CHECK:             scf.for {{.*}} -> (index, f32, f32)
+// CHECK-COUNT-2:     memref.store %{{.*}}, %[[O]]
+// CHECK:         } {bcr.kernel = "shared"}
+// CHECK-NOT:     gpu.launch
+func.func @shared_rows(%x: memref<2x4xf32>, %b: memref<3xf32>, %o: memref<2x3xf32>) {
+  %w = bcr.constant {block = array<i64: 3, 2>, groups = dense<[[0, 2, 0, 1], [2, 2, 1, 2]]> : tensor<2x4xi32>,
+    rows = dense<[0, 1, 1, 2]> : tensor<4xi16>, columns = dense<[1, 2, 3]> : tensor<3xi16>,
+    values = dense<[1.0, 2.0, 3.0, 4.0, 5.0, 6.0]> : tensor<6xf32>} : !bcr.packed<3x4xf32>
+  bcr.matmul ins(%x : memref<2x4xf32>) weights(%w : !bcr.packed<3x4xf32>) bias(%b : memref<3xf32>) outs(%o : memref<2x3xf32>) {layer = "shared"}
+  return
+}
+
+// A work-item computes one position, without taps outside of the image.
+// CHECK-LABEL: func.func @pool(
+// CHECK-DAG:     %[[C1:.*]] = arith.constant 1 : index
+// CHECK-DAG:     %[[C3:.*]] = arith.constant 3 : index
+// CHECK-DAG:     %[[C6:.*]] = arith.constant 6 : index
+// CHECK:         gpu.launch blocks(%{{[^)]+}}) in (%{{[^ ]+}} = %[[C1]], %{{[^ ]+}} = %[[C3]], %{{[^ ]+}} = %[[C6]])
+// CHECK:           arith.maximumf
+// CHECK:         } {bcr.kernel = "pool"}
+func.func @pool(%x: memref<2x3x7x9xf32>, %o: memref<2x3x3x4xf32>) {
+  bcr.pool2d ins(%x : memref<2x3x7x9xf32>) outs(%o : memref<2x3x3x4xf32>) {kind = #bcr.pool<max>, kernel = array<i64: 3, 3>, strides = array<i64: 2, 2>, padding = array<i64: 0, 0, 0, 0>, dilations = array<i64: 1, 1>}
+  return
+}
+
+// The host repeats the launches of a step: products of all gates, then the equations, which read the inputs of the last
+// step first.
+// CHECK-LABEL: func.func @gru(
+// CHECK-SAME:    %[[X:[a-z0-9]+]]: memref<7x2x9xf32>, %[[H:[a-z0-9]+]]: memref<2x3xf32>,
+// CHECK-DAG:     %[[C6:.*]] = arith.constant 6 : index
+// CHECK-DAG:     %[[C7:.*]] = arith.constant 7 : index
+// CHECK:         %[[STATE:.*]] = memref.alloc() {{.*}} : memref<2x3xf32>
+// CHECK:         %[[SUMS:.*]] = memref.alloc() {{.*}} : memref<2x9xf32>
+// CHECK:         memref.copy %[[H]], %[[STATE]]
+// CHECK:         scf.for %[[TURN:.*]] = %{{.*}} to %[[C7]]
+// CHECK:           gpu.launch
+// CHECK:             memref.load %[[STATE]]
+// CHECK:             memref.store %{{.*}}, %[[SUMS]]
+// CHECK:           gpu.launch
+// CHECK:             %[[STEP:.*]] = arith.subi %[[C6]], %[[TURN]]
+// CHECK:             memref.load %[[X]][%[[STEP]],
+// CHECK:             math.tanh
+// CHECK:             memref.store %{{.*}}, %[[STATE]]
+// CHECK-NOT:     bcr.recurrent
+func.func @gru(%x: memref<7x2x9xf32>, %h: memref<2x3xf32>, %b: memref<9xf32>, %o: memref<7x2x3xf32>) {
+  %w = bcr.constant {block = array<i64: 9, 3>, groups = dense<[[0, 9, 0, 1]]> : tensor<1x4xi32>,
+    rows = dense<[0, 1, 2, 3, 4, 5, 6, 7, 8]> : tensor<9xi16>, columns = dense<1> : tensor<1xi16>,
+    values = dense<[1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 9.0]> : tensor<9xf32>} : !bcr.packed<9x3xf32>
+  bcr.recurrent ins(%x : memref<7x2x9xf32>) states(%h : memref<2x3xf32>) weights(%w : !bcr.packed<9x3xf32>) bias(%b : memref<9xf32>)
+    outs(%o : memref<7x2x3xf32>) {cell = #bcr.cell<gru>, reverse, layer = "rnn"}
+  return
+}
+
+// Every other element of an image twice as large, and a residual that lies elsewhere: each has an address of its own.
+// CHECK-LABEL: func.func @strided(
+// CHECK-DAG:     %[[C2:.*]] = arith.constant 2 : index
+// CHECK-DAG:     %[[C3:.*]] = arith.constant 3 : index
+// CHECK-DAG:     %[[C4:.*]] = arith.constant 4 : index
+// CHECK-DAG:     %[[C12:.*]] = arith.constant 12 : index
+// CHECK:         %[[O:.*]] = memref.reinterpret_cast {{.*}} to memref<17xf32>
+// CHECK:         %[[R:.*]] = memref.reinterpret_cast {{.*}} to memref<7xf32>
+// CHECK:           %[[Y:.*]] = gpu.block_id x
+// CHECK:           %[[X:.*]] = gpu.thread_id x
+// CHECK:           %[[OY:.*]] = arith.muli %[[Y]], %[[C12]]
+// CHECK:           %[[OX:.*]] = arith.muli %[[X]], %[[C2]]
+// CHECK:           %[[TO:.*]] = arith.addi %[[OY]], %[[OX]]
+// CHECK:           %[[RY:.*]] = arith.muli %[[Y]], %[[C4]]
+// CHECK:           %[[AT:.*]] = arith.addi %[[RY]], %[[X]]
+// CHECK:           %[[FROM:.*]] = arith.addi %{{.*}}, %[[AT]]
+// CHECK:           memref.load %[[R]][%[[FROM]]]
+// CHECK:           %[[INTO:.*]] = arith.addi %{{.*}}, %[[TO]]
+// CHECK:           memref.store %{{.*}}, %[[O]][%[[INTO]]]
+func.func @strided(%x: memref<1x1x2x3xf32>, %r: memref<1x1x2x3xf32, strided<[8, 8, 4, 1]>>, %o: memref<1x1x2x3xf32, strided<[24, 24, 12, 2]>>) {
+  %w = bcr.constant {block = array<i64: 1, 1>, groups = dense<[[0, 1, 0, 1]]> : tensor<1x4xi32>,
+    rows = dense<0> : tensor<1xi16>, columns = dense<0> : tensor<1xi16>,
+    values = dense<2.0> : tensor<1xf32>} : !bcr.packed<1x1xf32>
+  bcr.conv2d ins(%x : memref<1x1x2x3xf32>) weights(%w : !bcr.packed<1x1xf32>) residual(%r : memref<1x1x2x3xf32, strided<[8, 8, 4, 1]>>)
+    outs(%o : memref<1x1x2x3xf32, strided<[24, 24, 12, 2]>>) {kernel = array<i64: 1, 1>, strides = array<i64: 1, 1>, padding = array<i64: 0, 0, 0, 0>,
+    dilations = array<i64: 1, 1>, groups = 1 : i64}
+  return
+}
+
+// Dense depthwise layers have no index arrays, and no loop over their taps.
+// CHECK: memref.global "private" constant @depthwise.values
+// CHECK-NOT: @depthwise.
+// CHECK-LABEL: func.func @depthwise(
+// CHECK:         gpu.launch
+// CHECK-NOT:       scf.for
+// CHECK-COUNT-2:   math.fma
+// CHECK-NOT:       scf.for
+// CHECK:         } {bcr.kernel = "depthwise"}
+func.func @depthwise(%x: memref<1x3x5x6xf32>, %o: memref<1x3x4x6xf32>) {
+  %w = bcr.constant {block = array<i64: 3, 2>, groups = dense<[[0, 3, 0, 2]]> : tensor<1x4xi32>,
+    rows = dense<[0, 1, 2]> : tensor<3xi16>, columns = dense<[0, 1]> : tensor<2xi16>,
+    values = dense<[1.0, 2.0, 3.0, 4.0, 5.0, 6.0]> : tensor<6xf32>} : !bcr.packed<3x2xf32>
+  bcr.conv2d ins(%x : memref<1x3x5x6xf32>) weights(%w : !bcr.packed<3x2xf32>)
+    outs(%o : memref<1x3x4x6xf32>) {layer = "depthwise", kernel = array<i64: 2, 1>, strides = array<i64: 1, 1>, padding = array<i64: 0, 0, 0, 0>,
+    dilations = array<i64: 1, 1>, groups = 3 : i64}
+  return
+}
+
+// Eight samples are positions: inputs are transposed, so that work-items load neighbours, and results go where they belong,
+// three elements apart.
+// CHECK-LABEL: func.func @many_samples(
+// CHECK-SAME:    %[[X:[a-z0-9]+]]: memref<8x4xf32>, %[[O:[a-z0-9]+]]: memref<8x3xf32>)
+// CHECK-DAG:     %[[C3:.*]] = arith.constant 3 : index
+// CHECK:         %[[T:.*]] = memref.alloc() {{.*}} : memref<1x4x1x8xf32>
+// CHECK:         gpu.launch
+// CHECK:           memref.load %[[X]]
+// CHECK:           memref.store %{{.*}}, %[[T]]
+// CHECK:         } {bcr.kernel = "samples.transpose"}
+// CHECK:         memref.reinterpret_cast %[[O]] to offset: [0], sizes: [24], strides: [1]
+// CHECK:         gpu.launch
+// CHECK:           arith.muli %{{.*}}, %[[C3]]
+// CHECK:         } {bcr.kernel = "samples"}
+// CHECK:         memref.dealloc %[[T]]
+func.func @many_samples(%x: memref<8x4xf32>, %o: memref<8x3xf32>) {
+  %w = bcr.constant {block = array<i64: 3, 4>, groups = dense<[[0, 2, 0, 2], [2, 1, 2, 1]]> : tensor<2x4xi32>,
+    rows = dense<[2, 0, 1]> : tensor<3xi16>, columns = dense<[1, 3, 2]> : tensor<3xi16>,
+    values = dense<[1.0, 2.0, 3.0, 4.0, 5.0]> : tensor<5xf32>} : !bcr.packed<3x4xf32>
+  bcr.matmul ins(%x : memref<8x4xf32>) weights(%w : !bcr.packed<3x4xf32>) outs(%o : memref<8x3xf32>) {layer = "samples"}
+  return
+}

@@ -1,0 +1,222 @@
+// RUN: bcr-opt %s --pass-pipeline='builtin.module(func.func(bcr-launch-loops,canonicalize))' --remarks-filter=bcr-launch-loops --split-input-file --verify-diagnostics | FileCheck %s
+
+// The innermost dimension of more than one turn runs along x, the next one along y, the others along
+// z; work-items that rounding up to a group adds do nothing. Begins and steps are kept.
+// CHECK-LABEL: func.func @dimensions(
+// CHECK-SAME:    %[[X:.*]]: memref<4x3x7x1xf32>, %[[Y:.*]]: memref<4x3x7x1xf32>)
+// CHECK-DAG:     %[[C0:.*]] = arith.constant 0 : index
+// CHECK-DAG:     %[[C1:.*]] = arith.constant 1 : index
+// CHECK-DAG:     %[[C2:.*]] = arith.constant 2 : index
+// CHECK-DAG:     %[[C3:.*]] = arith.constant 3 : index
+// CHECK-DAG:     %[[C6:.*]] = arith.constant 6 : index
+// CHECK-DAG:     %[[C16:.*]] = arith.constant 16 : index
+// CHECK:         gpu.launch blocks(%{{[^)]+}}) in (%{{[^ ]+}} = %[[C1]], %{{[^ ]+}} = %[[C3]], %{{[^ ]+}} = %[[C2]])
+// CHECK-SAME:      threads(%{{[^)]+}}) in (%{{[^ ]+}} = %[[C16]], %{{[^ ]+}} = %[[C1]], %{{[^ ]+}} = %[[C1]])
+// CHECK:           %[[GX:.*]] = gpu.global_id x
+// CHECK:           %[[BY:.*]] = gpu.block_id y
+// CHECK:           %[[BZ:.*]] = gpu.block_id z
+// CHECK:           %[[INSIDE:.*]] = arith.cmpi ult, %[[GX]], %[[C6]]
+// CHECK:           scf.if %[[INSIDE]]
+// CHECK:             %[[TWICE:.*]] = arith.muli %[[BZ]], %[[C2]]
+// CHECK:             %[[NEXT:.*]] = arith.addi %[[GX]], %[[C1]]
+// CHECK:             %[[V:.*]] = memref.load %[[X]][%[[TWICE]], %[[BY]], %[[NEXT]], %[[C0]]]
+// CHECK:             memref.store %[[V]], %[[Y]][%[[TWICE]], %[[BY]], %[[NEXT]], %[[C0]]]
+// CHECK:         } {bcr.kernel = "loops"}
+func.func @dimensions(%x: memref<4x3x7x1xf32>, %y: memref<4x3x7x1xf32>) {
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  %c2 = arith.constant 2 : index
+  %c3 = arith.constant 3 : index
+  %c4 = arith.constant 4 : index
+  %c7 = arith.constant 7 : index
+  scf.parallel (%i, %j, %k, %l) = (%c0, %c0, %c1, %c0) to (%c4, %c3, %c7, %c1) step (%c2, %c1, %c1, %c1) {
+    %v = memref.load %x[%i, %j, %k, %l] : memref<4x3x7x1xf32>
+    memref.store %v, %y[%i, %j, %k, %l] : memref<4x3x7x1xf32>
+  }
+  return
+}
+
+// -----
+
+// Dimensions beyond the third share z.
+// CHECK-LABEL: func.func @five_dimensions(
+// CHECK-DAG:     %[[C5:.*]] = arith.constant 5 : index
+// CHECK-DAG:     %[[C6:.*]] = arith.constant 6 : index
+// CHECK-DAG:     %[[C210:.*]] = arith.constant 210 : index
+// CHECK:         gpu.launch blocks(%{{[^)]+}}) in (%{{[^ ]+}} = %{{[^ ]+}}, %{{[^ ]+}} = %{{[^ ]+}}, %{{[^ ]+}} = %[[C210]])
+// CHECK:           %[[BZ:.*]] = gpu.block_id z
+// CHECK:           %[[K:.*]] = arith.remui %[[BZ]], %[[C5]]
+// CHECK:           %[[REST:.*]] = arith.divui %[[BZ]], %[[C5]]
+// CHECK:           %[[J:.*]] = arith.remui %[[REST]], %[[C6]]
+// CHECK:           %[[I:.*]] = arith.divui %[[REST]], %[[C6]]
+// CHECK:           memref.store %{{.*}}, %{{.*}}[%[[I]], %[[J]], %[[K]],
+func.func @five_dimensions(%y: memref<7x6x5x4x3xf32>) {
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  %c3 = arith.constant 3 : index
+  %c4 = arith.constant 4 : index
+  %c5 = arith.constant 5 : index
+  %c6 = arith.constant 6 : index
+  %c7 = arith.constant 7 : index
+  %one = arith.constant 1.0 : f32
+  scf.parallel (%i, %j, %k, %l, %m) = (%c0, %c0, %c0, %c0, %c0) to (%c7, %c6, %c5, %c4, %c3)
+      step (%c1, %c1, %c1, %c1, %c1) {
+    memref.store %one, %y[%i, %j, %k, %l, %m] : memref<7x6x5x4x3xf32>
+  }
+  return
+}
+
+// -----
+
+// A copy is a loop over elements, also of a view; what has no elements is no kernel.
+// CHECK-LABEL: func.func @copies(
+// CHECK-SAME:    %[[X:.*]]: memref<5x9xf32>, %[[Y:.*]]: memref<5x4xf32>)
+// CHECK:         %[[VIEW:.*]] = memref.subview %[[X]]
+// CHECK:         gpu.launch
+// CHECK:           %[[V:.*]] = memref.load %[[VIEW]]
+// CHECK:           memref.store %[[V]], %[[Y]]
+// CHECK:         } {bcr.kernel = "loops"}
+// CHECK-NOT:     gpu.launch
+func.func @copies(%x: memref<5x9xf32>, %y: memref<5x4xf32>) {
+  %view = memref.subview %x[0, 1] [5, 4] [1, 2] : memref<5x9xf32> to memref<5x4xf32, strided<[9, 2], offset: 1>>
+  memref.copy %view, %y : memref<5x4xf32, strided<[9, 2], offset: 1>> to memref<5x4xf32>
+  %none = memref.alloc() : memref<0x3xf32>
+  %nothing = memref.alloc() : memref<0x3xf32>
+  memref.copy %none, %nothing : memref<0x3xf32> to memref<0x3xf32>
+  return
+}
+
+// -----
+
+// A loop in a loop runs in order on the work-item of the outer one.
+// CHECK-LABEL: func.func @nested(
+// CHECK:         gpu.launch
+// CHECK:           scf.for
+// CHECK-NOT:     scf.parallel
+func.func @nested(%x: memref<9x4xf32>) {
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  %c4 = arith.constant 4 : index
+  %c9 = arith.constant 9 : index
+  %one = arith.constant 1.0 : f32
+  scf.parallel (%i) = (%c0) to (%c9) step (%c1) {
+    scf.parallel (%j) = (%c0) to (%c4) step (%c1) {
+      memref.store %one, %x[%i, %j] : memref<9x4xf32>
+    }
+  }
+  return
+}
+
+// -----
+
+// A sum in order is one work-item's, with the allocation left to the host; what uses it as a scalar is in the
+// same kernel.
+// CHECK-LABEL: func.func @in_order(
+// CHECK-SAME:    %[[X:.*]]: memref<9xf32>, %[[Y:[a-z0-9]+]]: memref<f32>, %{{.*}}: memref<f32>)
+// CHECK-DAG:     %[[C1:.*]] = arith.constant 1 : index
+// CHECK:         %[[T:.*]] = memref.alloc()
+// CHECK:         gpu.launch blocks(%{{[^)]+}}) in (%{{[^ ]+}} = %[[C1]], %{{[^ ]+}} = %[[C1]], %{{[^ ]+}} = %[[C1]])
+// CHECK-SAME:      threads(%{{[^)]+}}) in (%{{[^ ]+}} = %[[C1]], %{{[^ ]+}} = %[[C1]], %{{[^ ]+}} = %[[C1]])
+// CHECK:           %[[SUM:.*]] = scf.for
+// CHECK:           %[[ROOT:.*]] = math.sqrt %[[SUM]]
+// CHECK:           memref.store %[[ROOT]], %[[Y]][]
+// CHECK:           memref.store %[[ROOT]], %[[T]][]
+// CHECK:         gpu.launch
+// CHECK-NEXT:      %[[COPIED:.*]] = memref.load %[[T]][]
+// CHECK-NEXT:      memref.store %[[COPIED]], %{{.*}}[]
+func.func @in_order(%x: memref<9xf32>, %y: memref<f32>, %z: memref<f32>) {
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  %c9 = arith.constant 9 : index
+  %zero = arith.constant 0.0 : f32
+  // expected-remark @below {{runs on a single work-item: its steps depend on one another}}
+  %sum = scf.for %i = %c0 to %c9 step %c1 iter_args(%before = %zero) -> f32 {
+    %v = memref.load %x[%i] : memref<9xf32>
+    %after = arith.addf %before, %v : f32
+    scf.yield %after : f32
+  }
+  %root = math.sqrt %sum : f32
+  memref.store %root, %y[] : memref<f32>
+  %t = memref.alloc() : memref<f32>
+  memref.store %root, %t[] : memref<f32>
+  memref.copy %t, %z : memref<f32> to memref<f32>
+  return
+}
+
+// -----
+
+// A loop around launches stays with the host.
+// CHECK-LABEL: func.func @host_loop(
+// CHECK:         scf.for %[[TURN:.*]] =
+// CHECK-NEXT:      gpu.launch
+// CHECK:             memref.store %{{.*}}, %{{.*}}[%[[TURN]]]
+func.func @host_loop(%y: memref<3xf32>) {
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  %c3 = arith.constant 3 : index
+  %one = arith.constant 1.0 : f32
+  scf.for %turn = %c0 to %c3 step %c1 {
+    gpu.launch blocks(%bx, %by, %bz) in (%gx = %c1, %gy = %c1, %gz = %c1)
+               threads(%tx, %ty, %tz) in (%lx = %c1, %ly = %c1, %lz = %c1) {
+      memref.store %one, %y[%turn] : memref<3xf32>
+      gpu.terminator
+    }
+  }
+  return
+}
+
+// -----
+
+// The second loop needs what the same turn of the first wrote, and is in its kernel, whatever is allocated in between. The third
+// needs what other turns wrote, and is not.
+// CHECK-LABEL: func.func @neighbours(
+// CHECK-SAME:    %[[X:.*]]: memref<9xf32>, %[[Y:.*]]: memref<9xf32>)
+// CHECK:         %[[T:.*]] = memref.alloc()
+// CHECK:         %[[U:.*]] = memref.alloc()
+// CHECK:         gpu.launch
+// CHECK:           memref.store %{{.*}}, %[[T]]
+// CHECK:           memref.store %{{.*}}, %[[U]]
+// CHECK:         gpu.launch
+// CHECK:           memref.load %[[U]]
+// CHECK:           memref.store %{{.*}}, %[[Y]]
+// CHECK-NOT:     gpu.launch
+// CHECK:         memref.dealloc
+func.func @neighbours(%x: memref<9xf32>, %y: memref<9xf32>) {
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  %c8 = arith.constant 8 : index
+  %c9 = arith.constant 9 : index
+  %t = memref.alloc() : memref<9xf32>
+  scf.parallel (%i) = (%c0) to (%c9) step (%c1) {
+    %v = memref.load %x[%i] : memref<9xf32>
+    %r = math.exp %v : f32
+    memref.store %r, %t[%i] : memref<9xf32>
+  }
+  %u = memref.alloc() : memref<9xf32>
+  scf.parallel (%i) = (%c0) to (%c9) step (%c1) {
+    %v = memref.load %t[%i] : memref<9xf32>
+    %r = math.sqrt %v : f32
+    memref.store %r, %u[%i] : memref<9xf32>
+  }
+  memref.dealloc %t : memref<9xf32>
+  scf.parallel (%i) = (%c0) to (%c9) step (%c1) {
+    %j = arith.subi %c8, %i : index
+    %v = memref.load %u[%j] : memref<9xf32>
+    memref.store %v, %y[%i] : memref<9xf32>
+  }
+  memref.dealloc %u : memref<9xf32>
+  return
+}
+
+// -----
+
+func.func @dynamic_bound(%y: memref<9xf32>, %size: index) {
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  %one = arith.constant 1.0 : f32
+  // expected-error @below {{has a bound that is not a constant; kernels for a GPU need shapes that are known when the model is compiled}}
+  scf.parallel (%i) = (%c0) to (%size) step (%c1) {
+    memref.store %one, %y[%i] : memref<9xf32>
+  }
+  return
+}

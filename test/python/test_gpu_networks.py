@@ -1,0 +1,116 @@
+"""Networks on OpenCL and Vulkan devices, compared with eager PyTorch."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import nn
+
+import bcr
+import networks
+from bcr.compiler import relative_error
+from conftest import make_net, prune
+
+
+@pytest.fixture(params=["opencl", "vulkan"])
+def target(request):
+    """What takes the kernels."""
+    return request.param
+
+
+def check(target, model, args, tolerance=1e-5, sparsity="force"):
+    """Compile for a GPU, compare, and return the executable."""
+    exe = bcr.compile(model, args, target=target, sparsity=sparsity)
+    with torch.no_grad():
+        expected = model(*args)
+    assert relative_error(exe(*args).numpy(), expected.numpy()) < tolerance
+    return exe
+
+
+# A ragged block (5x7 of 20x180), blocks that lose rows, columns or both, batches with a remainder.
+@pytest.mark.parametrize(
+    ("scheme", "block", "batch"),
+    [("columns", (4, 12), 1), ("both", (5, 7), 2), ("rows", (8, 16), 3), ("both", (16, 64), 3)],
+)
+def test_small_network(target, scheme, block, batch):
+    config = {"modules": {"stem": None, "depthwise": None, "head": {"block": (4, 5)}}}
+    net = prune(make_net(), block=block, scheme=scheme, oversize="clip", **config)
+    exe = check(target, net, (torch.randn(batch, 3, 9, 11),))
+    verdicts = {layer.name: layer.verdict for layer in exe.report().layers}
+    assert verdicts["body"] == verdicts["head"] == "picked"
+    assert verdicts["stem"] == "dense"
+
+
+class Pools(nn.Module):
+    """Pooling of all kinds, a residual of two inputs, a softmax, two results."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first = nn.Conv2d(3, 24, 3, padding=1)
+        self.norm = nn.BatchNorm2d(24)
+        self.wide = nn.Conv2d(24, 40, (3, 5), stride=(2, 1), padding=(1, 2))
+        self.narrow = nn.Conv2d(40, 40, 1)
+        self.head = nn.Linear(40, 13)
+
+    def forward(self, x, skip):
+        x = nn.functional.max_pool2d(torch.relu(self.norm(self.first(x))), 3, 2, 1)
+        x = nn.functional.gelu(self.wide(x))
+        x = nn.functional.avg_pool2d(self.narrow(x) + skip, 2)
+        x = nn.functional.adaptive_avg_pool2d(x, 1).flatten(1)
+        return torch.softmax(self.head(x), 1), x.sum(1)
+
+
+def test_two_inputs_two_results(target):
+    torch.manual_seed(1)
+    net = Pools().eval()
+    net.norm.running_mean.uniform_(-0.5, 0.5)
+    net.norm.running_var.uniform_(0.5, 2)
+    prune(net, block=(8, 16), modules={"first": None}, oversize="clip")
+    args = torch.randn(2, 3, 17, 14), torch.randn(2, 40, 5, 7)
+    exe = bcr.compile(net, args, target=target, sparsity="force")
+    with torch.no_grad():
+        expected = net(*args)
+    for got, want in zip(exe(*args), expected, strict=True):
+        assert relative_error(got.numpy(), want.numpy()) < 1e-5
+
+
+def test_dense_where_it_is_told_to(target):
+    net = prune(make_net(), modules={"stem": None, "depthwise": None, "head": {"block": (4, 5)}})
+    exe = check(target, net, (torch.randn(1, 3, 9, 11),), sparsity="off")
+    assert all(layer.verdict != "picked" for layer in exe.report().layers)
+
+
+def test_pruned_positions_are_not_computed(target):
+    # 0 x Inf is NaN; what is pruned does not contribute.
+    linear = nn.Linear(32, 16)
+    with torch.no_grad():
+        linear.weight[:, 16:] = 0
+    x = torch.randn(2, 32)
+    expected = linear(x).detach()
+    x[:, 16:] = torch.inf
+    model = nn.Sequential(linear).eval()
+    exe = bcr.compile(model, (x,), target=target, sparsity="force")
+    assert relative_error(exe(x).numpy(), expected.numpy()) < 1e-5
+
+
+def test_recurrent(target):
+    torch.manual_seed(2)
+
+    class Net(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.cell = nn.GRU(24, 32, batch_first=True)
+            self.head = nn.Linear(32, 5)
+
+        def forward(self, x):
+            return self.head(self.cell(x)[0][:, -1])
+
+    net = prune(Net().eval(), block=(8, 12), modules={"head": None}, oversize="clip")
+    check(target, net, (torch.randn(2, 7, 24),))
+
+
+def test_whole_resnet18(target):
+    model, args, expected = networks.build("resnet18_cifar", "8x64")
+    exe = bcr.compile(model, args, target=target, sparsity="force")
+    assert relative_error(exe(*args).numpy(), expected.numpy()) < 1e-4
+    assert sum(layer.verdict == "picked" for layer in exe.report().layers) > 15

@@ -1,0 +1,256 @@
+"""Models on a Vulkan device: calls, profiles, files, the choice of a device, what can go wrong.
+
+The device is Mesa's for processors; `test_gpu_networks.py` compares whole networks.
+"""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+import bcr
+from bcr.compiler import relative_error
+from bcr.errors import ConfigError, DeviceError, InputError, UnsupportedError
+from bcr.vulkan import device as device_module
+from bcr.vulkan import driver, find_device
+from bcr.vulkan.memory import Memory
+from bcr.vulkan.network import Network
+from conftest import make_net, prune
+
+
+@pytest.fixture(scope="module")
+def net():
+    return prune(make_net(), modules={"stem": None, "depthwise": None, "head": {"block": (4, 5)}})
+
+
+@pytest.fixture(scope="module")
+def inputs():
+    torch.manual_seed(3)
+    return [torch.randn(2, 3, 9, 11) for _ in range(8)]
+
+
+@pytest.fixture(scope="module")
+def expected(net, inputs):
+    with torch.no_grad():
+        return [net(x) for x in inputs]
+
+
+@pytest.fixture(scope="module")
+def exe(net, inputs):
+    return bcr.compile(net, (inputs[0],), target="vulkan", sparsity="force")
+
+
+@pytest.fixture
+def real():
+    return find_device(0)
+
+
+def test_a_call_does_not_see_the_one_before(exe, inputs, expected):
+    results = [exe(x) for x in inputs]
+    for got, want in zip(results, expected, strict=True):
+        assert relative_error(got.numpy(), want.numpy()) < 1e-5
+    assert isinstance(exe(inputs[0].numpy()), np.ndarray)
+
+
+def test_threads_take_turns(exe, inputs, expected):
+    errors = []
+
+    def work(i):
+        for _ in range(5):
+            errors.append(relative_error(exe(inputs[i]).numpy(), expected[i].numpy()))
+
+    threads = [threading.Thread(target=work, args=(i,)) for i in range(len(inputs))]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(errors) == 5 * len(inputs)
+    assert max(errors) < 1e-5
+
+
+def test_profile_is_the_devices(exe, inputs):
+    profile = exe.profile(inputs[0], repeats=3)
+    rows = {row.name: row for row in profile.layers}
+    assert {"stem", "depthwise", "body", "head"} <= set(rows)
+    assert all(row.seconds > 0 for row in profile.layers)
+    assert sum(row.seconds for row in profile.layers) < profile.total
+
+
+def test_save_and_load(exe, inputs, tmp_path):
+    exe.save(tmp_path / "model.bcr")
+    loaded = bcr.load(tmp_path / "model.bcr", device=0)
+    assert (loaded(inputs[0]) == exe(inputs[0])).all()
+    assert "llvmpipe" in repr(loaded)
+
+
+def test_what_vulkan_has_not(exe, tmp_path):
+    with pytest.raises(UnsupportedError, match="opencl"):
+        exe.export(tmp_path)
+
+
+def test_streams_keep_their_own_state():
+    class Cell(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.cell = nn.GRUCell(5, 8)
+
+        def forward(self, x, h):
+            h = self.cell(x, h)
+            return h.sum(1), h
+
+    torch.manual_seed(4)
+    model, zero = Cell().eval(), torch.zeros(1, 8)
+    frames = torch.randn(2, 6, 1, 5)
+    exe = bcr.compile(model, (frames[0, 0], zero), target="vulkan")
+    streams = [exe.stream({"h": 1}) for _ in range(2)]
+    got = [[stream(frames[i, t]) for i, stream in enumerate(streams)] for t in range(6)]
+    for i in range(2):
+        h = zero
+        for t in range(6):
+            with torch.no_grad():
+                want, h = model(frames[i, t], h)
+            assert relative_error(got[t][i].numpy(), want.numpy()) < 1e-5
+
+
+def test_wrong_inputs(exe):
+    with pytest.raises(InputError, match="shape"):
+        exe(torch.randn(1, 3, 9, 11))
+
+
+def test_index_out_of_range():
+    class Table(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.rows = nn.Embedding(10, 4)
+
+        def forward(self, i):
+            return self.rows(i)
+
+    model, good = Table().eval(), torch.tensor([0, 9, 3])
+    exe = bcr.compile(model, (good,), target="vulkan")
+    with pytest.raises(InputError, match="index"):
+        exe(torch.tensor([0, 10, 3]))
+    assert torch.equal(exe(good), model(good))
+
+
+def test_a_model_without_kernels():
+    class Same(nn.Module):
+        def forward(self, x):
+            return x
+
+    x = torch.randn(3)
+    assert torch.equal(bcr.compile(Same().eval(), (x,), target="vulkan")(x), x)
+
+
+# --- the choice of a device ------------------------------------------------------------------
+
+
+def test_choice_among_several(real, monkeypatch):
+    present = (
+        real,
+        replace(real, index=1, name="Adreno 740", kind="integrated gpu"),
+        replace(real, index=2, name="Adreno 660", kind="integrated gpu"),
+    )
+    monkeypatch.setattr(device_module, "devices", lambda: present)
+    assert find_device() is present[1]
+    assert find_device(2) is present[2]
+    assert find_device("660") is present[2]
+    with pytest.raises(ConfigError, match=r"several Vulkan devices are named 'adreno'.*1: Adreno"):
+        find_device("adreno")
+    with pytest.raises(ConfigError, match=r"no Vulkan device is named 'mali'"):
+        find_device("mali")
+    with pytest.raises(ConfigError, match="there is no Vulkan device 3"):
+        find_device(3)
+
+
+def test_a_device_is_named_for_a_processor(net, inputs):
+    with pytest.raises(ConfigError, match='"vulkan"'):
+        bcr.compile(net, (inputs[0],), device=0)
+
+
+def test_no_device(monkeypatch):
+    monkeypatch.setattr(device_module, "devices", lambda: ())
+    with pytest.raises(DeviceError, match="mesa-vulkan-drivers"):
+        find_device()
+
+
+def test_compiling_needs_no_device(net, inputs, monkeypatch):
+    monkeypatch.setattr(device_module, "devices", lambda: ())
+    exe = bcr.compile(net, (inputs[0],), target="vulkan")
+    assert exe.report().layers
+    with pytest.raises(DeviceError, match="mesa-vulkan-drivers"):
+        exe(inputs[0])
+
+
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [(ImportError("none"), r"bcr\[vulkan\]"), (OSError("libvulkan.so.1"), "apt install")],
+)
+def test_no_vulkan_at_all(monkeypatch, error, message):
+    def refuse_module(name):
+        raise error
+
+    driver.api.cache_clear()
+    monkeypatch.setattr(driver, "import_module", refuse_module)
+    with pytest.raises(DeviceError, match=message):
+        driver.api()
+    monkeypatch.undo()
+    driver.api.cache_clear()
+
+
+# --- what a device cannot do -------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("limits", "message"),
+    [
+        ({"bindings": 3}, "arguments, .* takes 3"),
+        ({"max_group": 8}, "work-groups of .* items"),
+        ({"max_groups": (1, 1, 1)}, "work-groups in a row"),
+        ({"range_bytes": 64}, "of a buffer"),
+        ({"alignment": 4096}, "multiples of 4096"),
+        ({"features": frozenset()}, "lacks what the kernels need .*StorageBuffer8BitAccess"),
+    ],
+)
+def test_limits(exe, real, limits, message):
+    with pytest.raises(DeviceError, match=message):
+        Network(exe.program, replace(real, **limits))
+
+
+def test_compiled_for_a_device_of_wide_alignment(net, inputs, real, monkeypatch):
+    wide = replace(real, alignment=1024)
+    monkeypatch.setattr(device_module, "devices", lambda: (wide,))
+    exe = bcr.compile(net, (inputs[0],), target="vulkan", verify=True)
+    assert exe.device is wide
+
+
+def test_no_clock(net, inputs, real, monkeypatch):
+    monkeypatch.setattr(device_module, "devices", lambda: (replace(real, nanoseconds=0.0),))
+    exe = bcr.compile(net, (inputs[0],), target="vulkan", verify=True)
+    with pytest.raises(DeviceError, match="no clock"):
+        exe.profile(inputs[0])
+
+
+def test_out_of_memory(exe, real):
+    with pytest.raises(DeviceError, match=r"ran out of memory .* smaller batch"):
+        Memory(exe.network.device, real, 1 << 62)
+
+
+def test_memory_that_the_host_does_not_see(real):
+    with pytest.raises(DeviceError, match="no memory that the host sees"):
+        real.shared_memory(0)
+
+
+def test_networks_give_their_memory_back(exe, real, monkeypatch):
+    freed = []
+    free = Memory.free
+    monkeypatch.setattr(Memory, "free", lambda self: (freed.append(self.size), free(self)))
+    network = Network(exe.program, real)
+    sizes = sorted(memory.size for memory in network._buffers.values())
+    network.close()
+    assert sorted(freed) == sizes
