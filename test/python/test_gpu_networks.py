@@ -93,13 +93,17 @@ def test_pruned_positions_are_not_computed(target):
     assert relative_error(exe(x).numpy(), expected.numpy()) < 1e-5
 
 
-def test_recurrent(target):
+@pytest.mark.parametrize("kind", ["gru", "lstm with a projection"])
+def test_recurrent(target, kind):
     torch.manual_seed(2)
 
     class Net(nn.Module):
         def __init__(self) -> None:
             super().__init__()
-            self.cell = nn.GRU(24, 32, batch_first=True)
+            if kind == "gru":
+                self.cell = nn.GRU(24, 32, batch_first=True)
+            else:
+                self.cell = nn.LSTM(24, 41, batch_first=True, proj_size=32)
             self.head = nn.Linear(32, 5)
 
         def forward(self, x):
