@@ -15,8 +15,6 @@
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
 
-#include "llvm/ADT/TypeSwitch.h"
-
 namespace mlir::bcr {
 #define GEN_PASS_DEF_CONVERTBCRTOGPUPASS
 #include "passes/Passes.h.inc"
@@ -160,15 +158,10 @@ void ConvertBCRToGPUPass::runOnOperation() {
         return signalPassFailure();
       }
   LogicalResult converted =
-      convertLayers(getOperation(), [&](Operation *op, SymbolTable &symbols,
-                                        LayerReport &report) {
-        return TypeSwitch<Operation *, LogicalResult>(op)
-            .Case<RecurrentOp, Pool2DOp>(
-                [&](auto typed) { return convert(typed, symbols, report); })
-            .Default([&](Operation *layer) {
-              return convert(cast<LayerOpInterface>(layer), symbols, report);
-            });
-      });
+      convertLayers(getOperation(),
+                    [&](auto layer, SymbolTable &symbols, LayerReport &report) {
+                      return convert(layer, symbols, report);
+                    });
   if (failed(converted))
     signalPassFailure();
 }

@@ -20,8 +20,6 @@
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
 
-#include "llvm/ADT/TypeSwitch.h"
-
 namespace mlir::bcr {
 #define GEN_PASS_DEF_CONVERTBCRTOLOOPSPASS
 #include "passes/Passes.h.inc"
@@ -139,14 +137,9 @@ struct ConvertBCRToLoopsPass
     getOperation().walk(
         [&](ConstantOp op) { packedValues.push_back(op.getValues()); });
     LogicalResult converted =
-        convertLayers(getOperation(), [&](Operation *op, SymbolTable &symbols,
+        convertLayers(getOperation(), [&](auto layer, SymbolTable &symbols,
                                           LayerReport &report) {
-          return TypeSwitch<Operation *, LogicalResult>(op)
-              .Case<RecurrentOp, Pool2DOp>(
-                  [&](auto typed) { return convert(typed, symbols, report); })
-              .Default([&](Operation *layer) {
-                return convert(cast<LayerOpInterface>(layer), symbols, report);
-              });
+          return convert(layer, symbols, report);
         });
     if (failed(converted))
       return signalPassFailure();

@@ -9,7 +9,8 @@
 using namespace mlir;
 using namespace mlir::bcr;
 
-LogicalResult mlir::bcr::convertLayers(ModuleOp module, ConvertLayer convert) {
+LogicalResult mlir::bcr::convertOperations(ModuleOp module,
+                                           ConvertLayer convert) {
   SymbolTable symbols(module);
   LayerReport report(module);
   SmallVector<Operation *> layers, poolings, unused;
