@@ -17,7 +17,7 @@ from torch._decomp import core_aten_decompositions
 from torch._ops import OperatorBase
 from torch_mlir.extras.fx_decomp_util import get_decomposition_table
 
-from bcr.frontend import recurrent, upsampling
+from bcr.frontend import recurrent, spatial
 
 aten = torch.ops.aten
 
@@ -286,7 +286,7 @@ def table() -> dict[OperatorBase, Callable[..., Any]]:
         }
     )
     merged.update(recurrent.DECOMPOSITIONS)
-    for upsampler, rewrite in upsampling.DECOMPOSITIONS.items():
-        before = merged.get(upsampler)
-        merged[upsampler] = rewrite if before is None else _first(rewrite, before)
+    for written, rewrite in spatial.DECOMPOSITIONS.items():
+        before = merged.get(written)
+        merged[written] = rewrite if before is None else _first(rewrite, before)
     return merged

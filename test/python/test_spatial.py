@@ -1,4 +1,4 @@
-"""Transposed convolutions and upsampling, rewritten: the same numbers, and none of the zeros."""
+"""Convolutions and upsampling, rewritten: the same numbers, and none of the zeros."""
 
 import pytest
 import torch
@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 import bcr
-from bcr.frontend.upsampling import DECOMPOSITIONS
+from bcr.frontend.spatial import DECOMPOSITIONS
 
 aten = torch.ops.aten
 
@@ -47,6 +47,41 @@ def test_phases_are_the_transposed_convolution(case):
         assert got is NotImplemented
         return
     torch.testing.assert_close(got, aten.convolution.default(*arguments), rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("groups", [1, 3])
+@pytest.mark.parametrize("batch", [1, 2])
+@pytest.mark.parametrize(
+    ("kernel", "stride", "padding", "dilation"),
+    [
+        ((3, 3, 3), (1, 1, 1), (1, 1, 1), (1, 1, 1)),
+        ((1, 3, 2), (1, 2, 1), (0, 1, 0), (1, 1, 2)),
+        ((2, 1, 3), (2, 1, 2), (1, 0, 2), (3, 1, 1)),
+        ((5, 1, 1), (3, 1, 1), (2, 0, 0), (1, 1, 1)),
+    ],
+)
+def test_slices_are_the_convolution_of_volumes(kernel, stride, padding, dilation, batch, groups):
+    generator = torch.Generator().manual_seed(7)
+    x = torch.randn(batch, 2 * groups, 6, 5, 7, generator=generator)
+    weight = torch.randn(2 * groups, 2, *kernel, generator=generator)
+    bias = torch.randn(2 * groups, generator=generator)
+    arguments = (x, weight, bias, stride, padding, dilation, False, [0, 0, 0], groups)
+    got = DECOMPOSITIONS[aten.convolution.default](*arguments)
+    torch.testing.assert_close(got, aten.convolution.default(*arguments), rtol=1e-5, atol=1e-5)
+
+
+def test_pruned_volumes_run_sparse():
+    torch.manual_seed(2)
+    model = nn.Sequential(
+        nn.Conv3d(2, 16, 3, padding=1), nn.ReLU(), nn.Conv3d(16, 32, (3, 3, 1), stride=2)
+    ).eval()
+    pruner = bcr.Pruner(model, bcr.PruneConfig(rate=8, block=(8, 36), modules={"0": None}))
+    pruner.finalize()
+    exe = bcr.compile(model, (torch.randn(2, 2, 7, 8, 9),), sparsity="force", verify=True)
+    first, second = exe.report().layers
+    assert (first.shape, second.shape) == ((16, 54), (32, 144))
+    assert (first.verdict, second.verdict) == ("dense", "picked")
+    assert second.rate == pytest.approx(8)
 
 
 @pytest.mark.parametrize("mode", ["nearest", "linear"])

@@ -1,9 +1,12 @@
-"""Transposed convolutions and upsampling as what kernels are fast at.
+"""Transposed and 3-D convolutions and upsampling as what kernels are fast at.
 
 torch-mlir writes a transposed convolution of stride s as a convolution of an image with s - 1 zeros
 between its pixels, so that all but one of s * s products are with zeros. It writes interpolation
 as a loop that finds out where each pixel comes from. Both are the same operation for every s-th
 pixel: s * s convolutions with a part of the taps each, or s * s sums of neighbours.
+
+A 3-D convolution is one of images that have the channels of all the slices it meets, with the same
+matrix of weights, so that its zeros count as those of any other.
 """
 
 from __future__ import annotations
@@ -61,9 +64,12 @@ def _convolution(
 ) -> Any:
     rank = x.dim() - 2
     kernel = weight.shape[2:]
+    if not transposed:
+        if rank != 3 or not _is_fixed(x.shape[1:]):
+            return NotImplemented
+        return _in_slices(x, weight, bias, stride, padding, dilation, groups)
     if (
-        not transposed
-        or rank not in (1, 2)
+        rank not in (1, 2)
         or all(step == 1 for step in stride)
         or any(step != 1 for step in dilation)
         or any(taps < step for taps, step in zip(kernel, stride))
@@ -102,6 +108,35 @@ def _convolution(
     for dim, size in enumerate(sizes, start=2):
         y = y.narrow(dim, 0, size)
     return y
+
+
+def _in_slices(
+    x: Tensor,
+    weight: Tensor,
+    bias: Tensor | None,
+    stride: Sequence[int],
+    padding: Sequence[int],
+    dilation: Sequence[int],
+    groups: int,
+) -> Tensor:
+    """Return a 3-D convolution, computed as one of images: a sample for each slice of the result.
+
+    Column (channel, slice, row, column) of W is the same number before and after.
+    """
+    taps, step = weight.shape[2], dilation[0]
+    x = aten.constant_pad_nd.default(x, [0, 0, 0, 0, padding[0], padding[0]])
+    count = (x.shape[2] - step * (taps - 1) - 1) // stride[0] + 1
+    reach = (count - 1) * stride[0] + 1
+    met = [
+        aten.slice.Tensor(x, 2, tap * step, tap * step + reach, stride[0]) for tap in range(taps)
+    ]
+    samples, channels, height, width = x.shape[0], x.shape[1] * taps, *x.shape[3:]
+    images = torch.stack(met, 2).permute(0, 3, 1, 2, 4, 5)
+    images = images.reshape(samples * count, channels, height, width)
+    flat = weight.reshape(weight.shape[0], -1, *weight.shape[3:])
+    options = (list(stride[1:]), list(padding[1:]), list(dilation[1:]), False, [0, 0], groups)
+    y: Tensor = aten.convolution.default(images, flat, bias, *options)
+    return y.reshape(samples, count, *y.shape[1:]).transpose(1, 2).contiguous()
 
 
 def _factors(
