@@ -99,6 +99,41 @@ func.func @shared_rows(%x: memref<2x4xf32>, %b: memref<3xf32>, %o: memref<2x3xf3
   return
 }
 
+// Rows of a part of an image, four of six: what lies between them is a neighbour's, so not even a bias or a partial sum is stored there.
+// CHECK-LABEL: func.func @shared_rows_of_a_part(
+// CHECK-DAG:     %[[C4:.*]] = arith.constant 4 : index
+// CHECK-DAG:     %[[C6:.*]] = arith.constant 6 : index
+// CHECK:           %[[COLUMN:.*]] = arith.remui %{{.*}}, %[[C6]]
+// CHECK:           %[[INSIDE:.*]] = arith.cmpi ult, %[[COLUMN]], %[[C4]]
+// CHECK-NOT:       memref.store
+// CHECK:             scf.if %[[INSIDE]]
+// CHECK:               memref.store
+// CHECK-NEXT:        }
+// CHECK-NOT:       memref.store
+// CHECK:             scf.if %[[INSIDE]]
+// CHECK-NEXT:          memref.store
+// CHECK-NEXT:          memref.store
+// CHECK-NEXT:        }
+// CHECK-NOT:       memref.store
+// CHECK:             scf.if %[[INSIDE]]
+// CHECK-NEXT:          memref.store
+// CHECK-NEXT:        }
+// CHECK-NOT:       memref.store
+// CHECK:             scf.if %[[INSIDE]]
+// CHECK-NEXT:          memref.store
+// CHECK-NEXT:        }
+// CHECK-NOT:       memref.store
+// CHECK:         } {bcr.kernel = "part"}
+func.func @shared_rows_of_a_part(%x: memref<1x1x5x6xf32>, %y: memref<1x2x3x6xf32>) {
+  %w = bcr.constant {block = array<i64: 2, 9>, groups = dense<[[0, 1, 0, 2], [1, 2, 2, 3]]> : tensor<2x4xi32>,
+    rows = dense<[0, 0, 1]> : tensor<3xi16>, columns = dense<[0, 4, 1, 2, 8]> : tensor<5xi16>,
+    values = dense<[1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0]> : tensor<8xf32>} : !bcr.packed<2x9xf32>
+  %part = memref.subview %y[0, 0, 0, 0] [1, 2, 3, 4] [1, 1, 1, 1] : memref<1x2x3x6xf32> to memref<1x2x3x4xf32, strided<[36, 18, 6, 1]>>
+  bcr.conv2d ins(%x : memref<1x1x5x6xf32>) weights(%w : !bcr.packed<2x9xf32>)
+    outs(%part : memref<1x2x3x4xf32, strided<[36, 18, 6, 1]>>) {layer = "part", kernel = array<i64: 3, 3>}
+  return
+}
+
 // A work-item computes one position, without taps outside of the image.
 // CHECK-LABEL: func.func @pool(
 // CHECK-DAG:     %[[C1:.*]] = arith.constant 1 : index
