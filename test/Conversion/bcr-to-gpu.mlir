@@ -134,6 +134,53 @@ func.func @shared_rows_of_a_part(%x: memref<1x1x5x6xf32>, %y: memref<1x2x3x6xf32
   return
 }
 
+// Flat positions that include the gap of the last row, to store its zeros, read as many elements behind the input: they have to be
+// there.
+// CHECK-LABEL: func.func @gaps_behind_the_input(
+// CHECK-NOT:       arith.remui
+// CHECK:         } {bcr.kernel = "last"}
+// CHECK:         } {bcr.kernel = "gaps"}
+// CHECK-LABEL: func.func @gaps_in_the_input(
+// CHECK:           arith.remui
+// CHECK:         } {bcr.kernel = "inside"}
+// CHECK-NOT:     gpu.launch
+// CHECK:         return
+func.func @gaps_behind_the_input(%x: memref<1x1x5x6xf32>, %y: memref<1x1x3x6xf32>) {
+  %w = bcr.constant {block = array<i64: 1, 9>, groups = dense<[[0, 1, 0, 2]]> : tensor<1x4xi32>,
+    rows = dense<0> : tensor<1xi16>, columns = dense<[3, 8]> : tensor<2xi16>,
+    values = dense<[1.0, 2.0]> : tensor<2xf32>} : !bcr.packed<1x9xf32>
+  %part = memref.subview %y[0, 0, 0, 0] [1, 1, 3, 4] [1, 1, 1, 1] : memref<1x1x3x6xf32> to memref<1x1x3x4xf32, strided<[18, 18, 6, 1]>>
+  bcr.conv2d ins(%x : memref<1x1x5x6xf32>) weights(%w : !bcr.packed<1x9xf32>)
+    outs(%part : memref<1x1x3x4xf32, strided<[18, 18, 6, 1]>>)
+    {layer = "last", kernel = array<i64: 3, 3>, gaps = #bcr.gaps<zero>, overread = 1 : i64}
+  return
+}
+func.func @gaps_in_the_input(%x: memref<1x1x5x6xf32>, %y: memref<1x1x3x6xf32>) {
+  %w = bcr.constant {block = array<i64: 1, 9>, groups = dense<[[0, 1, 0, 2]]> : tensor<1x4xi32>,
+    rows = dense<0> : tensor<1xi16>, columns = dense<[3, 8]> : tensor<2xi16>,
+    values = dense<[1.0, 2.0]> : tensor<2xf32>} : !bcr.packed<1x9xf32>
+  %part = memref.subview %y[0, 0, 0, 0] [1, 1, 3, 4] [1, 1, 1, 1] : memref<1x1x3x6xf32> to memref<1x1x3x4xf32, strided<[18, 18, 6, 1]>>
+  bcr.conv2d ins(%x : memref<1x1x5x6xf32>) weights(%w : !bcr.packed<1x9xf32>)
+    outs(%part : memref<1x1x3x4xf32, strided<[18, 18, 6, 1]>>)
+    {layer = "inside", kernel = array<i64: 3, 3>, gaps = #bcr.gaps<zero>, overread = 2 : i64}
+  return
+}
+
+// Without zeros behind the last row positions end with it, and so do their inputs.
+// CHECK-LABEL: func.func @part_of_a_part(
+// CHECK:           arith.remui
+// CHECK:         } {bcr.kernel = "same"}
+func.func @part_of_a_part(%x: memref<1x1x3x6xf32>, %y: memref<1x1x3x6xf32>) {
+  %w = bcr.constant {block = array<i64: 1, 1>, groups = dense<[[0, 1, 0, 1]]> : tensor<1x4xi32>,
+    rows = dense<0> : tensor<1xi16>, columns = dense<0> : tensor<1xi16>,
+    values = dense<3.0> : tensor<1xf32>} : !bcr.packed<1x1xf32>
+  %from = memref.subview %x[0, 0, 0, 0] [1, 1, 3, 4] [1, 1, 1, 1] : memref<1x1x3x6xf32> to memref<1x1x3x4xf32, strided<[18, 18, 6, 1]>>
+  %part = memref.subview %y[0, 0, 0, 0] [1, 1, 3, 4] [1, 1, 1, 1] : memref<1x1x3x6xf32> to memref<1x1x3x4xf32, strided<[18, 18, 6, 1]>>
+  bcr.conv2d ins(%from : memref<1x1x3x4xf32, strided<[18, 18, 6, 1]>>) weights(%w : !bcr.packed<1x1xf32>)
+    outs(%part : memref<1x1x3x4xf32, strided<[18, 18, 6, 1]>>) {layer = "same", kernel = array<i64: 1, 1>}
+  return
+}
+
 // A work-item computes one position, without taps outside of the image.
 // CHECK-LABEL: func.func @pool(
 // CHECK-DAG:     %[[C1:.*]] = arith.constant 1 : index

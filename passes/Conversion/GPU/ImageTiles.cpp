@@ -52,10 +52,10 @@ ImageTiles::ImageTiles(Conv2DOp op, const InputLayout &layout, Emitter &emitter)
     if (op.getResidual())
       residualStep = residualStrides[3];
   } else if (rows) {
-    // Inputs of positions between the rows are read as well.
-    int64_t slack = (op.getKernel()[1] - 1) * op.getDilations()[1];
-    bool readable = gap == 0 || static_cast<int64_t>(op.getOverread()) >=
-                                    gap - std::min(gap, slack);
+    // Inputs of positions between the rows are read as well, and where zeros
+    // follow the last row, those that would be behind the last input.
+    bool readable = gap == 0 || op.getGaps() != Gaps::Zero ||
+                    static_cast<int64_t>(op.getOverread()) >= gap;
     flat = readable && rowStep == pitch && columnStep == 1 &&
            (!op.getResidual() || getImagePitch(op.getResidual()) == pitch);
     length = height * pitch;
