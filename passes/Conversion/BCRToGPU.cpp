@@ -76,7 +76,6 @@ LogicalResult ConvertBCRToGPUPass::convert(LayerOpInterface layer,
   if (!weights)
     return op->emitOpError("has weights that are not packed; run bcr-tile "
                            "before bufferization");
-  report.set(op, getPositions(op));
   auto type = cast<MemRefType>(layer.getInit().getType());
   Value copy;
   if (type.getNumElements() > 0) {
@@ -162,6 +161,9 @@ void ConvertBCRToGPUPass::runOnOperation() {
   LogicalResult converted =
       convertLayers(getOperation(), [&](Operation *op, SymbolTable &symbols,
                                         LayerReport &report) {
+        // Here: the products of a recurrent layer are a layer of one step.
+        if (isa<LayerOpInterface>(op))
+          report.set(op, getPositions(op));
         return TypeSwitch<Operation *, LogicalResult>(op)
             .Case<RecurrentOp, Pool2DOp>(
                 [&](auto typed) { return convert(typed, symbols, report); })

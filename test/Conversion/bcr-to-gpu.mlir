@@ -4,6 +4,7 @@
 // Without zeros around the input a kernel copies it into a buffer that has them, for two samples of two channels; then
 // one kernel for each height of the groups: a work-group a row of the image along x, groups of the weights along y and samples
 // along z.
+// CHECK: module attributes {bcr.layers = {{{.*}}rnn = {{{.*}}positions = 14 : i64
 // CHECK: memref.global "private" constant @c.values : memref<14xf32>
 // CHECK-LABEL: func.func @conv(
 // CHECK-SAME:    %[[X:[a-z0-9]+]]: memref<2x2x5x6xf32>, %[[B:[a-z0-9]+]]: memref<5xf32>,
@@ -194,7 +195,7 @@ func.func @pool(%x: memref<2x3x7x9xf32>, %o: memref<2x3x3x4xf32>) {
   return
 }
 
-// The host repeats the launches of a step: products of all gates, then the equations, which read the inputs of the last
+// The host repeats the launches of a step, and the report has the positions of all seven steps of two samples: products of all gates, then the equations, which read the inputs of the last
 // step first.
 // CHECK-LABEL: func.func @gru(
 // CHECK-SAME:    %[[X:[a-z0-9]+]]: memref<7x2x9xf32>, %[[H:[a-z0-9]+]]: memref<2x3xf32>,
