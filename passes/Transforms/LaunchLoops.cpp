@@ -17,6 +17,7 @@
 #include "mlir/IR/Remarks.h"
 #include "mlir/Interfaces/LoopLikeInterface.h"
 #include "mlir/Interfaces/SideEffectInterfaces.h"
+#include "mlir/Interfaces/ValueBoundsOpInterface.h"
 #include "mlir/Interfaces/ViewLikeInterface.h"
 #include "llvm/Support/MathExtras.h"
 
@@ -289,20 +290,100 @@ static void sinkViews(Block &block) {
   }
 }
 
-/// Memory of one of these is none of the other.
+/// Whether the memory of one may be memory of the other.
 static bool mayAlias(Value a, Value b) {
+  auto x = a.getDefiningOp<memref::SubViewOp>();
+  auto y = b.getDefiningOp<memref::SubViewOp>();
+  if (x && y && x.getSource() == y.getSource()) {
+    FailureOr<bool> overlap = ValueBoundsConstraintSet::areOverlappingSlices(
+        x.getContext(), HyperrectangularSlice(x), HyperrectangularSlice(y));
+    return failed(overlap) || *overlap;
+  }
   auto getBase = [](Value value) {
     while (auto view = value.getDefiningOp<ViewLikeOpInterface>())
       value = view.getViewSource();
     return value;
   };
-  Value x = getBase(a), y = getBase(b);
-  return x == y || !(x.getDefiningOp<memref::AllocOp>() ||
-                     y.getDefiningOp<memref::AllocOp>());
+  // A base of another kind, such as a choice between two, may be either.
+  auto isAllocated = [](Value value) {
+    return value.getDefiningOp<memref::AllocOp>() != nullptr;
+  };
+  auto isKnown = [&](Value value) {
+    auto argument = dyn_cast<BlockArgument>(value);
+    return isAllocated(value) || value.getDefiningOp<memref::GetGlobalOp>() ||
+           (argument && isa<func::FuncOp>(argument.getOwner()->getParentOp()));
+  };
+  Value first = getBase(a), second = getBase(b);
+  return first == second || !isKnown(first) || !isKnown(second) ||
+         !(isAllocated(first) || isAllocated(second));
+}
+
+/// Whether all that `loop` does to memory is to load and store elements.
+static bool isPlain(scf::ParallelOp loop) {
+  return !loop->walk([](Operation *op) {
+                bool isKnown =
+                    isa<memref::LoadOp, memref::StoreOp>(op) ||
+                    op->hasTrait<OpTrait::HasRecursiveMemoryEffects>() ||
+                    isMemoryEffectFree(op);
+                return isKnown ? WalkResult::advance()
+                               : WalkResult::interrupt();
+              })
+              .wasInterrupted();
+}
+
+/// Whether a turn of `second` may write what another turn of `first` writes.
+static bool writesAgain(scf::ParallelOp first, scf::ParallelOp second) {
+  auto isSame = [&](Value a, Value b) {
+    for (auto [x, y] :
+         llvm::zip(first.getInductionVars(), second.getInductionVars()))
+      if (a == x && b == y)
+        return true;
+    std::optional<int64_t> number = getConstantIntValue(a);
+    return number && number == getConstantIntValue(b);
+  };
+  WalkResult walk = second->walk([&](memref::StoreOp b) {
+    return first->walk([&](memref::StoreOp a) {
+      bool isOwn =
+          a.getMemRef() == b.getMemRef() &&
+          llvm::all_of(llvm::zip_equal(a.getIndices(), b.getIndices()),
+                       [&](auto pair) { return std::apply(isSame, pair); });
+      return isOwn || !mayAlias(a.getMemRef(), b.getMemRef())
+                 ? WalkResult::advance()
+                 : WalkResult::interrupt();
+    });
+  });
+  return walk.wasInterrupted();
+}
+
+/// Puts barriers between neighbouring loops that upstream would fuse although
+/// their writes have to stay in order: it compares writes with reads only.
+static SmallVector<Operation *> separateWriters(Block &block) {
+  SmallVector<Operation *> barriers;
+  SmallVector<scf::ParallelOp> before;
+  for (Operation &op : block) {
+    auto loop = dyn_cast<scf::ParallelOp>(op);
+    if (!loop) {
+      if (!isMemoryEffectFree(&op))
+        before.clear();
+      continue;
+    }
+    auto isInOrder = [&](scf::ParallelOp other) {
+      return !isPlain(other) || writesAgain(other, loop);
+    };
+    if (!before.empty() &&
+        (!isPlain(loop) || llvm::any_of(before, isInOrder))) {
+      OpBuilder builder(loop);
+      barriers.push_back(gpu::BarrierOp::create(builder, loop.getLoc()));
+      before.clear();
+    }
+    before.push_back(loop);
+  }
+  return barriers;
 }
 
 /// Makes one loop of neighbouring ones of one shape where each turn of the
-/// second reads only what the same turn of the first wrote: what was a result
+/// second reads and writes only what the same turn of the first wrote, of what
+/// any turn of it wrote: what was a result
 /// of one and an operand of the other needs no second kernel and, with luck, no
 /// memory.
 static void fuseNeighbours(Block &block) {
@@ -314,7 +395,10 @@ static void fuseNeighbours(Block &block) {
   for (memref::AllocOp buffer : llvm::reverse(buffers))
     if (buffer->getNumOperands() == 0)
       buffer->moveBefore(&block.front());
+  SmallVector<Operation *> barriers = separateWriters(block);
   scf::naivelyFuseParallelOps(*block.getParent(), mayAlias);
+  for (Operation *barrier : barriers)
+    barrier->erase();
 }
 
 LogicalResult LaunchLoops::launchAllOf(Block &block) {

@@ -27,7 +27,8 @@ def BCRLaunchLoopsPass : Pass<"bcr-launch-loops", "::mlir::func::FuncOp"> {
     kernel computes is made in the kernels that use it.
 
     Neighbouring loops of one shape become one kernel where a turn of the second
-    needs nothing but what the same turn of the first wrote. What allocates memory
+    reads and writes nothing of what the first wrote but what the same turn of it
+    wrote. What allocates memory
     moves to the front and what frees it to the end, since nothing is allocated at
     run time: `bcr-plan-arena` goes by the uses.
 

@@ -120,9 +120,9 @@ func.func @nested(%x: memref<9x4xf32>) {
 // CHECK:           %[[ROOT:.*]] = math.sqrt %[[SUM]]
 // CHECK:           memref.store %[[ROOT]], %[[Y]][]
 // CHECK:           memref.store %[[ROOT]], %[[T]][]
-// CHECK:           %[[COPIED:.*]] = memref.load %[[T]][]
-// CHECK:           memref.store %[[COPIED]], %{{.*}}[]
-// CHECK-NOT:     gpu.launch
+// CHECK-NEXT:      %[[COPIED:.*]] = memref.load %[[T]][]
+// CHECK-NEXT:      memref.store %[[COPIED]], %{{.*}}[]
+// CHECK-NEXT:      gpu.terminator
 func.func @in_order(%x: memref<9xf32>, %y: memref<f32>, %z: memref<f32>) {
   %c0 = arith.constant 0 : index
   %c1 = arith.constant 1 : index
@@ -351,6 +351,91 @@ func.func @neighbours(%x: memref<9xf32>, %y: memref<9xf32>) {
     memref.store %v, %y[%i] : memref<9xf32>
   }
   memref.dealloc %u : memref<9xf32>
+  return
+}
+
+// -----
+
+// Both write all of t, the second at places of its own: in one kernel, a turn could write after another turn's second store.
+// CHECK-LABEL: func.func @write_again_elsewhere(
+// CHECK:         %[[T:.*]] = memref.alloc()
+// CHECK:         gpu.launch
+// CHECK:           memref.store %{{.*}}, %[[T]]
+// CHECK-NOT:       memref.store
+// CHECK:         } {bcr.kernel = "loops"}
+// CHECK:         gpu.launch
+// CHECK:           memref.store %{{.*}}, %[[T]]
+func.func @write_again_elsewhere(%x: memref<8xf32>, %at: memref<8xindex>, %y: memref<8xf32>) {
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  %c8 = arith.constant 8 : index
+  %zero = arith.constant 0.0 : f32
+  %t = memref.alloc() : memref<8xf32>
+  scf.parallel (%i) = (%c0) to (%c8) step (%c1) {
+    memref.store %zero, %t[%i] : memref<8xf32>
+  }
+  scf.parallel (%i) = (%c0) to (%c8) step (%c1) {
+    %j = memref.load %at[%i] : memref<8xindex>
+    %v = memref.load %x[%i] : memref<8xf32>
+    memref.store %v, %t[%j] : memref<8xf32>
+  }
+  memref.copy %t, %y : memref<8xf32> to memref<8xf32>
+  return
+}
+
+// -----
+
+// Both write at the same place, so a turn's second store is behind its first; and two parts of y have no place in common.
+// CHECK-LABEL: func.func @write_again_there(
+// CHECK:         gpu.launch
+// CHECK-COUNT-4:   memref.store
+// CHECK-NOT:     gpu.launch
+// CHECK:         return
+func.func @write_again_there(%x: memref<8xf32>, %y: memref<2x8xf32>) {
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  %c8 = arith.constant 8 : index
+  %zero = arith.constant 0.0 : f32
+  %a = memref.subview %y[0, 0] [1, 8] [1, 1] : memref<2x8xf32> to memref<8xf32, strided<[1]>>
+  %b = memref.subview %y[1, 0] [1, 8] [1, 1] : memref<2x8xf32> to memref<8xf32, strided<[1], offset: 8>>
+  scf.parallel (%i) = (%c0) to (%c8) step (%c1) {
+    memref.store %zero, %a[%i] : memref<8xf32, strided<[1]>>
+  }
+  scf.parallel (%i) = (%c0) to (%c8) step (%c1) {
+    %v = memref.load %x[%i] : memref<8xf32>
+    memref.store %v, %a[%i] : memref<8xf32, strided<[1]>>
+  }
+  scf.parallel (%i) = (%c0) to (%c8) step (%c1) {
+    memref.store %zero, %b[%i] : memref<8xf32, strided<[1], offset: 8>>
+  }
+  scf.parallel (%i) = (%c0) to (%c8) step (%c1) {
+    %v = memref.load %x[%i] : memref<8xf32>
+    memref.store %v, %b[%i] : memref<8xf32, strided<[1], offset: 8>>
+  }
+  return
+}
+
+// -----
+
+// Memory of a choice may be what the first loop wrote.
+// CHECK-LABEL: func.func @choice_of_memory(
+// CHECK-COUNT-2: gpu.launch
+func.func @choice_of_memory(%c: i1, %x: memref<8xf32>, %out: memref<8xf32>) {
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  %c8 = arith.constant 8 : index
+  %zero = arith.constant 0.0 : f32
+  %t = memref.alloc() : memref<8xf32>
+  scf.parallel (%i) = (%c0) to (%c8) step (%c1) {
+    memref.store %zero, %t[%i] : memref<8xf32>
+  }
+  scf.parallel (%i) = (%c0) to (%c8) step (%c1) {
+    %s = arith.select %c, %t, %x : memref<8xf32>
+    scf.for %j = %c0 to %c8 step %c1 {
+      %v = memref.load %s[%j] : memref<8xf32>
+      memref.store %v, %out[%i] : memref<8xf32>
+    }
+  }
   return
 }
 
