@@ -74,7 +74,6 @@ LogicalResult ConvertBCRToGPUPass::convert(LayerOpInterface layer,
   if (!weights)
     return op->emitOpError("has weights that are not packed; run bcr-tile "
                            "before bufferization");
-  report.set(op, getPositions(op));
   auto type = cast<MemRefType>(layer.getInit().getType());
   Value copy;
   if (type.getNumElements() > 0) {
@@ -160,6 +159,11 @@ void ConvertBCRToGPUPass::runOnOperation() {
   LogicalResult converted =
       convertLayers(getOperation(),
                     [&](auto layer, SymbolTable &symbols, LayerReport &report) {
+                      // Here: the products of a recurrent layer are a layer of
+                      // one step.
+                      Operation *op = layer;
+                      if (isa<LayerOpInterface>(op))
+                        report.set(op, getPositions(op));
                       return convert(layer, symbols, report);
                     });
   if (failed(converted))
