@@ -316,10 +316,17 @@ def test_sigmoid_and_tanh_keep_their_bounds():
     line.weight_hh_l0.detach().zero_()
     row = x[: x.numel() // 16 * 16].reshape(-1, 1, 16).nan_to_num()
     steps, _ = bcr.compile(line, (row,))(row)
+    # Of a GRU that keeps a state of one by its gate z alone, whose weights are the second ones.
+    gate = nn.GRUCell(16, 16, bias=False).eval()
+    gate.weight_ih.detach().zero_()[16:32] = torch.eye(16)
+    gate.weight_hh.detach().zero_()
+    one = torch.ones(len(row), 16)
+    z = bcr.compile(gate, (row[:, 0], one))(row[:, 0], one)
     for got, want, bound in (
         (sigmoid, torch.sigmoid(wide), 1e-7),
         (tanh, torch.tanh(wide), 3e-7),
         (steps, torch.tanh(row.double()), 3e-7),
+        (z, torch.sigmoid(row[:, 0].double()), 2e-7),
     ):
         torch.testing.assert_close(got.double(), want, rtol=0, atol=bound, equal_nan=True)
 
