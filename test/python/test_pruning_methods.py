@@ -329,12 +329,12 @@ def test_impossible_settings_name_the_key(method, options, words):
 
 
 def test_settings_have_a_dict_and_a_yaml_form():
-    text = "rate: 4\nmethod: admm\nmethod_options:\n  rho: 0.5\n  interval: 7\n"
+    text = "rate: 4\nmethod: admm\nmethod_options:\n  rho: 0.05\n  interval: 7\n"
     from_yaml = PruneConfig.from_yaml(text)
-    assert from_yaml == PruneConfig(4, method="admm", method_options={"rho": 0.5, "interval": 7})
+    assert from_yaml == PruneConfig(4, method="admm", method_options={"rho": 0.05, "interval": 7})
     assert PruneConfig.from_dict(from_yaml.to_dict()) == from_yaml
     assert from_yaml.options.interval == 7
-    assert from_yaml.options.rho == 0.5
+    assert from_yaml.options.rho == 0.05
     assert from_yaml.method_options["rho_growth"] == from_yaml.options.rho_growth
 
 
