@@ -4,7 +4,7 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "passes/Analysis/LayerReport.h"
+#include "passes/Conversion/ConvertLayers.h"
 #include "passes/Conversion/GPU/Kernels.h"
 #include "passes/Passes.h"
 
@@ -74,7 +74,6 @@ LogicalResult ConvertBCRToGPUPass::convert(LayerOpInterface layer,
   if (!weights)
     return op->emitOpError("has weights that are not packed; run bcr-tile "
                            "before bufferization");
-  report.set(op, getPositions(op));
   auto type = cast<MemRefType>(layer.getInit().getType());
   Value copy;
   if (type.getNumElements() > 0) {
@@ -157,27 +156,16 @@ void ConvertBCRToGPUPass::runOnOperation() {
                "model without dynamic shapes";
         return signalPassFailure();
       }
-  SymbolTable symbols(getOperation());
-  LayerReport report(getOperation());
-  SmallVector<LayerOpInterface> layers;
-  getOperation().walk([&](LayerOpInterface layer) { layers.push_back(layer); });
-  for (LayerOpInterface layer : layers) {
-    auto recurrent = dyn_cast<RecurrentOp>(layer.getOperation());
-    if (failed(recurrent ? convert(recurrent, symbols, report)
-                         : convert(layer, symbols, report)))
-      return signalPassFailure();
-  }
-  SmallVector<Pool2DOp> poolings;
-  getOperation().walk([&](Pool2DOp pool) { poolings.push_back(pool); });
-  for (Pool2DOp pool : poolings)
-    if (failed(convert(pool, symbols, report)))
-      return signalPassFailure();
-  report.write();
-  SmallVector<ConstantOp> unused;
-  getOperation().walk([&](ConstantOp op) {
-    if (op->use_empty())
-      unused.push_back(op);
-  });
-  for (ConstantOp op : unused)
-    op->erase();
+  LogicalResult converted =
+      convertLayers(getOperation(),
+                    [&](auto layer, SymbolTable &symbols, LayerReport &report) {
+                      // Here: the products of a recurrent layer are a layer of
+                      // one step.
+                      Operation *op = layer;
+                      if (isa<LayerOpInterface>(op))
+                        report.set(op, getPositions(op));
+                      return convert(layer, symbols, report);
+                    });
+  if (failed(converted))
+    signalPassFailure();
 }

@@ -22,7 +22,7 @@ from bcr.errors import (
     VerificationError,
 )
 from bcr.executable import Executable, make_executable
-from bcr.opencl.schedule import schedule_from_json
+from bcr.launches import schedule_from_json
 from bcr.program import Constant, Program, Signature
 from bcr.target import Target
 from bcr.threads import check_num_threads, get_num_threads

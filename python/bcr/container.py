@@ -1,7 +1,7 @@
 """The `.bcr` file: one safetensors file with the code, the pool and a manifest.
 
-The code is a shared library, or for OpenCL a SPIR-V module; the manifest then has the schedule of
-its kernels too.
+The code is a shared library, or for OpenCL and Vulkan a SPIR-V module; the manifest then has the
+schedule of its kernels too.
 
 safetensors holds plain arrays and text, so reading a file never executes anything in it; the
 manifest is JSON under the metadata key "bcr" and carries a digest of both arrays. The library
@@ -24,7 +24,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bcr.errors import BCRError, ExportError, FormatError
-from bcr.opencl.schedule import check_schedule, schedule_from_json
+from bcr.launches import check_schedule, schedule_from_json
 from bcr.program import Constant, Program, Signature
 from bcr.target import Target
 from bcr.workspace import PAGE, Arena, aligned_bytes

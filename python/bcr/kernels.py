@@ -8,25 +8,104 @@ import statistics
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeAlias, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
-from bcr.errors import ConfigError
+from bcr.devices import Choice, HasName
+from bcr.errors import ConfigError, UnsupportedError
 from bcr.executable import Executable
-from bcr.opencl.schedule import launches_of, tensor_bytes
+from bcr.launches import launches_of, tensor_bytes
 from bcr.report import Profile, layer_time
 from bcr.tensors import is_torch
 
 if TYPE_CHECKING:
     from bcr.frontend.specs import InputSpec, OutputSpec
+    from bcr.program import Program
 
 Array: TypeAlias = "npt.NDArray[Any]"
 
 
-class KernelExecutable(Executable, abc.ABC):
+Device = TypeVar("Device", bound=HasName)
+Network = TypeVar("Network", bound="HasDevice")
+
+
+class HasDevice(Protocol):
+    """A model on a device."""
+
+    @property
+    def device(self) -> Any:
+        """The device."""
+
+
+class KernelExecutable(Executable, abc.ABC, Generic[Network, Device]):
     """A compiled model that is kernels and a schedule of their launches."""
+
+    def __init__(self, program: Program, name: str = "model", device: Choice = None) -> None:
+        super().__init__(program, name)
+        self._choice = device
+        self._network: Network | None = None
+
+    @abc.abstractmethod
+    def find_device(self, choice: Choice) -> Device:
+        """Return the device that is meant.
+
+        Raises:
+            ConfigError: no device is meant by the name or index, or more than one.
+            DeviceError: there is no device.
+        """
+
+    @abc.abstractmethod
+    def open_network(self, device: Device) -> Network:
+        """Bring the model to a device.
+
+        Raises:
+            DeviceError: it cannot run the model.
+        """
+
+    @property
+    def network(self) -> Network:
+        """The model on its device, brought there if need be.
+
+        Raises:
+            ConfigError: no device is meant by the name or index, or more than one.
+            DeviceError: there is no device, or it cannot run the model.
+        """
+        if self._network is None:
+            with self._lock:
+                if self._network is None:
+                    self._network = self.open_network(self.find_device(self._choice))
+        return self._network
+
+    @property
+    def device(self) -> Device:
+        """The device that calls run on.
+
+        Raises:
+            ConfigError: no device is meant by the name or index, or more than one.
+            DeviceError: there is no device.
+        """
+        if self._network is None:
+            return self.find_device(self._choice)
+        device: Device = self._network.device
+        return device
+
+    def prepare(self) -> None:
+        """Build the kernels and upload the weights now, instead of in the first call.
+
+        Raises:
+            ConfigError: no device is meant by the name or index, or more than one.
+            DeviceError: there is no device, or it cannot run the model.
+        """
+        _ = self.network
+
+    def __repr__(self) -> str:
+        where = self._network.device.name if self._network else "a device of this machine"
+        inputs = ", ".join(
+            f"{spec.name}: {spec.dtype}{list(spec.shape)}" for spec in self.input_specs
+        )
+        return f"{type(self).__name__}({self._name}({inputs}) for {where})"
 
     @abc.abstractmethod
     def run_arrays(self, inputs: Sequence[Array], outputs: Sequence[Array]) -> int:
@@ -47,6 +126,18 @@ class KernelExecutable(Executable, abc.ABC):
             return self.run_arrays(inputs, list(map(_at, targets, signature.outputs)))
 
         return run
+
+    def run_with_stamps(self, args: Sequence[Any], kwargs: Mapping[str, Any], buffer: Any) -> Any:
+        """Kernels take no stamps: `profile` reads the device's clock.
+
+        Raises:
+            UnsupportedError: always, unless `buffer` is None.
+        """
+        if buffer is not None:
+            raise UnsupportedError(
+                f"a model on {self.device.name} takes no time stamps: profile() reads its clock"
+            )
+        return self(*args, **kwargs)
 
     @abc.abstractmethod
     def start_profile(self) -> Any:

@@ -170,11 +170,13 @@ def main() -> None:
         on_arm = accuracy(
             lambda image: emulator(image.numpy())[0], test_images[:part], test_labels[:part]
         )
+    same = accuracy(pruned, test_images[:part], test_labels[:part])
     rows = [
         ("dense, PyTorch", accuracy(dense, test_images, test_labels), len(test_images)),
         ("pruned, PyTorch", accuracy(pruned, test_images, test_labels), len(test_images)),
         ("pruned, compiled", accuracy(ours, test_images, test_labels), len(test_images)),
-        ("pruned, AArch64 under QEMU", on_arm, part),
+        ("pruned, PyTorch, the first of them", same, part),
+        ("pruned, AArch64 under QEMU, the same", on_arm, part),
     ]
     columns = [("model", TEXT), ("accuracy", NUMBER), ("images", NUMBER)]
     print(render("Accuracy", columns, [(n, f"{a:.1%}", str(k)) for n, a, k in rows]))

@@ -28,9 +28,9 @@ from torch.utils import _pytree as pytree
 import bcr
 from bcr.compiler import relative_error
 from bcr.kernels import as_array
+from bcr.launches import Repeat, tensor_bytes
 from bcr.opencl.device import devices
 from bcr.opencl.driver import load
-from bcr.opencl.schedule import Repeat, tensor_bytes
 
 RUNTIME = Path("/usr/lib/oclgrind/liboclgrind-rt-icd.so")
 TRANSLATOR = "llvm-spirv-14"

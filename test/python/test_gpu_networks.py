@@ -113,6 +113,23 @@ def test_recurrent(target, kind):
     check(target, net, (torch.randn(2, 7, 24),))
 
 
+class Scaled(nn.Module):
+    """A number of an input, read before the layers and used behind them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(3, 4, 3, padding=1)
+
+    def forward(self, x, scale):
+        factor = scale.item()
+        return self.conv(torch.exp(x)) * factor
+
+
+def test_number_that_waits_for_a_layer(target):
+    torch.manual_seed(5)
+    check(target, Scaled().eval(), (torch.randn(1, 3, 5, 6), torch.tensor(2.5)))
+
+
 def test_whole_resnet18(target):
     model, args, expected = networks.build("resnet18_cifar", "8x64")
     exe = bcr.compile(model, args, target=target, sparsity="force")

@@ -5,7 +5,9 @@ The device is Mesa's for processors; `test_gpu_networks.py` compares whole netwo
 
 from __future__ import annotations
 
+import os
 import threading
+import weakref
 from dataclasses import replace
 
 import numpy as np
@@ -238,7 +240,7 @@ def test_no_clock(net, inputs, real, monkeypatch):
 
 def test_out_of_memory(exe, real):
     with pytest.raises(DeviceError, match=r"ran out of memory .* smaller batch"):
-        Memory(exe.network.device, real, 1 << 62)
+        Memory(exe.network.handle, real, 1 << 62)
 
 
 def test_memory_that_the_host_does_not_see(real):
@@ -252,5 +254,47 @@ def test_networks_give_their_memory_back(exe, real, monkeypatch):
     monkeypatch.setattr(Memory, "free", lambda self: (freed.append(self.size), free(self)))
     network = Network(exe.program, real)
     sizes = sorted(memory.size for memory in network._buffers.values())
-    network.close()
+    gone = weakref.ref(network)
+    del network
+    assert gone() is None
     assert sorted(freed) == sizes
+
+
+def test_a_call_after_one_that_was_interrupted(exe, inputs, expected, monkeypatch):
+    def interrupt(queue):
+        raise KeyboardInterrupt
+
+    exe(inputs[0])
+    with monkeypatch.context() as patch:
+        patch.setattr(driver.api(), "vkQueueWaitIdle", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            exe(inputs[1])
+    for x, want in zip(inputs[2:], expected[2:], strict=True):
+        assert relative_error(exe(x).numpy(), want.numpy()) < 1e-5
+
+
+def test_a_process_forked_from_the_one_that_opened_the_device(exe, inputs, monkeypatch):
+    exe(inputs[0])
+    monkeypatch.setattr(os, "getpid", lambda: -1)
+    with pytest.raises(DeviceError, match="forked"):
+        exe(inputs[0])
+
+
+def test_devices_that_cannot_be_listed(monkeypatch):
+    vk = driver.api()
+
+    def fail(instance):
+        raise vk.VkErrorInitializationFailed
+
+    monkeypatch.setattr(vk, "vkEnumeratePhysicalDevices", fail)
+    device_module.devices.cache_clear()
+    try:
+        with pytest.raises(DeviceError, match="list the devices"):
+            device_module.devices()
+    finally:
+        device_module.devices.cache_clear()
+
+
+def test_no_stamps(exe, inputs):
+    with pytest.raises(UnsupportedError, match="time stamps"):
+        exe.run_with_stamps((inputs[0],), {}, np.zeros(8))

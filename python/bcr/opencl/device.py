@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any, Protocol, TypeAlias, TypeVar
+from typing import Any
 
+from bcr.devices import Choice, choose_named, list_devices
 from bcr.errors import ConfigError, DeviceError
 from bcr.opencl.driver import explained, load, platforms
 from bcr.tables import NUMBER, TEXT, bytes_text, render
@@ -15,24 +16,6 @@ NO_DEVICE = (
     "OpenCL finds no device: install the driver of the GPU, or for the processor "
     "pip install intel-opencl-rt intel-cmplr-lib-rt"
 )
-
-Choice: TypeAlias = "str | int | None"
-"""How a device is named: by its name or a part of it, by its index, or not at all."""
-
-
-class HasName(Protocol):
-    """A device in a list."""
-
-    @property
-    def index(self) -> int:
-        """Its place in the list, from 0."""
-
-    @property
-    def name(self) -> str:
-        """What it calls itself."""
-
-
-_Named = TypeVar("_Named", bound=HasName)
 
 
 @dataclass(frozen=True)
@@ -162,13 +145,13 @@ def find_device(choice: Choice = None) -> Device:
         able = [device for device in present if device.spirv]
         if not able:
             raise DeviceError(
-                f"no OpenCL device of this machine takes SPIR-V ({_list(present)}): a newer driver "
-                "may, and so does the runtime for the processor, pip install intel-opencl-rt "
-                "intel-cmplr-lib-rt"
+                f"no OpenCL device of this machine takes SPIR-V ({list_devices(present)}): a newer "
+                "driver may, and so does the runtime for the processor, pip install "
+                "intel-opencl-rt intel-cmplr-lib-rt"
             )
         if len(able) > 1:
             raise ConfigError(
-                f"this machine has several OpenCL devices ({_list(able)}): choose one with "
+                f"this machine has several OpenCL devices ({list_devices(able)}): choose one with "
                 "device=, by its name or index"
             )
         return able[0]
@@ -176,35 +159,9 @@ def find_device(choice: Choice = None) -> Device:
     if not device.spirv:
         raise DeviceError(
             f"{device.name} ({device.version}) takes no SPIR-V: a newer driver may; or choose "
-            f"another device of {_list(present)}"
+            f"another device of {list_devices(present)}"
         )
     return device
-
-
-def choose_named(choice: str | int, present: Sequence[_Named], api: str) -> _Named:
-    """Return the device of that index or name, or of a name that no other has a part of.
-
-    Raises:
-        ConfigError: no device, or more than one, is meant; the message lists those present.
-    """
-    listed = _list(present)
-    if isinstance(choice, int) and not isinstance(choice, bool):
-        if 0 <= choice < len(present):
-            return present[choice]
-        raise ConfigError(f"there is no {api} device {choice}; this machine has {listed}")
-    if not isinstance(choice, str):
-        raise ConfigError(f"device= is a name or an index, got {choice!r}")
-    wanted = choice.casefold()
-    found = [device for device in present if device.name.casefold() == wanted]
-    found = found or [device for device in present if wanted in device.name.casefold()]
-    if len(found) == 1:
-        return found[0]
-    problem = f"no {api} device is" if not found else f"several {api} devices are"
-    raise ConfigError(f"{problem} named {choice!r}; this machine has {listed}")
-
-
-def _list(devices: Iterable[HasName]) -> str:
-    return ", ".join(f"{device.index}: {device.name}" for device in devices)
 
 
 def device_table(devices: Iterable[Device]) -> str:

@@ -5,19 +5,17 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
+from bcr.devices import Choice
 from bcr.executable import Call
 from bcr.kernels import Array, KernelExecutable, as_array
-from bcr.opencl.device import Choice, Device, find_device
+from bcr.opencl.device import Device, find_device
 from bcr.opencl.network import Network, Pending, Session
 from bcr.tensors import empty
 from bcr.workspace import aligned_bytes
-
-if TYPE_CHECKING:
-    from bcr.program import Program
 
 
 class Future:
@@ -42,7 +40,7 @@ class Future:
         return self._executable.finish(self._call, self._pending.wait())
 
 
-class OpenCLExecutable(KernelExecutable):
+class OpenCLExecutable(KernelExecutable[Network, Device]):
     """A compiled model. Call it with what the PyTorch model takes.
 
     A call enqueues all kernels at once, on buffers that were allocated before, and waits for its
@@ -53,49 +51,27 @@ class OpenCLExecutable(KernelExecutable):
     they begin at multiples of 64 bytes, as torch's tensors do.
     """
 
-    def __init__(self, program: Program, name: str = "model", device: Choice = None) -> None:
-        super().__init__(program, name)
-        self._choice = device
-        self._network: Network | None = None
-
-    # --- running -------------------------------------------------------------------------------
-
-    @property
-    def network(self) -> Network:
-        """The model on its device, brought there if need be.
-
-        Raises:
-            ConfigError: no device is meant by the name or index, or more than one.
-            DeviceError: there is no device, or it cannot run the model.
-        """
-        network = self._network
-        if network is None:
-            with self._lock:
-                network = self._network
-                if network is None:
-                    network = Network(self._program, find_device(self._choice))
-                    network.give_back(Session(network))
-                    self._network = network
-        return network
-
-    @property
-    def device(self) -> Device:
-        """The device that calls run on.
+    def find_device(self, choice: Choice) -> Device:
+        """Return the device that is meant.
 
         Raises:
             ConfigError: no device is meant by the name or index, or more than one.
             DeviceError: there is no device.
         """
-        return self._network.device if self._network else find_device(self._choice)
+        return find_device(choice)
 
-    def prepare(self) -> None:
-        """Build the kernels and upload the weights now, instead of in the first call.
+    def open_network(self, device: Device) -> Network:
+        """Build the kernels and upload the weights.
 
         Raises:
-            ConfigError: no device is meant by the name or index, or more than one.
-            DeviceError: there is no device, or it cannot run the model.
+            DeviceError: it cannot run the model.
         """
-        _ = self.network
+        network = Network(self._program, device)
+        # The first session shows whether there is memory for a call.
+        network.give_back(Session(network))
+        return network
+
+    # --- running -------------------------------------------------------------------------------
 
     def submit(self, *args: Any, **kwargs: Any) -> Future:
         """Enqueue a call and return at once.
@@ -155,13 +131,6 @@ class OpenCLExecutable(KernelExecutable):
     def start_profile(self) -> Session:
         """Return buffers and a queue that takes the time."""
         return Session(self.network, profiled=True)
-
-    def __repr__(self) -> str:
-        where = self._network.device.name if self._network else "an OpenCL device"
-        inputs = ", ".join(
-            f"{spec.name}: {spec.dtype}{list(spec.shape)}" for spec in self.input_specs
-        )
-        return f"OpenCLExecutable({self._name}({inputs}) for {where})"
 
     # --- files ---------------------------------------------------------------------------------
 

@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from bcr.devices import Choice, choose_named
 from bcr.errors import DeviceError
-from bcr.opencl.device import Choice, choose_named
 from bcr.tables import NUMBER, TEXT, bytes_text, render
 from bcr.vulkan.driver import VERSION, api, explained, instance
 
@@ -212,7 +212,10 @@ def devices() -> tuple[Device, ...]:
     vk = api()
     wanted = vk.VK_MAKE_VERSION(*VERSION)
     found: list[Device] = []
-    for handle in vk.vkEnumeratePhysicalDevices(instance()):
+    opened = instance()
+    with explained("list the devices", "Vulkan"):
+        handles = vk.vkEnumeratePhysicalDevices(opened)
+    for handle in handles:
         if vk.vkGetPhysicalDeviceProperties(handle).apiVersion < wanted:
             continue
         for family, queues in enumerate(vk.vkGetPhysicalDeviceQueueFamilyProperties(handle)):

@@ -5,63 +5,39 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from bcr.devices import Choice
 from bcr.errors import DeviceError, UnsupportedError
 from bcr.executable import Call
 from bcr.kernels import Array, KernelExecutable, as_array
-from bcr.opencl.device import Choice
 from bcr.vulkan.device import Device, find_device
 from bcr.vulkan.network import Network
 
-if TYPE_CHECKING:
-    from bcr.program import Program
 
-
-class VulkanExecutable(KernelExecutable):
+class VulkanExecutable(KernelExecutable[Network, Device]):
     """A compiled model. Call it with what the PyTorch model takes.
 
     All kernels of a call are one command buffer, recorded when the model came to its device.
     Safe to call from several threads at once, which take turns.
     """
 
-    def __init__(self, program: Program, name: str = "model", device: Choice = None) -> None:
-        super().__init__(program, name)
-        self._choice = device
-        self._network: Network | None = None
-
-    @property
-    def network(self) -> Network:
-        """The model on its device, brought there if need be.
-
-        Raises:
-            ConfigError: no device is meant by the name or index, or more than one.
-            DeviceError: there is no device, or it cannot run the model.
-        """
-        if self._network is None:
-            with self._lock:
-                if self._network is None:
-                    self._network = Network(self._program, find_device(self._choice))
-        return self._network
-
-    @property
-    def device(self) -> Device:
-        """The device that calls run on.
+    def find_device(self, choice: Choice) -> Device:
+        """Return the device that is meant.
 
         Raises:
             ConfigError: no device is meant by the name or index, or more than one.
             DeviceError: there is no device.
         """
-        return self._network.info if self._network else find_device(self._choice)
+        return find_device(choice)
 
-    def prepare(self) -> None:
-        """Build the kernels and upload the weights now, instead of in the first call.
+    def open_network(self, device: Device) -> Network:
+        """Build the kernels and upload the weights.
 
         Raises:
-            ConfigError: no device is meant by the name or index, or more than one.
-            DeviceError: there is no device, or it cannot run the model.
+            DeviceError: it cannot run the model.
         """
-        _ = self.network
+        return Network(self._program, device)
 
     def execute(self, call: Call, profile: Any) -> int:
         """Run the kernels; return 0, or the number of the check that failed.
@@ -71,10 +47,11 @@ class VulkanExecutable(KernelExecutable):
         """
         return self._submit(call)[0]
 
-    def _submit(self, call: Call) -> tuple[int, list[float]]:
+    def _submit(self, call: Call, *, timed: bool = False) -> tuple[int, list[float]]:
         return self.network.run(
             [as_array(value) for value in call.inputs],
             [as_array(value) for value in call.outputs],
+            timed=timed,
         )
 
     def run_arrays(self, inputs: Sequence[Array], outputs: Sequence[Array]) -> int:
@@ -87,8 +64,8 @@ class VulkanExecutable(KernelExecutable):
         Raises:
             DeviceError: there is no device, or it has no clock.
         """
-        if not self.network.info.nanoseconds:
-            raise DeviceError(f"{self.network.info.name} has no clock: measure whole calls")
+        if not self.network.device.nanoseconds:
+            raise DeviceError(f"{self.network.device.name} has no clock: measure whole calls")
         return self.network
 
     def time_kernels(
@@ -96,7 +73,7 @@ class VulkanExecutable(KernelExecutable):
     ) -> list[tuple[str, float]]:
         """Run the model; return label and seconds of each kernel, by the device's clock."""
         call = self.bind_call(args, kwargs)
-        code, seconds = self._submit(call)
+        code, seconds = self._submit(call, timed=True)
         self.finish(call, code)
         labels = [dispatch.launch.label for dispatch in session.dispatches]
         return list(zip(labels, seconds, strict=True))
@@ -111,10 +88,3 @@ class VulkanExecutable(KernelExecutable):
             'a model for Vulkan cannot be exported: save it, or compile with target="opencl", '
             "whose export is a C program"
         )
-
-    def __repr__(self) -> str:
-        where = self._network.info.name if self._network else "a Vulkan device"
-        inputs = ", ".join(
-            f"{spec.name}: {spec.dtype}{list(spec.shape)}" for spec in self.input_specs
-        )
-        return f"VulkanExecutable({self._name}({inputs}) for {where})"

@@ -7,6 +7,7 @@ in memory that host and device share.
 
 from __future__ import annotations
 
+import os
 import threading
 import weakref
 from collections.abc import Callable, Iterator, Sequence
@@ -17,7 +18,7 @@ import numpy as np
 
 from bcr.errors import DeviceError
 from bcr.kernels import Array
-from bcr.opencl.schedule import (
+from bcr.launches import (
     STATUS_BYTES,
     Argument,
     Launch,
@@ -31,8 +32,6 @@ from bcr.tables import bytes_text
 from bcr.vulkan.device import Device
 from bcr.vulkan.driver import api, explained
 from bcr.vulkan.memory import Memory
-
-_FOREVER = (1 << 64) - 1
 
 
 @dataclass(frozen=True)
@@ -72,7 +71,7 @@ class Network:
     A call at a time: others wait for it.
     """
 
-    def __init__(self, program: Program, info: Device) -> None:
+    def __init__(self, program: Program, device: Device) -> None:
         """Build the kernels, upload the weights, record the launches.
 
         Raises:
@@ -82,25 +81,30 @@ class Network:
         assert program.library is not None
         vk = api()
         self.program = program
-        self.info = info
+        self.device = device
         self.dispatches = tuple(_unrolled(program.schedule))
         self._lock = threading.Lock()
+        self._process = os.getpid()
+        self._submitted = False
+        # Nothing here may refer to this object: it would never end.
         self._ends: list[Callable[[], object]] = []
         self._check_limits()
         if self.dispatches:
-            info.check_kernels(program.library)
-        self.device = info.open()
-        self._own(lambda: vk.vkDestroyDevice(self.device, None))
+            device.check_kernels(program.library)
+        handle = self.handle = device.open()
+        self._own(lambda: vk.vkDestroyDevice(handle, None))
         try:
-            self._queue = vk.vkGetDeviceQueue(self.device, info.family, 0)
+            self._queue = vk.vkGetDeviceQueue(self.handle, device.family, 0)
             self._allocate()
             if self.dispatches:
-                self._build(program.library)
-                self._record()
+                with explained("prepare the model", device.name):
+                    self._build(program.library)
+                    self._record()
         except BaseException:
             self.close()
             raise
-        self._finalizer = weakref.finalize(self, _end, self._ends)
+        # A thread may be in a call when the process ends, which gives everything back anyway.
+        weakref.finalize(self, _end, self._ends).atexit = False
 
     def _own(self, end: Callable[[], object]) -> None:
         self._ends.append(end)
@@ -111,7 +115,7 @@ class Network:
 
     def _check_limits(self) -> None:
         """Raise a DeviceError where a launch exceeds the device's limits."""
-        info = self.info
+        info = self.device
         assert self.program.schedule is not None
         for launch, _ in launches_of(self.program.schedule):
             label = launch.label or launch.kernel
@@ -148,7 +152,7 @@ class Network:
 
     def _allocate(self) -> None:
         """Make all buffers, and fill those that do not change."""
-        info, program = self.info, self.program
+        info, program = self.device, self.program
         pool = program.pool
         turns = max((1 + n for d in self.dispatches for n in d.turns), default=0)
         step = max(info.alignment, 8)
@@ -164,7 +168,7 @@ class Network:
         self._buffers: dict[tuple[str, int], Memory] = {}
         for key, size in sizes.items():
             # A kernel sees whole words.
-            memory = Memory(self.device, info, -(-max(size, 1) // 16) * 16)
+            memory = Memory(self.handle, info, -(-max(size, 1) // 16) * 16)
             self._own(memory.free)
             self._buffers[key] = memory
         self._buffers["weights", 0].bytes[: pool.size] = pool
@@ -174,7 +178,7 @@ class Network:
     def _part(self, argument: Argument, turns: tuple[int, ...]) -> Any:
         """Return the part of a buffer that is an argument."""
         if argument.space == "turn":
-            begin = turns[argument.number] * max(self.info.alignment, 8)
+            begin = turns[argument.number] * max(self.device.alignment, 8)
             memory, size = self._buffers["turn", 0], 8
         else:
             memory = self._buffers[argument.space, argument.number]
@@ -184,12 +188,12 @@ class Network:
 
     def _build(self, spirv: bytes) -> None:
         """Make a pipeline for each kernel."""
-        vk = api()
-        with explained("take the kernels", self.info.name):
+        vk, device = api(), self.handle
+        with explained("take the kernels", self.device.name):
             module = vk.vkCreateShaderModule(
-                self.device, vk.VkShaderModuleCreateInfo(codeSize=len(spirv), pCode=spirv), None
+                device, vk.VkShaderModuleCreateInfo(codeSize=len(spirv), pCode=spirv), None
             )
-        self._own(lambda: vk.vkDestroyShaderModule(self.device, module, None))
+        self._own(lambda: vk.vkDestroyShaderModule(device, module, None))
         self._pipelines: dict[str, _Pipeline] = {}
         for dispatch in self.dispatches:
             name = dispatch.launch.kernel
@@ -198,7 +202,7 @@ class Network:
                 self._pipelines[name] = self._make_pipeline(module, name, count)
 
     def _make_pipeline(self, module: Any, name: str, arguments: int) -> _Pipeline:
-        vk = api()
+        vk, device = api(), self.handle
         bindings = [
             vk.VkDescriptorSetLayoutBinding(
                 binding=i,
@@ -209,40 +213,40 @@ class Network:
             for i in range(arguments)
         ]
         sets = vk.vkCreateDescriptorSetLayout(
-            self.device, vk.VkDescriptorSetLayoutCreateInfo(pBindings=bindings), None
+            device, vk.VkDescriptorSetLayoutCreateInfo(pBindings=bindings), None
         )
-        self._own(lambda: vk.vkDestroyDescriptorSetLayout(self.device, sets, None))
+        self._own(lambda: vk.vkDestroyDescriptorSetLayout(device, sets, None))
         layout = vk.vkCreatePipelineLayout(
-            self.device, vk.VkPipelineLayoutCreateInfo(pSetLayouts=[sets]), None
+            device, vk.VkPipelineLayoutCreateInfo(pSetLayouts=[sets]), None
         )
-        self._own(lambda: vk.vkDestroyPipelineLayout(self.device, layout, None))
+        self._own(lambda: vk.vkDestroyPipelineLayout(device, layout, None))
         stage = vk.VkPipelineShaderStageCreateInfo(
             stage=vk.VK_SHADER_STAGE_COMPUTE_BIT, module=module, pName=name
         )
         info = vk.VkComputePipelineCreateInfo(stage=stage, layout=layout)
-        with explained(f"compile the kernel {name}", self.info.name):
-            pipeline = vk.vkCreateComputePipelines(self.device, None, 1, [info], None)[0]
-        self._own(lambda: vk.vkDestroyPipeline(self.device, pipeline, None))
+        with explained(f"compile the kernel {name}", self.device.name):
+            pipeline = vk.vkCreateComputePipelines(device, None, 1, [info], None)[0]
+        self._own(lambda: vk.vkDestroyPipeline(device, pipeline, None))
         return _Pipeline(pipeline, layout, sets)
 
     def _make_sets(self) -> list[Any]:
         """Return what the arguments of each dispatch are, as the device wants it."""
-        vk = api()
+        vk, device = api(), self.handle
         count = sum(len(dispatch.launch.arguments) for dispatch in self.dispatches)
         kind = vk.VK_DESCRIPTOR_TYPE_STORAGE_BUFFER
-        with explained("keep the arguments of kernels", self.info.name):
+        with explained("keep the arguments of kernels", self.device.name):
             pool = vk.vkCreateDescriptorPool(
-                self.device,
+                device,
                 vk.VkDescriptorPoolCreateInfo(
                     maxSets=len(self.dispatches),
                     pPoolSizes=[vk.VkDescriptorPoolSize(type=kind, descriptorCount=max(count, 1))],
                 ),
                 None,
             )
-            self._own(lambda: vk.vkDestroyDescriptorPool(self.device, pool, None))
+            self._own(lambda: vk.vkDestroyDescriptorPool(device, pool, None))
             layouts = [self._pipelines[d.launch.kernel].sets for d in self.dispatches]
             info = vk.VkDescriptorSetAllocateInfo(descriptorPool=pool, pSetLayouts=layouts)
-            sets = list(vk.vkAllocateDescriptorSets(self.device, info))
+            sets = list(vk.vkAllocateDescriptorSets(device, info))
         writes = [
             vk.VkWriteDescriptorSet(
                 dstSet=target,
@@ -253,37 +257,36 @@ class Network:
             for dispatch, target in zip(self.dispatches, sets, strict=True)
             for i, argument in enumerate(dispatch.launch.arguments)
         ]
-        vk.vkUpdateDescriptorSets(self.device, len(writes), writes, 0, None)
+        vk.vkUpdateDescriptorSets(device, len(writes), writes, 0, None)
         return sets
 
     def _record(self) -> None:
         """Write the command buffer that every call submits."""
-        vk = api()
+        vk, device = api(), self.handle
         sets = self._make_sets()
-        self._stamps: Any = None
+        stamps: Any = None
         count = len(self.dispatches) + 1
-        if self.info.nanoseconds:
+        if self.device.nanoseconds:
             kind = vk.VK_QUERY_TYPE_TIMESTAMP
-            self._stamps = vk.vkCreateQueryPool(
-                self.device, vk.VkQueryPoolCreateInfo(queryType=kind, queryCount=count), None
+            stamps = vk.vkCreateQueryPool(
+                device, vk.VkQueryPoolCreateInfo(queryType=kind, queryCount=count), None
             )
-            self._own(lambda: vk.vkDestroyQueryPool(self.device, self._stamps, None))
+            self._own(lambda: vk.vkDestroyQueryPool(device, stamps, None))
+        self._stamps = stamps
         pool = vk.vkCreateCommandPool(
-            self.device, vk.VkCommandPoolCreateInfo(queueFamilyIndex=self.info.family), None
+            device, vk.VkCommandPoolCreateInfo(queueFamilyIndex=self.device.family), None
         )
-        self._own(lambda: vk.vkDestroyCommandPool(self.device, pool, None))
+        self._own(lambda: vk.vkDestroyCommandPool(device, pool, None))
         info = vk.VkCommandBufferAllocateInfo(
             commandPool=pool, level=vk.VK_COMMAND_BUFFER_LEVEL_PRIMARY, commandBufferCount=1
         )
-        commands = self._commands = vk.vkAllocateCommandBuffers(self.device, info)[0]
-        self._fence = vk.vkCreateFence(self.device, vk.VkFenceCreateInfo(), None)
-        self._own(lambda: vk.vkDestroyFence(self.device, self._fence, None))
+        commands = self._commands = vk.vkAllocateCommandBuffers(device, info)[0]
         compute, host = vk.VK_PIPELINE_STAGE_COMPUTE_SHADER_BIT, vk.VK_PIPELINE_STAGE_HOST_BIT
         point = vk.VK_PIPELINE_BIND_POINT_COMPUTE
 
         def stamp(number: int) -> None:
-            if self._stamps is not None:
-                vk.vkCmdWriteTimestamp(commands, compute, self._stamps, number)
+            if stamps is not None:
+                vk.vkCmdWriteTimestamp(commands, compute, stamps, number)
 
         def barrier(to: int, access: int) -> None:
             write = vk.VK_ACCESS_SHADER_WRITE_BIT
@@ -291,8 +294,8 @@ class Network:
             vk.vkCmdPipelineBarrier(commands, compute, to, 0, 1, [memory], 0, None, 0, None)
 
         vk.vkBeginCommandBuffer(commands, vk.VkCommandBufferBeginInfo())
-        if self._stamps is not None:
-            vk.vkCmdResetQueryPool(commands, self._stamps, 0, count)
+        if stamps is not None:
+            vk.vkCmdResetQueryPool(commands, stamps, 0, count)
         stamp(0)
         for i, (dispatch, arguments) in enumerate(zip(self.dispatches, sets, strict=True)):
             pipeline = self._pipelines[dispatch.launch.kernel]
@@ -304,31 +307,50 @@ class Network:
         barrier(host, vk.VK_ACCESS_HOST_READ_BIT)
         vk.vkEndCommandBuffer(commands)
 
-    def run(self, inputs: Sequence[Array], outputs: Sequence[Array]) -> tuple[int, list[float]]:
+    def run(
+        self, inputs: Sequence[Array], outputs: Sequence[Array], *, timed: bool = False
+    ) -> tuple[int, list[float]]:
         """Compute `outputs` from `inputs`, contiguous arrays.
 
         Returns:
-            the number of the check that failed, or 0; and the seconds of each dispatch by the
-            device's clock, none where it has no clock.
+            the number of the check that failed, or 0; and, if `timed`, the seconds of each dispatch
+            by the device's clock, none where it has no clock.
 
         Raises:
-            DeviceError: the device failed.
+            DeviceError: the device failed, or this is another process than opened it.
         """
-        vk = api()
+        if os.getpid() != self._process:
+            raise DeviceError(
+                f"{self.device.name} was opened by the process that this one was forked from, and "
+                "Vulkan does not work across fork(): load the model again in this process"
+            )
         with self._lock:
+            self._wait()
             for i, value in enumerate(inputs):
                 self._bytes("input", i, value)[:] = _flat(value)
             status = self._buffers["status", 0].bytes[:STATUS_BYTES].view(np.int32)
             status[0] = 0
             if self.dispatches:
-                with explained("run the model", self.info.name):
-                    submit = vk.VkSubmitInfo(pCommandBuffers=[self._commands])
-                    vk.vkQueueSubmit(self._queue, 1, [submit], self._fence)
-                    vk.vkWaitForFences(self.device, 1, [self._fence], True, _FOREVER)
-                    vk.vkResetFences(self.device, 1, [self._fence])
+                self._submit()
+                self._wait()
             for i, value in enumerate(outputs):
                 _flat(value)[:] = self._bytes("output", i, value)
-            return int(status[0]), self._times()
+            return int(status[0]), self._times() if timed else []
+
+    def _submit(self) -> None:
+        vk = api()
+        # First: an interrupt may come right behind the call.
+        self._submitted = True
+        with explained("run the model", self.device.name):
+            submit = vk.VkSubmitInfo(pCommandBuffers=[self._commands])
+            vk.vkQueueSubmit(self._queue, 1, [submit], None)
+
+    def _wait(self) -> None:
+        """Wait for what was submitted, also by a call that was interrupted."""
+        if self._submitted:
+            with explained("run the model", self.device.name):
+                api().vkQueueWaitIdle(self._queue)
+            self._submitted = False
 
     def _bytes(self, space: str, number: int, like: Array) -> Array:
         return self._buffers[space, number].bytes[: like.nbytes]
@@ -338,17 +360,18 @@ class Network:
             return []
         vk = api()
         stamps = np.zeros(len(self.dispatches) + 1, np.uint64)
-        vk.vkGetQueryPoolResults(
-            self.device,
-            self._stamps,
-            0,
-            len(stamps),
-            stamps.nbytes,
-            vk.ffi.from_buffer(stamps),
-            stamps.itemsize,
-            vk.VK_QUERY_RESULT_64_BIT | vk.VK_QUERY_RESULT_WAIT_BIT,
-        )
-        return [float(ticks) * self.info.nanoseconds * 1e-9 for ticks in np.diff(stamps)]
+        with explained("say when kernels ran", self.device.name):
+            vk.vkGetQueryPoolResults(
+                self.handle,
+                self._stamps,
+                0,
+                len(stamps),
+                stamps.nbytes,
+                vk.ffi.from_buffer(stamps),
+                stamps.itemsize,
+                vk.VK_QUERY_RESULT_64_BIT | vk.VK_QUERY_RESULT_WAIT_BIT,
+            )
+        return [float(ticks) * self.device.nanoseconds * 1e-9 for ticks in np.diff(stamps)]
 
 
 def _flat(value: Array) -> Array:
