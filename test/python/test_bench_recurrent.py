@@ -10,6 +10,8 @@ import pytest
 import torch
 from torch import nn
 
+import bcr
+
 TOOLS = Path(__file__).parents[2] / "tools"
 sys.path.insert(0, str(TOOLS))
 
@@ -124,3 +126,14 @@ def test_published_and_measured_stand_side_by_side():
     # 2 * 9.557 million / 12 in 50 us.
     assert row.split() == ["10x", "0.0580", "495.3", "1210.2", "117.1", "47.9", "50.0", "31.9"]
     assert "operations of 30 steps" in table
+
+
+def test_products_and_equations_are_told_apart_by_their_divisions():
+    from bench.aarch64.recurrent import find_loops_of_step
+
+    inputs = torch.zeros(1, 1, 8), torch.zeros(1, 1, 32)
+    exe = bcr.compile(nn.GRU(8, 32).eval(), inputs, target="cortex-a76")
+    loops = find_loops_of_step(exe.program.code)
+    assert loops["products"].multiply_adds >= 4
+    assert not any("fdiv" in text for text in loops["products"].instructions)
+    assert sum("fdiv" in text for text in loops["equations"].instructions) == 3

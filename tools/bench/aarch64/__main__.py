@@ -2,6 +2,7 @@
 
 tools/bench/aarch64/run layers [--cpu cortex-a76] [--least 0.85] [NETWORK ...]
 tools/bench/aarch64/run networks [--cpu cortex-a76] [--rate 8] [NETWORK ...]
+tools/bench/aarch64/run recurrent [--cpu cortex-a76]
 """
 
 from __future__ import annotations
@@ -51,11 +52,21 @@ def run_networks(options: argparse.Namespace) -> list[Any]:
     return counts
 
 
+def run_recurrent(options: argparse.Namespace) -> list[Any]:
+    """Model the loops of a GRU at the rates of its benchmark that are spoken of most."""
+    from bench.aarch64 import recurrent
+
+    target = bcr.Target("aarch64-linux-gnu", options.cpu)
+    results = list(recurrent.model_rates((1, 10, 29), target, options.model))
+    print(recurrent.table(results, options.cpu, options.model))
+    return results
+
+
 def main() -> None:
     """Measure and print a table."""
     parser = argparse.ArgumentParser(prog="tools/bench/aarch64/run", description=__doc__)
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
-    parser.add_argument("what", choices=("layers", "networks"))
+    parser.add_argument("what", choices=("layers", "networks", "recurrent"))
     parser.add_argument("networks", nargs="*", help="networks of bcr.models; default: all")
     parser.add_argument("--cpu", default="cortex-a76", help="processor to compile for and emulate")
     parser.add_argument(
@@ -69,7 +80,8 @@ def main() -> None:
     options = parser.parse_args()
     options.status = 0
     torch.set_num_threads(1)
-    results = run_layers(options) if options.what == "layers" else run_networks(options)
+    run = {"layers": run_layers, "networks": run_networks, "recurrent": run_recurrent}
+    results = run[options.what](options)
     if options.json:
         options.json.write_text(json.dumps([asdict(result) for result in results], indent=1))
     sys.exit(options.status)
