@@ -15,7 +15,9 @@ namespace mlir::bcr {
 /// element and to where it is (argmax, argmin) by two reductions that fill
 /// vectors: the extremum, and the least index that has it or a NaN. Where
 /// neither is, since the initial value is beyond all elements, the initial
-/// index stays. Returns whether it did.
+/// index stays. An element that equals the initial value counts here and not in
+/// the operation: with an infinity and the index 0, with which a search begins,
+/// both give the first element. Returns whether it did.
 bool splitIndexedExtremum(RewriterBase &rewriter, linalg::GenericOp op);
 
 } // namespace mlir::bcr

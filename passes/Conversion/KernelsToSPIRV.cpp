@@ -107,7 +107,7 @@ static LogicalResult replaceBF16(gpu::GPUFuncOp kernel) {
   WalkResult walk = kernel.walk([&](Operation *op) {
     if (!computesBF16(op))
       return WalkResult::advance();
-    op->emitOpError("computes in bf16, which OpenCL does not know");
+    op->emitOpError("computes in bf16, which kernels move only");
     return WalkResult::interrupt();
   });
   if (walk.wasInterrupted())
@@ -141,6 +141,24 @@ static LogicalResult replaceBF16(gpu::GPUFuncOp kernel) {
   return success();
 }
 
+/// Indices have 32 bits on Vulkan. A number that has more becomes the largest
+/// or the smallest one, which checks refuse, and not its last bits, which may
+/// be an index.
+static void saturate(arith::IndexCastOp cast) {
+  Value number = cast.getIn();
+  if (!cast.getType().isIndex() || !number.getType().isInteger(64))
+    return;
+  ImplicitLocOpBuilder builder(cast.getLoc(), cast);
+  auto limit = [&](int64_t value) -> Value {
+    return arith::ConstantIntOp::create(builder, value, 64);
+  };
+  number = arith::MinSIOp::create(builder, number,
+                                  limit(std::numeric_limits<int32_t>::max()));
+  number = arith::MaxSIOp::create(builder, number,
+                                  limit(std::numeric_limits<int32_t>::min()));
+  cast.getInMutable().assign(number);
+}
+
 /// Loads of vectors begin at any element; without a word on it, SPIR-V takes
 /// them to begin at a multiple of the vector.
 static void alignByElement(spirv::LoadOp load) {
@@ -164,6 +182,8 @@ void KernelsToSPIRV::runOnOperation() {
   module->setAttr(spirv::getTargetEnvAttrName(),
                   getEnvironment(api, &getContext()));
   module.walk(guardResults);
+  if (api == KernelAPI::Vulkan)
+    module.walk(saturate);
   WalkResult walk = module.walk([](gpu::GPUFuncOp kernel) {
     return failed(replaceBF16(kernel)) ? WalkResult::interrupt()
                                        : WalkResult::advance();

@@ -22,7 +22,8 @@ def BCRKernelsToSPIRVPass
 
     For Vulkan it has the Shader capability and logical addresses; argument i of
     a kernel is the storage buffer of binding i in descriptor set 0, and a number
-    is a buffer that holds it. Indices have 32 bits, as the ids have. Division
+    is a buffer that holds it. Indices have 32 bits, as the ids have; 64-bit numbers that
+    become indices are clamped to them. Division
     and mathematical functions have only the precision that Vulkan promises, so
     those that are polynomials in code for the CPU are the same ones here.
 
@@ -30,7 +31,7 @@ def BCRKernelsToSPIRVPass
     doubles or half floats takes a module that has none.
 
     Products that are added to something by `math.fma` stay one instruction.
-    Memory of bf16 is memory of 16-bit integers, since OpenCL has no bf16.
+    Memory of bf16 is memory of 16-bit integers, since neither has bf16.
 
     *Requires:* kernels on memrefs of known layout; no arithmetic in bf16
     (`arith-emulate-unsupported-floats`, `arith-expand`). *Ensures:* one

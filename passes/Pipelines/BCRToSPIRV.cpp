@@ -165,7 +165,8 @@ LogicalResult mlir::bcr::buildBCRToSPIRV(
 void mlir::bcr::registerBCRToSPIRV() {
   registerPassPipeline(
       "bcr-to-spirv",
-      "Compile a network from linalg to kernels in SPIR-V for OpenCL",
+      "Compile a network from linalg to kernels in SPIR-V for OpenCL or "
+      "Vulkan",
       [](OpPassManager &manager, StringRef text,
          function_ref<LogicalResult(const Twine &)> emitError) {
         BCRToSPIRVOptions options;

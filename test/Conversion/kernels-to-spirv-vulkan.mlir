@@ -62,6 +62,26 @@ module attributes {gpu.container_module} {
       gpu.return
     }
 
+    // A 64-bit number that no index can be stays none.
+    // CHECK-LABEL: spirv.func @index
+    // CHECK-DAG: %[[LAST:.*]] = spirv.Constant 2147483647 : i64
+    // CHECK-DAG: %[[FIRST:.*]] = spirv.Constant -2147483648 : i64
+    // CHECK: %[[BELOW:.*]] = spirv.GL.SMin %{{.*}}, %[[LAST]] : i64
+    // CHECK: %[[INSIDE:.*]] = spirv.GL.SMax %[[BELOW]], %[[FIRST]] : i64
+    // CHECK: spirv.SConvert %[[INSIDE]] : i64 to i32
+    // OPENCL-LABEL: spirv.func @index
+    // OPENCL-NOT: spirv.CL.s_min
+    // OPENCL: spirv.Return
+    gpu.func @index(%x: memref<64xf32>, %at: memref<1xi64>) kernel
+        attributes {spirv.entry_point_abi = #spirv.entry_point_abi<workgroup_size = [16, 1, 1]>} {
+      %zero = arith.constant 0 : index
+      %raw = memref.load %at[%zero] : memref<1xi64>
+      %i = arith.index_cast %raw : i64 to index
+      %v = memref.load %x[%i] : memref<64xf32>
+      memref.store %v, %x[%zero] : memref<64xf32>
+      gpu.return
+    }
+
     // The polynomial of code for the CPU, where Vulkan promises less; OpenCL's own.
     // CHECK-LABEL: spirv.func @exp
     // CHECK-NOT: spirv.GL.Exp

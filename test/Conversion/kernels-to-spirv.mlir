@@ -72,7 +72,7 @@ module attributes {gpu.container_module} {
         attributes {spirv.entry_point_abi = #spirv.entry_point_abi<workgroup_size = [3, 1, 1]>} {
       %at = gpu.global_id x
       %v = memref.load %x[%at] : memref<3xbf16>
-      // expected-error @below {{computes in bf16, which OpenCL does not know}}
+      // expected-error @below {{computes in bf16, which kernels move only}}
       %r = math.sqrt %v : bf16
       memref.store %r, %x[%at] : memref<3xbf16>
       gpu.return

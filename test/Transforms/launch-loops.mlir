@@ -68,6 +68,47 @@ func.func @five_dimensions(%y: memref<7x6x5x4x3xf32>) {
 
 // -----
 
+// 65537 groups are more in z than Vulkan promises. All 196611 of them are dealt to x and y, in parts of one size; their places follow
+// from their number, and the one that is too many does nothing.
+// CHECK-LABEL: func.func @many(
+// CHECK-SAME:    %[[Y:.*]]: memref<65537x3x2xf32>)
+// CHECK-DAG:     %[[C1:.*]] = arith.constant 1 : index
+// CHECK-DAG:     %[[C2:.*]] = arith.constant 2 : index
+// CHECK-DAG:     %[[C3:.*]] = arith.constant 3 : index
+// CHECK-DAG:     %[[C4:.*]] = arith.constant 4 : index
+// CHECK-DAG:     %[[PART:.*]] = arith.constant 49153 : index
+// CHECK-DAG:     %[[ALL:.*]] = arith.constant 196611 : index
+// CHECK:         gpu.launch blocks(%{{[^)]+}}) in (%{{[^ ]+}} = %[[PART]], %{{[^ ]+}} = %[[C4]], %{{[^ ]+}} = %[[C1]])
+// CHECK:           %[[BX:.*]] = gpu.block_id x
+// CHECK:           %[[LX:.*]] = gpu.thread_id x
+// CHECK:           %[[BY:.*]] = gpu.block_id y
+// CHECK:           %[[BZ:.*]] = gpu.block_id z
+// CHECK:           %[[SLICES:.*]] = arith.muli %[[BZ]], %[[C4]]
+// CHECK:           %[[ROWS:.*]] = arith.addi %[[BY]], %[[SLICES]]
+// CHECK:           %[[SCALED:.*]] = arith.muli %[[ROWS]], %[[PART]]
+// CHECK:           %[[NUMBER:.*]] = arith.addi %[[BX]], %[[SCALED]]
+// CHECK:           %[[J:.*]] = arith.remui %[[NUMBER]], %[[C3]]
+// CHECK:           %[[I:.*]] = arith.divui %[[NUMBER]], %[[C3]]
+// CHECK:           %[[IS:.*]] = arith.cmpi ult, %[[NUMBER]], %[[ALL]]
+// CHECK:           scf.if %[[IS]]
+// CHECK:             %[[INSIDE:.*]] = arith.cmpi ult, %[[LX]], %[[C2]]
+// CHECK:             scf.if %[[INSIDE]]
+// CHECK:               memref.store %{{.*}}, %[[Y]][%[[I]], %[[J]], %[[LX]]]
+func.func @many(%y: memref<65537x3x2xf32>) {
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  %c2 = arith.constant 2 : index
+  %c3 = arith.constant 3 : index
+  %c65537 = arith.constant 65537 : index
+  %one = arith.constant 1.0 : f32
+  scf.parallel (%i, %j, %k) = (%c0, %c0, %c0) to (%c65537, %c3, %c2) step (%c1, %c1, %c1) {
+    memref.store %one, %y[%i, %j, %k] : memref<65537x3x2xf32>
+  }
+  return
+}
+
+// -----
+
 // A copy is a loop over elements, also of a view; what has no elements is no kernel.
 // CHECK-LABEL: func.func @copies(
 // CHECK-SAME:    %[[X:.*]]: memref<5x9xf32>, %[[Y:.*]]: memref<5x4xf32>)

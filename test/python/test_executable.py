@@ -341,6 +341,21 @@ def test_code_for_another_machine_does_not_run_here(net, x):
         arm(x)
 
 
+def test_scatter_out_of_range_writes_nothing():
+    class Put(nn.Module):
+        def forward(self, x, at, values):
+            return x.index_put((at,), values, accumulate=True)
+
+    model, x, values = Put().eval(), torch.randn(8, 3), torch.randn(3, 3)
+    good = torch.tensor([1, -3, 1])
+    exe = bcr.compile(model, (x, good, values))
+    # So far outside that a write there would end the process.
+    for index in (2**40, -(2**40)):
+        with pytest.raises(bcr.InputError, match="index out of range"):
+            exe(x, torch.tensor([1, index, 5]), values)
+    assert relative_error(exe(x, good, values).numpy(), model(x, good, values).numpy()) < 1e-6
+
+
 def test_index_out_of_range_is_an_error():
     class Lookup(nn.Module):
         def __init__(self) -> None:

@@ -137,6 +137,9 @@ def test_index_out_of_range():
     exe = bcr.compile(model, (good,), target="vulkan")
     with pytest.raises(InputError, match="index"):
         exe(torch.tensor([0, 10, 3]))
+    # Its last 32 bits are an index.
+    with pytest.raises(InputError, match="index"):
+        exe(torch.tensor([0, 2**32 + 9, 3]))
     assert torch.equal(exe(good), model(good))
 
 

@@ -18,6 +18,9 @@ using namespace mlir::bcr;
 /// there is enough work.
 static constexpr int64_t kSubGroup = 16;
 
+/// Groups in x, in y and in z that every device takes: what Vulkan asks of one.
+static constexpr int64_t kMaxGroups = 65535;
+
 int64_t gpu_kernels::getGroupSize(int64_t count) {
   return std::clamp<int64_t>(llvm::alignTo(count, kSubGroup), kSubGroup,
                              kMaxGroup);
@@ -31,9 +34,23 @@ gpu_kernels::launchAll(ImplicitLocOpBuilder &builder, StringRef name,
     return arith::ConstantIndexOp::create(builder, value);
   };
   Value one = index(1);
-  auto op = gpu::LaunchOp::create(
-      builder, index(llvm::divideCeil(grid.x, grid.local)), index(grid.y),
-      index(grid.z), index(grid.local), one, one);
+  std::array<int64_t, 3> groups = {
+      static_cast<int64_t>(llvm::divideCeil(grid.x, grid.local)), grid.y,
+      grid.z};
+  std::array<int64_t, 3> counts = groups;
+  int64_t total = groups[0] * groups[1] * groups[2];
+  bool isDealt = llvm::any_of(groups, [](int64_t n) { return n > kMaxGroups; });
+  if (isDealt) {
+    int64_t rest = total;
+    for (int64_t &count : counts) {
+      int64_t parts = llvm::divideCeil(rest, kMaxGroups);
+      count = llvm::divideCeil(rest, parts);
+      rest = parts;
+    }
+  }
+  auto op =
+      gpu::LaunchOp::create(builder, index(counts[0]), index(counts[1]),
+                            index(counts[2]), index(grid.local), one, one);
   op->setAttr(kKernelAttrName, builder.getStringAttr(name));
   OpBuilder::InsertionGuard guard(builder);
   builder.setInsertionPointToStart(&op.getBody().front());
@@ -43,7 +60,25 @@ gpu_kernels::launchAll(ImplicitLocOpBuilder &builder, StringRef name,
   item.x = gpu::GlobalIdOp::create(builder, gpu::Dimension::x);
   item.y = gpu::BlockIdOp::create(builder, gpu::Dimension::y);
   item.z = gpu::BlockIdOp::create(builder, gpu::Dimension::z);
-  body(item);
+  if (isDealt) {
+    // All groups have one number, from which their places follow.
+    auto add = [&](Value a, Value b) {
+      return builder.createOrFold<arith::AddIOp>(a, b);
+    };
+    auto mul = [&](Value a, int64_t b) {
+      return builder.createOrFold<arith::MulIOp>(a, index(b));
+    };
+    Value number =
+        add(item.group, mul(add(item.y, mul(item.z, counts[1])), counts[0]));
+    Value rest = arith::DivUIOp::create(builder, number, index(groups[0]));
+    item.group = arith::RemUIOp::create(builder, number, index(groups[0]));
+    item.y = arith::RemUIOp::create(builder, rest, index(groups[1]));
+    item.z = arith::DivUIOp::create(builder, rest, index(groups[1]));
+    item.x = add(mul(item.group, grid.local), item.local);
+    emitIf(builder, isLess(builder, number, index(total)), [&] { body(item); });
+  } else {
+    body(item);
+  }
   gpu::TerminatorOp::create(builder);
   return op;
 }

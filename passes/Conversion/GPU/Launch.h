@@ -23,7 +23,8 @@ using loops::Emitter;
 /// Attribute of a launch: the layer it belongs to, or what it does.
 inline constexpr StringRef kKernelAttrName = "bcr.kernel";
 
-/// Work-items of a kernel.
+/// Work-items of a kernel: as many as there are, also where a device takes
+/// fewer groups in y or z.
 struct Grid {
   int64_t x = 1, y = 1, z = 1;
   /// Work-items of a group; x is rounded up to a multiple.

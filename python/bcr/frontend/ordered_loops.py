@@ -109,6 +109,8 @@ def _scatter(op: ir.Operation) -> Sequence[ir.Value]:
             # As an unsigned number an index that is still negative is too large.
             inside = arith.cmpi(_INT_ULT, start, sizes[dim])
             emit_assert(inside, "index out of range")
+            # The loop goes on after a failure, and must not write outside.
+            start = arith.select(inside, start, _index(0))
             offset = where[dim]
             where[dim] = start if offset is None else arith.addi(start, offset)
         old = tensor.extract(carried[0], where)
