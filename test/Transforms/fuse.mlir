@@ -97,3 +97,61 @@ func.func @checked(%x: tensor<3x5xf32>) -> tensor<3x5xf32> {
   } -> tensor<3x5xf32>
   return %1 : tensor<3x5xf32>
 }
+
+// A maximum of maxima is one reduction of both dimensions, in the outer one's
+// order of the dimensions that are left.
+// CHECK-LABEL: func.func @maxima
+// CHECK: linalg.generic
+// CHECK-SAME: iterator_types = ["parallel", "reduction", "parallel", "reduction"]
+// CHECK-SAME: ins(%{{.*}} : tensor<2x3x5x7xf32>) outs(%{{.*}} : tensor<5x2xf32>)
+// CHECK: arith.maximumf
+// CHECK-NOT: linalg.generic
+// CHECK: return
+func.func @maxima(%x: tensor<2x3x5x7xf32>) -> tensor<5x2xf32> {
+  %low = arith.constant 0xFF800000 : f32
+  %e0 = tensor.empty() : tensor<3x2x5xf32>
+  %f0 = linalg.fill ins(%low : f32) outs(%e0 : tensor<3x2x5xf32>) -> tensor<3x2x5xf32>
+  %0 = linalg.generic {indexing_maps = [affine_map<(a, b, c, d) -> (a, b, c, d)>, affine_map<(a, b, c, d) -> (b, a, c)>],
+      iterator_types = ["parallel", "parallel", "parallel", "reduction"]}
+    ins(%x : tensor<2x3x5x7xf32>) outs(%f0 : tensor<3x2x5xf32>) {
+  ^bb0(%a: f32, %b: f32):
+    %m = arith.maximumf %a, %b : f32
+    linalg.yield %m : f32
+  } -> tensor<3x2x5xf32>
+  %e1 = tensor.empty() : tensor<5x2xf32>
+  %f1 = linalg.fill ins(%low : f32) outs(%e1 : tensor<5x2xf32>) -> tensor<5x2xf32>
+  %1 = linalg.generic {indexing_maps = [affine_map<(a, b, c) -> (b, c, a)>, affine_map<(a, b, c) -> (a, c)>],
+      iterator_types = ["parallel", "reduction", "parallel"]}
+    ins(%0 : tensor<3x2x5xf32>) outs(%f1 : tensor<5x2xf32>) {
+  ^bb0(%a: f32, %b: f32):
+    %m = arith.maximumf %b, %a : f32
+    linalg.yield %m : f32
+  } -> tensor<5x2xf32>
+  return %1 : tensor<5x2xf32>
+}
+
+// Another start, or a minimum, is something else.
+// CHECK-LABEL: func.func @not_maxima
+// CHECK-COUNT-2: linalg.generic
+// CHECK: return
+func.func @not_maxima(%x: tensor<3x5xf32>) -> tensor<f32> {
+  %low = arith.constant 0xFF800000 : f32
+  %zero = arith.constant 0.0 : f32
+  %e0 = tensor.empty() : tensor<3xf32>
+  %f0 = linalg.fill ins(%low : f32) outs(%e0 : tensor<3xf32>) -> tensor<3xf32>
+  %0 = linalg.generic {indexing_maps = [#id, #row], iterator_types = ["parallel", "reduction"]}
+    ins(%x : tensor<3x5xf32>) outs(%f0 : tensor<3xf32>) {
+  ^bb0(%a: f32, %b: f32):
+    %m = arith.maximumf %a, %b : f32
+    linalg.yield %m : f32
+  } -> tensor<3xf32>
+  %e1 = tensor.empty() : tensor<f32>
+  %f1 = linalg.fill ins(%zero : f32) outs(%e1 : tensor<f32>) -> tensor<f32>
+  %1 = linalg.generic {indexing_maps = [affine_map<(a) -> (a)>, affine_map<(a) -> ()>], iterator_types = ["reduction"]}
+    ins(%0 : tensor<3xf32>) outs(%f1 : tensor<f32>) {
+  ^bb0(%a: f32, %b: f32):
+    %m = arith.maximumf %a, %b : f32
+    linalg.yield %m : f32
+  } -> tensor<f32>
+  return %1 : tensor<f32>
+}
