@@ -11,6 +11,7 @@ include "dialect/BCRAttrs.td"
 include "dialect/BCRInterfaces.td"
 include "dialect/BCRTypes.td"
 include "mlir/IR/OpAsmInterface.td"
+include "mlir/Interfaces/ControlFlowInterfaces.td"
 include "mlir/Interfaces/DestinationStyleOpInterface.td"
 include "mlir/Interfaces/SideEffectInterfaces.td"
 

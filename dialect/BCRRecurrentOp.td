@@ -25,7 +25,7 @@ def BCR_RecurrentOp : BCR_Op<"recurrent", [
       `n = tanh(x_n + r * s_n)`, `h = (1 - z) * n + z * h`;
     - `lstm`, order (i, f, g, o): `i = sigmoid(x_i + s_i)`, f and o alike,
       `g = tanh(x_g + s_g)`, `c = f * c + i * g`, `h = o * tanh(c)`, or
-      `h = projection * (o * tanh(c))`;
+      `h = projection(o * tanh(c))`;
     - `rnn_tanh`, `rnn_relu`: `h = tanh(x + s)` or `max(x + s, 0)`.
 
     `states` holds h before the first step and, for an LSTM, c. The first result
@@ -37,16 +37,34 @@ def BCR_RecurrentOp : BCR_Op<"recurrent", [
     The products of the input do not depend on earlier steps: they are one
     `bcr.matmul` of the whole sequence, in front of this op.
 
+    `projection` is what one step does to the units' outputs: a layer of its own,
+    with decisions of its own. On tensors the region has two arguments, the
+    outputs and a destination, and yields the state. On memrefs it has none: it
+    reads the first buffer of `scratch` and writes the second one, which are for
+    nothing else.
+
     ```mlir
     %y = bcr.recurrent ins(%x : tensor<?x1x96xf32>) states(%h : tensor<1x32xf32>)
                        weights(%w : !bcr.packed<96x32xf32>)
                        bias(%b : tensor<96xf32>) outs(%o : tensor<?x1x32xf32>)
                        {cell = #bcr.cell<gru>} -> tensor<?x1x32xf32>
+    %z:2 = bcr.recurrent ins(%g : tensor<?x1x128xf32>)
+             states(%s, %c : tensor<1x8xf32>, tensor<1x32xf32>)
+             weights(%v : !bcr.packed<128x8xf32>)
+             outs(%p, %q : tensor<?x1x8xf32>, tensor<1x32xf32>)
+             {cell = #bcr.cell<lstm>} -> tensor<?x1x8xf32>, tensor<1x32xf32>
+             projection {
+             ^bb0(%u: tensor<1x32xf32>, %d: tensor<1x8xf32>):
+               %r = bcr.matmul ins(%u : tensor<1x32xf32>)
+                               weights(%m : !bcr.packed<8x32xf32>)
+                               outs(%d : tensor<1x8xf32>) -> tensor<1x8xf32>
+               bcr.yield %r : tensor<1x8xf32>
+             }
     ```
   }];
   let arguments = (ins BCR_AnyShaped:$gates, Variadic<BCR_AnyShaped>:$states,
     BCR_Weight:$weight, Optional<BCR_AnyShaped>:$bias,
-    Optional<BCR_AnyShaped>:$projection, Variadic<BCR_AnyShaped>:$inits,
+    Variadic<AnyStridedMemRef>:$scratch, Variadic<BCR_AnyShaped>:$inits,
     BCR_CellAttr:$cell, UnitAttr:$reverse,
     OptionalAttr<StrAttr>:$layer,
     OptionalAttr<BCR_FormAttr>:$form,
@@ -54,14 +72,15 @@ def BCR_RecurrentOp : BCR_Op<"recurrent", [
     OptionalAttr<BCR_ScheduleAttr>:$schedule,
     OptionalAttr<DenseI64ArrayAttr>:$chunks);
   let results = (outs Variadic<AnyRankedTensor>:$result);
+  let regions = (region MaxSizedRegion<1>:$projection);
   let assemblyFormat = [{
     `ins` `(` $gates `:` type($gates) `)`
     `states` `(` $states `:` type($states) `)`
     `weights` `(` $weight `:` type($weight) `)`
     (`bias` `(` $bias^ `:` type($bias) `)`)?
-    (`projection` `(` $projection^ `:` type($projection) `)`)?
+    (`scratch` `(` $scratch^ `:` type($scratch) `)`)?
     `outs` `(` $inits `:` type($inits) `)`
-    attr-dict (`->` type($result)^)?
+    attr-dict (`->` type($result)^)? (`projection` $projection^)?
   }];
   let hasVerifier = 1;
   let extraClassDeclaration = [{
@@ -77,7 +96,20 @@ def BCR_RecurrentOp : BCR_Op<"recurrent", [
     /// c before the first step, and where c after the last one goes; LSTM only.
     ::mlir::Value getCellState() { return getStates().back(); }
     ::mlir::Value getCellInit() { return getInits().back(); }
+    bool hasProjection() { return !getProjection().empty(); }
   }];
+}
+
+def BCR_YieldOp : BCR_Op<"yield", [Pure, ReturnLike, Terminator,
+                                   HasParent<"RecurrentOp">]> {
+  let summary = "The end of a projection";
+  let description = [{
+    Ends the region of a `bcr.recurrent`, with the state on tensors, with nothing
+    on memrefs.
+  }];
+  let arguments = (ins Variadic<AnyRankedTensor>:$values);
+  let assemblyFormat = "($values^ `:` type($values))? attr-dict";
+  let builders = [OpBuilder<(ins)>];
 }
 
 #endif // BCR_RECURRENT_OP_TD

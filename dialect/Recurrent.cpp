@@ -61,11 +61,58 @@ void RecurrentOp::getEffects(
     SmallVectorImpl<SideEffects::EffectInstance<MemoryEffects::Effect>>
         &effects) {
   getLayerEffects(*this, effects);
+  for (OpOperand &scratch : getScratchMutable())
+    effects.emplace_back(MemoryEffects::Write::get(), &scratch);
 }
 
 //===----------------------------------------------------------------------===//
 // Verifier
 //===----------------------------------------------------------------------===//
+
+/// Checks that a value has `shape`, whose last size is known; others may be
+/// dynamic on either side.
+static LogicalResult verifyShape(RecurrentOp op, StringRef number,
+                                 StringRef what, Value value,
+                                 ArrayRef<int64_t> shape) {
+  auto type = cast<ShapedType>(value.getType());
+  if (type.getRank() == static_cast<int64_t>(shape.size()) &&
+      succeeded(verifyCompatibleShape(type.getShape(), shape)) &&
+      !ShapedType::isDynamic(type.getShape().back()))
+    return success();
+  return op.emitOpError(number)
+         << ": " << what << " is "
+         << RankedTensorType::get(shape, type.getElementType()) << ", got "
+         << type;
+}
+
+/// Checks the region of an LSTM whose state is projected, and its buffers.
+static LogicalResult verifyProjection(RecurrentOp op, int64_t samples) {
+  bool onTensors = isa<RankedTensorType>(op.getInit().getType());
+  if (op.hasProjection() && op.getCell() != CellKind::LSTM)
+    return op.emitOpError("BCR-31: only the state of an LSTM is projected");
+  size_t numBuffers = op.hasProjection() && !onTensors ? 2 : 0;
+  if (op.getScratch().size() != numBuffers)
+    return op.emitOpError("BCR-31: two buffers are scratch of a projection on "
+                          "memrefs, otherwise none");
+  if (!op.hasProjection())
+    return success();
+  Block &block = op.getProjection().front();
+  SmallVector<Value> values(op.getScratch());
+  llvm::append_range(values, block.getArguments());
+  if (values.size() != 2 || block.getNumArguments() != (onTensors ? 2 : 0))
+    return op.emitOpError("BCR-31: a projection has two arguments on tensors, "
+                          "on memrefs none");
+  if (failed(verifyShape(op, "BCR-31", "the projection's input", values[0],
+                         {samples, op.getNumUnits()})) ||
+      failed(verifyShape(op, "BCR-31", "the projection's destination",
+                         values[1], {samples, op.getNumColumns()})))
+    return failure();
+  if (block.getTerminator()->getOperandTypes() !=
+      (onTensors ? TypeRange(values[1].getType()) : TypeRange()))
+    return op.emitOpError("BCR-31: a projection yields its destination's type "
+                          "on tensors, on memrefs nothing");
+  return success();
+}
 
 /// Checks that operands and results are all tensors or all memrefs, of f32.
 static LogicalResult verifyKinds(RecurrentOp op) {
@@ -86,29 +133,11 @@ static LogicalResult verifyKinds(RecurrentOp op) {
   return success();
 }
 
-/// Checks that a value has `shape`, whose last size is known; others may be
-/// dynamic on either side.
-static LogicalResult verifyShape(RecurrentOp op, StringRef number,
-                                 StringRef what, Value value,
-                                 ArrayRef<int64_t> shape) {
-  auto type = cast<ShapedType>(value.getType());
-  if (type.getRank() == static_cast<int64_t>(shape.size()) &&
-      succeeded(verifyCompatibleShape(type.getShape(), shape)) &&
-      !ShapedType::isDynamic(type.getShape().back()))
-    return success();
-  return op.emitOpError(number)
-         << ": " << what << " is "
-         << RankedTensorType::get(shape, type.getElementType()) << ", got "
-         << type;
-}
-
 LogicalResult RecurrentOp::verify() {
   size_t numStates = getCell() == CellKind::LSTM ? 2 : 1;
   if (getStates().size() != numStates || getInits().size() != numStates)
     return emitOpError("BCR-30: ") << stringifyCellKind(getCell()) << " has "
                                    << numStates << " states, in and out";
-  if (getProjection() && getCell() != CellKind::LSTM)
-    return emitOpError("BCR-31: only the state of an LSTM is projected");
   if (failed(verifyKinds(*this)))
     return failure();
 
@@ -124,13 +153,9 @@ LogicalResult RecurrentOp::verify() {
            << getNumGates() << " gates do not divide the " << rows
            << " rows of the weights";
   int64_t units = getNumUnits();
-  if (!getProjection() && units != features)
+  if (!hasProjection() && units != features)
     return emitOpError("BCR-32: the weights have ")
            << features << " columns for " << units << " units";
-  if (getProjection() &&
-      failed(verifyShape(*this, "BCR-31", "the projection", getProjection(),
-                         {features, units})))
-    return failure();
 
   auto gates = cast<ShapedType>(getGates().getType());
   if (gates.getRank() != 3 || gates.getDimSize(2) != rows)
@@ -150,6 +175,8 @@ LogicalResult RecurrentOp::verify() {
       (failed(verifyState("the cell's state", getCellState(), units)) ||
        failed(verifyState("the cell's last state", getCellInit(), units))))
     return failure();
+  if (failed(verifyProjection(*this, samples)))
+    return failure();
   if (getBias()) {
     auto bias = cast<ShapedType>(getBias().getType());
     if (bias.getRank() != 1 || bias.getDimSize(0) != rows)
@@ -159,3 +186,10 @@ LogicalResult RecurrentOp::verify() {
   }
   return verifyDecisions(*this);
 }
+
+//===----------------------------------------------------------------------===//
+// The end of a projection
+//===----------------------------------------------------------------------===//
+
+/// On memrefs there is nothing to yield.
+void YieldOp::build(OpBuilder &, OperationState &) {}

@@ -47,6 +47,12 @@ NamedAttribute mlir::bcr::getPositions(Operation *layerOp) {
       isa<RecurrentOp>(layerOp) ? layer.getNumColumns() : layer.getNumRows();
   int64_t positions =
       type.hasStaticShape() ? type.getNumElements() / channels : -1;
+  if (auto recurrent = layerOp->getParentOfType<RecurrentOp>()) {
+    auto gates = cast<ShapedType>(recurrent.getGates().getType());
+    positions = positions < 0 || gates.isDynamicDim(0)
+                    ? -1
+                    : positions * gates.getDimSize(0);
+  }
   Builder builder(layerOp->getContext());
   return builder.getNamedAttr("positions",
                               builder.getI64IntegerAttr(positions));

@@ -99,6 +99,26 @@ static FailureOr<StridedConstant> matchBroadcast(linalg::BroadcastOp op) {
   return result;
 }
 
+static FailureOr<StridedConstant> matchSlice(tensor::ExtractSliceOp op) {
+  FailureOr<StridedConstant> source = StridedConstant::match(op.getSource());
+  if (failed(source) || !op.getType().hasStaticShape() ||
+      ShapedType::isDynamicShape(op.getStaticOffsets()) ||
+      ShapedType::isDynamicShape(op.getStaticStrides()))
+    return failure();
+  StridedConstant result = *source;
+  result.shape.clear();
+  result.strides.clear();
+  llvm::SmallBitVector dropped = op.getDroppedDims();
+  for (unsigned i = 0; i < source->shape.size(); ++i) {
+    result.offset += op.getStaticOffset(i) * source->strides[i];
+    if (dropped.test(i))
+      continue;
+    result.shape.push_back(op.getStaticSize(i));
+    result.strides.push_back(op.getStaticStride(i) * source->strides[i]);
+  }
+  return result;
+}
+
 /// A value of a generic's body as `base + step * iteration index`.
 struct AffineIndex {
   int64_t base = 0;
@@ -130,8 +150,6 @@ static FailureOr<AffineIndex> matchIndex(Value value, unsigned numLoops) {
   return result;
 }
 
-/// A generic that yields an element of its input, or of a constant that its
-/// body extracts from, unchanged.
 /// A generic that yields an element of input `argument` unchanged. A dimension
 /// that the input does not have may be dynamic.
 static FailureOr<StridedConstant> matchMovedInput(linalg::GenericOp op,
@@ -215,6 +233,8 @@ FailureOr<StridedConstant> StridedConstant::match(Value value) {
     return matchExpand(expand);
   if (auto collapse = dyn_cast<tensor::CollapseShapeOp>(op))
     return matchCollapse(collapse);
+  if (auto slice = dyn_cast<tensor::ExtractSliceOp>(op))
+    return matchSlice(slice);
   if (auto broadcast = dyn_cast<linalg::BroadcastOp>(op))
     return matchBroadcast(broadcast);
   if (auto generic = dyn_cast<linalg::GenericOp>(op))

@@ -16,10 +16,10 @@ namespace mlir::bcr {
 
 /// An f32 constant and the way a value reads it: element (i0, i1, ...) of the
 /// value is element `offset + i0 * strides[0] + i1 * strides[1] + ...` of the
-/// constant. torch-mlir transposes, reshapes, broadcasts and (for transposed
-/// convolutions) reverses weights before it uses them; all of these are steps
-/// of this form, so weights are found behind any chain of them and are copied
-/// at most once.
+/// constant. torch-mlir transposes, reshapes, broadcasts, slices and (for
+/// transposed convolutions) reverses weights before it uses them; all of these
+/// are steps of this form, so weights are found behind any chain of them and
+/// are copied at most once.
 struct StridedConstant {
   ElementsAttr root;
   int64_t offset = 0;

@@ -4,7 +4,7 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "passes/Analysis/LayerReport.h"
+#include "passes/Conversion/ConvertLayers.h"
 #include "passes/Conversion/GPU/Kernels.h"
 #include "passes/Passes.h"
 
@@ -81,7 +81,6 @@ LogicalResult ConvertBCRToGPUPass::convert(LayerOpInterface layer,
   if (!weights)
     return op->emitOpError("has weights that are not packed; run bcr-tile "
                            "before bufferization");
-  report.set(op, getPositions(op));
   auto type = cast<MemRefType>(layer.getInit().getType());
   SmallVector<Value> copies;
   if (type.getNumElements() > 0) {
@@ -141,16 +140,9 @@ LogicalResult ConvertBCRToGPUPass::convert(RecurrentOp op, SymbolTable &symbols,
     return failure();
   Emitter emitter(op, symbols, report, kOptions);
   MatmulOp products = emitRecurrent(op, emitter);
-  StringAttr layer = op.getLayerAttr();
-  NamedAttribute positions = getPositions(op);
   op->erase();
-  if (failed(convert(cast<LayerOpInterface>(products.getOperation()), symbols,
-                     report)))
-    return failure();
-  // The products are those of one step.
-  if (layer)
-    report.set(layer, positions);
-  return success();
+  return convert(cast<LayerOpInterface>(products.getOperation()), symbols,
+                 report);
 }
 
 LogicalResult ConvertBCRToGPUPass::convert(Pool2DOp pool, SymbolTable &symbols,
@@ -182,27 +174,16 @@ void ConvertBCRToGPUPass::runOnOperation() {
                "model without dynamic shapes";
         return signalPassFailure();
       }
-  SymbolTable symbols(getOperation());
-  LayerReport report(getOperation());
-  SmallVector<LayerOpInterface> layers;
-  getOperation().walk([&](LayerOpInterface layer) { layers.push_back(layer); });
-  for (LayerOpInterface layer : layers) {
-    auto recurrent = dyn_cast<RecurrentOp>(layer.getOperation());
-    if (failed(recurrent ? convert(recurrent, symbols, report)
-                         : convert(layer, symbols, report)))
-      return signalPassFailure();
-  }
-  SmallVector<Pool2DOp> poolings;
-  getOperation().walk([&](Pool2DOp pool) { poolings.push_back(pool); });
-  for (Pool2DOp pool : poolings)
-    if (failed(convert(pool, symbols, report)))
-      return signalPassFailure();
-  report.write();
-  SmallVector<ConstantOp> unused;
-  getOperation().walk([&](ConstantOp op) {
-    if (op->use_empty())
-      unused.push_back(op);
-  });
-  for (ConstantOp op : unused)
-    op->erase();
+  LogicalResult converted =
+      convertLayers(getOperation(),
+                    [&](auto layer, SymbolTable &symbols, LayerReport &report) {
+                      // Here: the products of a recurrent layer are a layer of
+                      // one step.
+                      Operation *op = layer;
+                      if (isa<LayerOpInterface>(op))
+                        report.set(op, getPositions(op));
+                      return convert(layer, symbols, report);
+                    });
+  if (failed(converted))
+    signalPassFailure();
 }

@@ -4,6 +4,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "passes/Conversion/ConvertLayers.h"
 #include "passes/Conversion/Loops/DepthwiseKernel.h"
 #include "passes/Conversion/Loops/Kernel.h"
 #include "passes/Conversion/Loops/PoolKernel.h"
@@ -132,33 +133,16 @@ struct ConvertBCRToLoopsPass
                                "are positive");
       return signalPassFailure();
     }
-    SymbolTable symbols(getOperation());
-    LayerReport report(getOperation());
-    SmallVector<LayerOpInterface> layers;
-    getOperation().walk(
-        [&](LayerOpInterface layer) { layers.push_back(layer); });
     SmallVector<Attribute> packedValues;
     getOperation().walk(
         [&](ConstantOp op) { packedValues.push_back(op.getValues()); });
-    for (LayerOpInterface layer : layers) {
-      auto recurrent = dyn_cast<RecurrentOp>(layer.getOperation());
-      if (failed(recurrent ? convert(recurrent, symbols, report)
-                           : convert(layer, symbols, report)))
-        return signalPassFailure();
-    }
-    SmallVector<Pool2DOp> poolings;
-    getOperation().walk([&](Pool2DOp pool) { poolings.push_back(pool); });
-    for (Pool2DOp pool : poolings)
-      if (failed(convert(pool, symbols, report)))
-        return signalPassFailure();
-    report.write();
-    SmallVector<ConstantOp> unused;
-    getOperation().walk([&](ConstantOp op) {
-      if (op->use_empty())
-        unused.push_back(op);
-    });
-    for (ConstantOp op : unused)
-      op->erase();
+    LogicalResult converted =
+        convertLayers(getOperation(), [&](auto layer, SymbolTable &symbols,
+                                          LayerReport &report) {
+          return convert(layer, symbols, report);
+        });
+    if (failed(converted))
+      return signalPassFailure();
     // Kernels with an order of their own have copied the weights.
     freeUnusedData(getOperation(), packedValues);
   }

@@ -15,6 +15,7 @@
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "mlir/IR/IRMapping.h"
 #include "mlir/IR/ImplicitLocOpBuilder.h"
 
 using namespace mlir;
@@ -42,6 +43,7 @@ private:
     return buildActivation(builder, loc,
                            ActivationAttr::get(b.getContext(), kind), value);
   }
+  /// The layer of the projection, applied to the units' outputs.
   Value project(Value hidden);
 
   RecurrentOp op;
@@ -76,20 +78,17 @@ Value Recurrence::getGate(Value all, int64_t gate) {
 }
 
 Value Recurrence::project(Value hidden) {
-  Value projection = op.getProjection();
-  int64_t features = op.getNumColumns();
-  Value empty = tensor::EmptyOp::create(
-      b, ArrayRef<int64_t>{op.getNumUnits(), features}, b.getF32Type());
-  Value transposed =
-      linalg::TransposeOp::create(b, projection, empty, ArrayRef<int64_t>{1, 0})
-          ->getResult(0);
-  Value init = tensor::EmptyOp::create(b, {samples, b.getIndexAttr(features)},
-                                       b.getF32Type());
-  Value zero = arith::ConstantOp::create(b, b.getF32FloatAttr(0));
-  Value start = linalg::FillOp::create(b, zero, init)->getResult(0);
-  return linalg::MatmulOp::create(b, start.getType(),
-                                  ValueRange{hidden, transposed}, start)
-      ->getResult(0);
+  Block &body = op.getProjection().front();
+  auto type = cast<RankedTensorType>(body.getArgument(1).getType());
+  Value init = tensor::EmptyOp::create(
+      b, {samples, b.getIndexAttr(op.getNumColumns())}, b.getF32Type());
+  IRMapping mapping;
+  mapping.map(body.getArgument(0), b.createOrFold<tensor::CastOp>(
+                                       body.getArgument(0).getType(), hidden));
+  mapping.map(body.getArgument(1), b.createOrFold<tensor::CastOp>(type, init));
+  for (Operation &inner : body.without_terminator())
+    b.clone(inner, mapping);
+  return mapping.lookup(body.getTerminator()->getOperand(0));
 }
 
 SmallVector<Value> Recurrence::buildStep(Value step, ValueRange carried) {
@@ -173,7 +172,7 @@ SmallVector<Value> Recurrence::buildStep(Value step, ValueRange carried) {
           return arith::MulFOp::create(
               builder, loc, args[0], activate(builder, loc, K::Tanh, args[1]));
         });
-    states = {op.getProjection() ? project(h) : h, c};
+    states = {op.hasProjection() ? project(h) : h, c};
     break;
   }
   }

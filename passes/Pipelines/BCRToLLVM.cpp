@@ -5,8 +5,6 @@
 //===----------------------------------------------------------------------===//
 
 #include "passes/Pipelines/BCRToLLVM.h"
-#include "passes/Passes.h"
-#include "passes/Pipelines/Stages.h"
 #include "passes/Target/CodeGen.h"
 
 #include "mlir/Conversion/Passes.h"

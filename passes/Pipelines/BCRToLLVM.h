@@ -1,5 +1,4 @@
-//===- BCRToLLVM.h - The pipeline bcr-to-llvm ----------------------*- C++
-//-*-===//
+//===- BCRToLLVM.h - The pipeline bcr-to-llvm ------------------*- C++ -*-===//
 //
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
@@ -8,22 +7,12 @@
 #ifndef BCR_PASSES_PIPELINES_BCRTOLLVM_H
 #define BCR_PASSES_PIPELINES_BCRTOLLVM_H
 
-#include "passes/Passes.h"
-
-#include "mlir/Pass/PassManager.h"
-#include "mlir/Pass/PassOptions.h"
+#include "passes/Pipelines/Stages.h"
 
 namespace mlir::bcr {
 
 /// Options of `bcr-to-llvm`. Empty and zero values mean the target's own.
-struct BCRToLLVMOptions : public PassPipelineOptions<BCRToLLVMOptions> {
-  Option<SparsityMode> sparsity{
-      *this, "sparsity", llvm::cl::desc("Which layers run sparse"),
-      llvm::cl::init(SparsityMode::Auto),
-      llvm::cl::values(
-          clEnumValN(SparsityMode::Auto, "auto", "those where it pays"),
-          clEnumValN(SparsityMode::Force, "force", "all that can"),
-          clEnumValN(SparsityMode::Off, "off", "none"))};
+struct BCRToLLVMOptions : public StagedOptions<BCRToLLVMOptions> {
   Option<int64_t> threads{*this, "threads",
                           llvm::cl::desc("Threads that the code runs on"),
                           llvm::cl::init(1)};
@@ -85,14 +74,6 @@ struct BCRToLLVMOptions : public PassPipelineOptions<BCRToLLVMOptions> {
       *this, "pool-min-bytes",
       llvm::cl::desc("Size from which a constant goes to the pool"),
       llvm::cl::init(64)};
-  Option<std::string> startAfter{
-      *this, "start-after",
-      llvm::cl::desc("Leave out the stages up to this one"),
-      llvm::cl::init("")};
-  Option<std::string> stopAfter{
-      *this, "stop-after",
-      llvm::cl::desc("Leave out the stages after this one"),
-      llvm::cl::init("")};
 };
 
 /// The names of the stages in their order; `passes/README.md` describes each.

@@ -5,7 +5,6 @@
 //===----------------------------------------------------------------------===//
 
 #include "passes/Pipelines/BCRToSPIRV.h"
-#include "passes/Pipelines/Stages.h"
 
 #include "mlir/Conversion/Passes.h"
 #include "mlir/Dialect/Arith/Transforms/Passes.h"

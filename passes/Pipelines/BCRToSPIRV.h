@@ -7,22 +7,12 @@
 #ifndef BCR_PASSES_PIPELINES_BCRTOSPIRV_H
 #define BCR_PASSES_PIPELINES_BCRTOSPIRV_H
 
-#include "passes/Passes.h"
-
-#include "mlir/Pass/PassManager.h"
-#include "mlir/Pass/PassOptions.h"
+#include "passes/Pipelines/Stages.h"
 
 namespace mlir::bcr {
 
 /// Options of `bcr-to-spirv`.
-struct BCRToSPIRVOptions : public PassPipelineOptions<BCRToSPIRVOptions> {
-  Option<SparsityMode> sparsity{
-      *this, "sparsity", llvm::cl::desc("Which layers run sparse"),
-      llvm::cl::init(SparsityMode::Auto),
-      llvm::cl::values(
-          clEnumValN(SparsityMode::Auto, "auto", "those where it pays"),
-          clEnumValN(SparsityMode::Force, "force", "all that can"),
-          clEnumValN(SparsityMode::Off, "off", "none"))};
+struct BCRToSPIRVOptions : public StagedOptions<BCRToSPIRVOptions> {
   Option<KernelAPI> api{
       *this, "api", llvm::cl::desc("What takes the kernels"),
       llvm::cl::init(KernelAPI::OpenCL),
@@ -47,14 +37,6 @@ struct BCRToSPIRVOptions : public PassPipelineOptions<BCRToSPIRVOptions> {
       *this, "alignment",
       llvm::cl::desc("Bytes that parts of a buffer begin at multiples of"),
       llvm::cl::init(128)};
-  Option<std::string> startAfter{
-      *this, "start-after",
-      llvm::cl::desc("Leave out the stages up to this one"),
-      llvm::cl::init("")};
-  Option<std::string> stopAfter{
-      *this, "stop-after",
-      llvm::cl::desc("Leave out the stages after this one"),
-      llvm::cl::init("")};
 };
 
 /// The names of the stages in their order; `passes/README.md` describes each.

@@ -10,8 +10,32 @@
 #include "passes/Passes.h"
 
 #include "mlir/Pass/PassManager.h"
+#include "mlir/Pass/PassOptions.h"
 
 namespace mlir::bcr {
+
+/// What the options of every pipeline have.
+template <typename Options>
+struct StagedOptions : public PassPipelineOptions<Options> {
+  template <typename T>
+  using Option = typename PassPipelineOptions<Options>::template Option<T>;
+
+  Option<SparsityMode> sparsity{
+      *this, "sparsity", llvm::cl::desc("Which layers run sparse"),
+      llvm::cl::init(SparsityMode::Auto),
+      llvm::cl::values(
+          clEnumValN(SparsityMode::Auto, "auto", "those where it pays"),
+          clEnumValN(SparsityMode::Force, "force", "all that can"),
+          clEnumValN(SparsityMode::Off, "off", "none"))};
+  Option<std::string> startAfter{
+      *this, "start-after",
+      llvm::cl::desc("Leave out the stages up to this one"),
+      llvm::cl::init("")};
+  Option<std::string> stopAfter{
+      *this, "stop-after",
+      llvm::cl::desc("Leave out the stages after this one"),
+      llvm::cl::init("")};
+};
 
 using EmitError = function_ref<LogicalResult(const Twine &)>;
 

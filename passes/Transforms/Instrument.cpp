@@ -43,9 +43,15 @@ struct BCRInstrumentPass
       return signalPassFailure();
     Value profile = main.getArguments().back();
 
+    LayerReport report(getOperation());
     SmallVector<LayerOpInterface> layers;
     main.walk([&](LayerOpInterface layer) {
-      if (layer.getLayerAttr())
+      if (!layer.getLayerAttr())
+        return;
+      // What a recurrent layer does in each step is part of its time.
+      if (layer->getParentOfType<RecurrentOp>())
+        report.set(layer, getPositions(layer));
+      else
         layers.push_back(layer);
     });
 
@@ -72,7 +78,6 @@ struct BCRInstrumentPass
     };
 
     stamp(loc, 0);
-    LayerReport report(getOperation());
     for (auto [i, layer] : llvm::enumerate(layers)) {
       int64_t slot = static_cast<int64_t>(i) + 1;
       builder.setInsertionPoint(layer);

@@ -17,6 +17,7 @@
 #include "mlir/IR/Remarks.h"
 #include "mlir/Interfaces/LoopLikeInterface.h"
 #include "mlir/Interfaces/SideEffectInterfaces.h"
+#include "mlir/Interfaces/ValueBoundsOpInterface.h"
 #include "mlir/Interfaces/ViewLikeInterface.h"
 #include "llvm/Support/MathExtras.h"
 
@@ -36,12 +37,28 @@ static bool isHostLoop(Operation *op) {
                                   }).wasInterrupted();
 }
 
+static bool isHostOp(Operation *op);
+
+/// Whether the host knows `value` without what kernels compute.
+static bool isHostValue(Value value) {
+  Operation *op = value.getDefiningOp();
+  return !op || isHostOp(op);
+}
+
+/// What gives the host an address or a constant, whenever that is.
+static bool isPlace(Operation *op) {
+  if (matchPattern(op, m_Constant()) || isa<memref::GetGlobalOp>(op))
+    return true;
+  return isa<memref::AllocOp, memref::AssumeAlignmentOp, ViewLikeOpInterface>(
+             op) &&
+         llvm::all_of(op->getOperands(), isHostValue);
+}
+
 /// What the host does itself: memory, constants and repetitions.
 static bool isHostOp(Operation *op) {
-  return isa<gpu::LaunchOp, memref::AllocOp, memref::DeallocOp,
-             memref::GetGlobalOp, memref::AssumeAlignmentOp, func::ReturnOp,
-             ViewLikeOpInterface>(op) ||
-         matchPattern(op, m_Constant()) || isHostLoop(op);
+  return isPlace(op) || isHostLoop(op) ||
+         isa<gpu::LaunchOp, memref::DeallocOp>(op) ||
+         op->hasTrait<OpTrait::IsTerminator>();
 }
 
 /// What a kernel that is no layer is called in reports.
@@ -78,7 +95,8 @@ struct LaunchLoops : bcr::impl::BCRLaunchLoopsPassBase<LaunchLoops> {
 private:
   LogicalResult launchParallel(scf::ParallelOp loop);
   void launchCopy(memref::CopyOp copy);
-  void launchSingle(MutableArrayRef<Operation *> ops);
+  LogicalResult launchSingle(SmallVector<Operation *> ops);
+  LogicalResult launchAllOf(Block &block);
 };
 } // namespace
 
@@ -175,11 +193,77 @@ void LaunchLoops::launchCopy(memref::CopyOp copy) {
   copy.erase();
 }
 
-void LaunchLoops::launchSingle(MutableArrayRef<Operation *> ops) {
+/// What becomes a kernel around `user`, or null if it is the host's.
+static Operation *findKernel(Operation *user) {
+  Operation *kernel = user;
+  for (Operation *parent = user->getParentOp();
+       !isa<func::FuncOp>(parent) && !isHostLoop(parent);
+       parent = parent->getParentOp())
+    kernel = parent;
+  bool isBody = kernel != user;
+  return isBody || !isHostOp(kernel) ? kernel : nullptr;
+}
+
+/// Passes `number` to `uses` in other kernels: through memory, which is all
+/// that kernels share. Returns what stores it.
+static FailureOr<Operation *> pass(Value number, ArrayRef<OpOperand *> uses) {
+  Operation *op = number.getDefiningOp();
+  Type type = number.getType();
+  if (!type.isIntOrIndexOrFloat())
+    return op->emitOpError("computes a value of type ")
+           << type << " that another kernel uses; kernels pass on numbers only";
+  Block &front = op->getParentOfType<func::FuncOp>().getBody().front();
+  auto outer = ImplicitLocOpBuilder::atBlockBegin(op->getLoc(), &front);
+  Value buffer = memref::AllocOp::create(outer, MemRefType::get({}, type));
+  outer.setInsertionPoint(front.getTerminator());
+  memref::DeallocOp::create(outer, buffer);
+  llvm::SmallDenseMap<Operation *, Value> loads;
+  for (OpOperand *use : uses) {
+    Operation *kernel = findKernel(use->getOwner());
+    if (!kernel)
+      return use->getOwner()->emitOpError("uses a number of type ")
+             << type
+             << " that a kernel computes; the host knows only what was "
+                "known when the model was compiled";
+    Value &load = loads[kernel];
+    if (!load) {
+      OpBuilder builder(kernel);
+      // What starts many work-items lets each of them load the number.
+      if (isa<gpu::LaunchOp, scf::ParallelOp>(kernel))
+        builder.setInsertionPointToStart(&kernel->getRegion(0).front());
+      load = memref::LoadOp::create(builder, op->getLoc(), buffer);
+    }
+    use->set(load);
+  }
+  OpBuilder builder(op->getContext());
+  builder.setInsertionPointAfter(op);
+  return memref::StoreOp::create(builder, op->getLoc(), number, buffer)
+      .getOperation();
+}
+
+LogicalResult LaunchLoops::launchSingle(SmallVector<Operation *> ops) {
+  if (ops.empty())
+    return success();
+  Block *block = ops.front()->getBlock();
+  llvm::SmallPtrSet<Operation *, 8> own(ops.begin(), ops.end());
+  SmallVector<Operation *> stores;
+  for (Operation *op : ops)
+    for (Value result : op->getResults()) {
+      SmallVector<OpOperand *> uses;
+      for (OpOperand &use : result.getUses())
+        if (!own.contains(block->findAncestorOpInBlock(*use.getOwner())))
+          uses.push_back(&use);
+      if (uses.empty())
+        continue;
+      FailureOr<Operation *> store = pass(result, uses);
+      if (failed(store))
+        return failure();
+      stores.push_back(*store);
+    }
   ImplicitLocOpBuilder builder(ops.front()->getLoc(), ops.front());
   auto op = launchAll(builder, kLabel, Grid(), [](const WorkItem &) {});
   Operation *end = op.getBody().front().getTerminator();
-  for (Operation *moved : ops)
+  for (Operation *moved : llvm::concat<Operation *>(ops, stores))
     moved->moveBefore(end);
   runInOrder(op);
   if (isSlow(op))
@@ -189,43 +273,121 @@ void LaunchLoops::launchSingle(MutableArrayRef<Operation *> ops) {
         << remark::add("runs on a single work-item: its steps depend on one "
                        "another");
   ++numSingle;
+  return success();
 }
 
-/// The last operation of `block` that `op` has to be in one kernel with: those
-/// that use its scalars, and theirs.
-static Operation *findLastUser(Operation *op) {
-  Operation *last = op;
-  for (Operation *next = op; next; next = next->getNextNode()) {
-    for (Operation *user : next->getUsers()) {
-      Operation *top = op->getBlock()->findAncestorOpInBlock(*user);
-      if (top && last->isBeforeInBlock(top))
-        last = top;
+/// Moves views whose place kernels compute to what uses them.
+static void sinkViews(Block &block) {
+  for (Operation &op : llvm::make_early_inc_range(llvm::reverse(block))) {
+    if (!isa<ViewLikeOpInterface>(op) || isPlace(&op))
+      continue;
+    for (OpOperand &use : llvm::make_early_inc_range(op.getUses())) {
+      OpBuilder builder(use.getOwner());
+      unsigned number = cast<OpResult>(use.get()).getResultNumber();
+      use.set(builder.clone(op)->getResult(number));
     }
-    if (next == last)
-      break;
+    op.erase();
   }
-  return last;
 }
 
-/// Memory of one of these is none of the other.
+/// Whether the memory of one may be memory of the other.
 static bool mayAlias(Value a, Value b) {
+  auto x = a.getDefiningOp<memref::SubViewOp>();
+  auto y = b.getDefiningOp<memref::SubViewOp>();
+  if (x && y && x.getSource() == y.getSource()) {
+    FailureOr<bool> overlap = ValueBoundsConstraintSet::areOverlappingSlices(
+        x.getContext(), HyperrectangularSlice(x), HyperrectangularSlice(y));
+    return failed(overlap) || *overlap;
+  }
   auto getBase = [](Value value) {
     while (auto view = value.getDefiningOp<ViewLikeOpInterface>())
       value = view.getViewSource();
     return value;
   };
-  Value x = getBase(a), y = getBase(b);
-  return x == y || !(x.getDefiningOp<memref::AllocOp>() ||
-                     y.getDefiningOp<memref::AllocOp>());
+  // A base of another kind, such as a choice between two, may be either.
+  auto isAllocated = [](Value value) {
+    return value.getDefiningOp<memref::AllocOp>() != nullptr;
+  };
+  auto isKnown = [&](Value value) {
+    auto argument = dyn_cast<BlockArgument>(value);
+    return isAllocated(value) || value.getDefiningOp<memref::GetGlobalOp>() ||
+           (argument && isa<func::FuncOp>(argument.getOwner()->getParentOp()));
+  };
+  Value first = getBase(a), second = getBase(b);
+  return first == second || !isKnown(first) || !isKnown(second) ||
+         !(isAllocated(first) || isAllocated(second));
+}
+
+/// Whether all that `loop` does to memory is to load and store elements.
+static bool isPlain(scf::ParallelOp loop) {
+  return !loop->walk([](Operation *op) {
+                bool isKnown =
+                    isa<memref::LoadOp, memref::StoreOp>(op) ||
+                    op->hasTrait<OpTrait::HasRecursiveMemoryEffects>() ||
+                    isMemoryEffectFree(op);
+                return isKnown ? WalkResult::advance()
+                               : WalkResult::interrupt();
+              })
+              .wasInterrupted();
+}
+
+/// Whether a turn of `second` may write what another turn of `first` writes.
+static bool writesAgain(scf::ParallelOp first, scf::ParallelOp second) {
+  auto isSame = [&](Value a, Value b) {
+    for (auto [x, y] :
+         llvm::zip(first.getInductionVars(), second.getInductionVars()))
+      if (a == x && b == y)
+        return true;
+    std::optional<int64_t> number = getConstantIntValue(a);
+    return number && number == getConstantIntValue(b);
+  };
+  WalkResult walk = second->walk([&](memref::StoreOp b) {
+    return first->walk([&](memref::StoreOp a) {
+      bool isOwn =
+          a.getMemRef() == b.getMemRef() &&
+          llvm::all_of(llvm::zip_equal(a.getIndices(), b.getIndices()),
+                       [&](auto pair) { return std::apply(isSame, pair); });
+      return isOwn || !mayAlias(a.getMemRef(), b.getMemRef())
+                 ? WalkResult::advance()
+                 : WalkResult::interrupt();
+    });
+  });
+  return walk.wasInterrupted();
+}
+
+/// Puts barriers between neighbouring loops that upstream would fuse although
+/// their writes have to stay in order: it compares writes with reads only.
+static SmallVector<Operation *> separateWriters(Block &block) {
+  SmallVector<Operation *> barriers;
+  SmallVector<scf::ParallelOp> before;
+  for (Operation &op : block) {
+    auto loop = dyn_cast<scf::ParallelOp>(op);
+    if (!loop) {
+      if (!isMemoryEffectFree(&op))
+        before.clear();
+      continue;
+    }
+    auto isInOrder = [&](scf::ParallelOp other) {
+      return !isPlain(other) || writesAgain(other, loop);
+    };
+    if (!before.empty() &&
+        (!isPlain(loop) || llvm::any_of(before, isInOrder))) {
+      OpBuilder builder(loop);
+      barriers.push_back(gpu::BarrierOp::create(builder, loop.getLoc()));
+      before.clear();
+    }
+    before.push_back(loop);
+  }
+  return barriers;
 }
 
 /// Makes one loop of neighbouring ones of one shape where each turn of the
-/// second reads only what the same turn of the first wrote: what was a result
+/// second reads and writes only what the same turn of the first wrote, of what
+/// any turn of it wrote: what was a result
 /// of one and an operand of the other needs no second kernel and, with luck, no
 /// memory.
-static void fuseNeighbours(func::FuncOp function) {
+static void fuseNeighbours(Block &block) {
   // Memory between two loops would keep them apart.
-  Block &block = function.getBody().front();
   SmallVector<memref::DeallocOp> frees(block.getOps<memref::DeallocOp>());
   for (memref::DeallocOp free : frees)
     free->moveBefore(block.getTerminator());
@@ -233,36 +395,44 @@ static void fuseNeighbours(func::FuncOp function) {
   for (memref::AllocOp buffer : llvm::reverse(buffers))
     if (buffer->getNumOperands() == 0)
       buffer->moveBefore(&block.front());
-  scf::naivelyFuseParallelOps(function.getBody(), mayAlias);
+  SmallVector<Operation *> barriers = separateWriters(block);
+  scf::naivelyFuseParallelOps(*block.getParent(), mayAlias);
+  for (Operation *barrier : barriers)
+    barrier->erase();
 }
 
-void LaunchLoops::runOnOperation() {
-  Block &block = getOperation().getBody().front();
+LogicalResult LaunchLoops::launchAllOf(Block &block) {
   for (memref::CopyOp copy :
        llvm::make_early_inc_range(block.getOps<memref::CopyOp>()))
     launchCopy(copy);
-  fuseNeighbours(getOperation());
-  for (Operation *op = &block.front(); op;) {
-    Operation *next = op->getNextNode();
+  sinkViews(block);
+  fuseNeighbours(block);
+  // Code between two kernels runs in order on one work-item.
+  SmallVector<Operation *> ops;
+  for (Operation *op = &block.front(), *next; op; op = next) {
     auto loop = dyn_cast<scf::ParallelOp>(op);
-    if (loop && loop->use_empty()) {
-      if (failed(launchParallel(loop)))
-        return signalPassFailure();
-    } else if (!isHostOp(op)) {
-      Operation *last = findLastUser(op);
-      SmallVector<Operation *> ops;
-      for (Operation *moved = op;; moved = moved->getNextNode()) {
-        // Memory and constants are the host's, and wanted before.
-        if (isHostOp(moved) && moved != last)
-          moved->moveBefore(op);
-        else
-          ops.push_back(moved);
-        if (moved == last)
-          break;
-      }
-      next = last->getNextNode();
-      launchSingle(ops);
+    bool isParallel = loop && loop->use_empty();
+    if (isPlace(op) || (!isParallel && !isHostOp(op))) {
+      next = op->getNextNode();
+      if (!isPlace(op))
+        ops.push_back(op);
+      else if (!ops.empty())
+        op->moveBefore(ops.front());
+      continue;
     }
-    op = next;
+    if (failed(launchSingle(std::exchange(ops, {}))))
+      return failure();
+    // Now: what ran before may have put loads behind `op`.
+    next = op->getNextNode();
+    if (isParallel && failed(launchParallel(loop)))
+      return failure();
+    if (isHostLoop(op) && failed(launchAllOf(op->getRegion(0).front())))
+      return failure();
   }
+  return success();
+}
+
+void LaunchLoops::runOnOperation() {
+  if (failed(launchAllOf(getOperation().getBody().front())))
+    signalPassFailure();
 }

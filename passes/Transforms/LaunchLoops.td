@@ -16,16 +16,26 @@ def BCRLaunchLoopsPass : Pass<"bcr-launch-loops", "::mlir::func::FuncOp"> {
     `convert-linalg-to-parallel-loops` becomes `gpu.launch`: a parallel loop has
     its innermost dimension of more than one turn along x, the next one along y,
     and all others along z; a copy is a loop over its elements; any other code
-    that reads or writes memory runs on a single work-item, together with what
-    uses its scalars, and a remark says so. Allocations, views and constants stay.
+    between two kernels runs in order on a single work-item, and a remark says so
+    where it is more than moving numbers. Allocations, constants and views at
+    fixed places stay with the host, and so do loops around launches, whose
+    bodies are treated in the same way.
+
+    A number that outlives the kernel that computes it is stored by its one
+    work-item in a buffer of rank 0, and each kernel that uses it loads it again:
+    nothing that reads or writes memory changes places. A view at a place that a
+    kernel computes is made in the kernels that use it.
 
     Neighbouring loops of one shape become one kernel where a turn of the second
-    needs nothing but what the same turn of the first wrote. What allocates memory
+    reads and writes nothing of what the first wrote but what the same turn of it
+    wrote. What allocates memory
     moves to the front and what frees it to the end, since nothing is allocated at
     run time: `bcr-plan-arena` goes by the uses.
 
     *Requires:* bounds of parallel loops that are constants. *Ensures:* the
-    host has nothing to compute. *Fails when:* a bound is not a constant.
+    host has nothing to compute. *Fails when:* a bound is not a constant; the
+    host or a launch's grid needs a number that a kernel computes; a kernel
+    computes which memory another one uses.
   }];
   let dependentDialects = ["::mlir::arith::ArithDialect",
     "::mlir::gpu::GPUDialect", "::mlir::memref::MemRefDialect",

@@ -14,7 +14,7 @@
 //                 operands = ["gates", "hidden", "weight"]}}
 //
 // Operands may also be "cell", "bias" and "projection"; an LSTM has two
-// results.
+// results. A projection becomes a layer in the region of the recurrent one.
 //
 //===----------------------------------------------------------------------===//
 
@@ -92,6 +92,28 @@ static Value makeConstant(Value value, const Twine &name, Location loc,
   return arith::ConstantOp::create(rewriter, loc, cast<TypedAttr>(*elements));
 }
 
+/// The product that a step ends with where the state is projected.
+static void makeProjection(RecurrentOp op, Value weight, StringRef layer,
+                           RewriterBase &rewriter) {
+  OpBuilder::InsertionGuard guard(rewriter);
+  Location loc = op.getLoc();
+  int64_t samples = cast<ShapedType>(op.getGates().getType()).getDimSize(1);
+  if (ShapedType::isDynamic(samples))
+    samples = cast<ShapedType>(op.getHidden().getType()).getDimSize(0);
+  auto getType = [&](int64_t size) {
+    return RankedTensorType::get({samples, size}, rewriter.getF32Type());
+  };
+  Type type = getType(op.getNumColumns());
+  Block *body = rewriter.createBlock(
+      &op.getProjection(), {}, {getType(op.getNumUnits()), type}, {loc, loc});
+  auto product = MatmulOp::create(
+      rewriter, loc, type, body->getArgument(0), weight, /*bias=*/Value(),
+      /*residual=*/Value(), body->getArgument(1), ActivationAttr(),
+      rewriter.getStringAttr(layer), FormAttr(), /*block=*/DenseI64ArrayAttr(),
+      ScheduleAttr(), /*chunks=*/DenseI64ArrayAttr());
+  YieldOp::create(rewriter, loc, product.getResults());
+}
+
 static LogicalResult raiseCall(func::CallOp call, func::FuncOp callee,
                                LayerNames &names, RewriterBase &rewriter) {
   FailureOr<Recurrence> found = readDeclaration(call, callee);
@@ -105,8 +127,13 @@ static LogicalResult raiseCall(func::CallOp call, func::FuncOp callee,
       succeeded(weights) ? weights->getKey() : StringRef(), "recurrent");
   Value weight = makeConstant(get("weight"), layer + ".weight", loc, rewriter);
   Value projection = get("projection");
-  if (projection)
-    projection = makeConstant(projection, layer + ".projection", loc, rewriter);
+  std::string projectionLayer;
+  if (projection) {
+    FailureOr<StridedConstant> found = StridedConstant::match(projection);
+    projectionLayer = names.get(
+        succeeded(found) ? found->getKey() : StringRef(), "projection");
+    projection = makeConstant(projection, projectionLayer, loc, rewriter);
+  }
   if (!weight || (get("projection") && !projection))
     return call.emitError("bcr-raise: the weights of recurrent layer '")
            << layer << "' are no constants whose data is there";
@@ -130,9 +157,11 @@ static LogicalResult raiseCall(func::CallOp call, func::FuncOp callee,
   }
   auto op = RecurrentOp::create(
       rewriter, loc, call.getResultTypes(), get("gates"), states, weight,
-      get("bias"), projection, inits, found->cell, found->reverse,
+      get("bias"), /*scratch=*/ValueRange(), inits, found->cell, found->reverse,
       rewriter.getStringAttr(layer), FormAttr(), DenseI64ArrayAttr(),
       ScheduleAttr(), /*chunks=*/DenseI64ArrayAttr());
+  if (projection)
+    makeProjection(op, projection, projectionLayer, rewriter);
   rewriter.replaceOp(call, op);
   return success();
 }

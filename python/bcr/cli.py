@@ -13,6 +13,7 @@ from typing import Annotated, Any, TextIO
 import typer
 
 import bcr
+from bcr.devices import parse_choice
 from bcr.errors import BCRError, BCRWarning, DeviceError
 from bcr.mapping.command import map_command, merge_tables_command
 from bcr.memory import peak_memory, reset_peak_memory
@@ -27,12 +28,8 @@ app = typer.Typer(
 
 
 _DeviceOption = Annotated[
-    str, typer.Option("--device", help="OpenCL device: its name, a part of it, or its index")
+    str, typer.Option("--device", help="of OpenCL or Vulkan: its name, a part of it, or its index")
 ]
-
-
-def _device(text: str) -> str | int | None:
-    return int(text) if text.isdecimal() else text or None
 
 
 @app.command("compile")
@@ -68,7 +65,7 @@ def compile_command(
         args,
         kwargs,
         target=spec,
-        device=_device(device),
+        device=parse_choice(device),
         sparsity=sparsity,
         num_threads=num_threads,
         verbose=not quiet,
@@ -177,7 +174,7 @@ def bench(
     device: _DeviceOption = "",
 ) -> None:
     """Time a compiled model on random inputs, layer by layer, and show the memory it takes."""
-    executable = bcr.load(model, device=_device(device))
+    executable = bcr.load(model, device=parse_choice(device))
     # Reading the file is not running the model.
     reset_peak_memory()
     inputs = _random_inputs(executable, batch)

@@ -1,7 +1,7 @@
 """The `.bcr` file: one safetensors file with the code, the pool and a manifest.
 
-The code is a shared library, or for OpenCL a SPIR-V module; the manifest then has the schedule of
-its kernels too.
+The code is a shared library, or for OpenCL and Vulkan a SPIR-V module; the manifest then has the
+schedule of its kernels too.
 
 safetensors holds plain arrays and text, so reading a file never executes anything in it; the
 manifest is JSON under the metadata key "bcr" and carries a digest of both arrays. The library

@@ -11,6 +11,11 @@ Choice: TypeAlias = "str | int | None"
 """How a device is named: by its name or a part of it, by its index, or not at all."""
 
 
+def parse_choice(text: str) -> Choice:
+    """Return the choice that a command line's text makes: digits are an index."""
+    return int(text) if text.isdecimal() else text or None
+
+
 class HasName(Protocol):
     """A device in a list."""
 

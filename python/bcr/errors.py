@@ -47,8 +47,8 @@ class VerificationError(BCRError, AssertionError):
 
 
 class DeviceError(BCRError, RuntimeError):
-    """An OpenCL device is not there, cannot run a model, or failed: the message says which device
-    and what to do."""
+    """An OpenCL or Vulkan device is not there, cannot run a model, or failed: the message says
+    which device and what to do."""
 
 
 class FormatError(BCRError, ValueError):

@@ -366,7 +366,7 @@ def load(path: str | os.PathLike[str], device: str | int | None = None) -> Execu
 
     Args:
         path: the file.
-        device: for a model compiled for OpenCL, as in `bcr.compile`.
+        device: for a model compiled for OpenCL or Vulkan, as in `bcr.compile`.
 
     Raises:
         FormatError: the file is truncated, altered, of another version or no `.bcr` file.

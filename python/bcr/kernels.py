@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bcr.devices import Choice, HasName
-from bcr.errors import ConfigError
+from bcr.errors import ConfigError, UnsupportedError
 from bcr.executable import Executable
 from bcr.launches import launches_of, tensor_bytes
 from bcr.report import Profile, layer_time
@@ -126,6 +126,18 @@ class KernelExecutable(Executable, abc.ABC, Generic[Network, Device]):
             return self.run_arrays(inputs, list(map(_at, targets, signature.outputs)))
 
         return run
+
+    def run_with_stamps(self, args: Sequence[Any], kwargs: Mapping[str, Any], buffer: Any) -> Any:
+        """Kernels take no stamps: `profile` reads the device's clock.
+
+        Raises:
+            UnsupportedError: always, unless `buffer` is None.
+        """
+        if buffer is not None:
+            raise UnsupportedError(
+                f"a model on {self.device.name} takes no time stamps: profile() reads its clock"
+            )
+        return self(*args, **kwargs)
 
     @abc.abstractmethod
     def start_profile(self) -> Any:

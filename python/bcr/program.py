@@ -96,9 +96,9 @@ class Program:
         pool: uint8, aligned to `ALIGNMENT`: packed weights, indices and other constants.
         arena: the memory that a call works in.
         code: the ELF object that defines `bcr_run`, or None if only `library` is at hand.
-        library: the same code as a shared library, or None until it is linked; for OpenCL the
-            kernels, as a SPIR-V module.
-        schedule: for OpenCL, the kernels that a call enqueues, in order; else None.
+        library: the same code as a shared library, or None until it is linked; for OpenCL and
+            Vulkan the kernels, as a SPIR-V module.
+        schedule: for OpenCL and Vulkan, the kernels that a call enqueues, in order; else None.
         stages: IR after the named stages, kept only in the process that compiled.
         remarks: what the passes remarked.
     """

@@ -146,20 +146,32 @@ class Stream:
                 if array.shape != slot.spec.shape:
                     self._executable.bind_sizes(slot.spec, tuple(array.shape), sizes)
                 foreign.append((slot, array))
-                sources[slot.position] = address(array)
             outputs = self._kept.get(like_torch) or self._make_outputs(like_torch, sizes)
             if outputs is not self._bound[self._phase]:
                 for (o, _), output in zip(self._outputs, outputs):
                     targets[o] = address(output)
                 self._bound[self._phase] = outputs if self._reuse else None
             dims = self._dims(sizes) if self._dynamic else self._no_dims
-            code = entry(sources, targets, *self._shared, dims, None)
-            for slot, _ in foreign:
-                sources[slot.position] = slot.address
+            if foreign:
+                code = self._run_foreign(entry, foreign, dims)
+            else:
+                code = entry(sources, targets, *self._shared, dims, None)
             if code:
                 raise InputError(self._executable.program.checks[code - 1])
             self._phase ^= 1
         return outputs[0] if len(outputs) == 1 else tuple(outputs) or None
+
+    def _run_foreign(self, entry: Any, foreign: list[tuple[_Slot, Any]], dims: Any) -> int:
+        """Run with inputs in memory of the caller, whose addresses are not kept."""
+        sources, targets = self._pointers[self._phase]
+        try:
+            for slot, array in foreign:
+                sources[slot.position] = address(array)
+            code: int = entry(sources, targets, *self._shared, dims, None)
+            return code
+        finally:
+            for slot, _ in foreign:
+                sources[slot.position] = slot.address
 
     def reset(self, initial: Mapping[str, Any] | None = None) -> None:
         """Go back to the state before the first frame.

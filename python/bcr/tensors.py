@@ -49,6 +49,8 @@ def prepare(spec: InputSpec, value: Any) -> Any:
 @cache
 def _name(dtype: Any) -> str:
     """The name of a dtype; NumPy takes a microsecond to put one together."""
+    if not getattr(dtype, "isnative", True):
+        return f"{dtype.name} with its bytes in the order of another machine"
     return str(getattr(dtype, "name", dtype)).removeprefix("torch.")
 
 

@@ -5,6 +5,7 @@
 // Without zeros around the input a kernel copies it into a buffer that has them, for two samples of two channels; then
 // one kernel for each height of the groups: work-groups along x cover the 5 rows of 8 of the padded input, of which the last
 // two elements are none of the output; groups of the weights are along y and samples along z.
+// CHECK: module attributes {bcr.layers = {{{.*}}rnn = {{{.*}}positions = 14 : i64
 // CHECK: memref.global "private" constant @c.values : memref<14xf32>
 // CHECK-LABEL: func.func @conv(
 // CHECK-SAME:    %[[X:[a-z0-9]+]]: memref<2x2x5x6xf32>, %[[B:[a-z0-9]+]]: memref<5xf32>,
@@ -108,6 +109,88 @@ func.func @shared_rows(%x: memref<2x4xf32>, %b: memref<3xf32>, %o: memref<2x3xf3
   return
 }
 
+// Rows of a part of an image, four of six: what lies between them is a neighbour's, so not even a bias or a partial sum is stored there.
+// CHECK-LABEL: func.func @shared_rows_of_a_part(
+// CHECK-DAG:     %[[C4:.*]] = arith.constant 4 : index
+// CHECK-DAG:     %[[C6:.*]] = arith.constant 6 : index
+// CHECK:           %[[COLUMN:.*]] = arith.remui %{{.*}}, %[[C6]]
+// CHECK:           %[[INSIDE:.*]] = arith.cmpi ult, %[[COLUMN]], %[[C4]]
+// CHECK-NOT:       memref.store
+// CHECK:             scf.if %[[INSIDE]]
+// CHECK:               memref.store
+// CHECK-NEXT:        }
+// CHECK-NOT:       memref.store
+// CHECK:             scf.if %[[INSIDE]]
+// CHECK-NEXT:          memref.store
+// CHECK-NEXT:          memref.store
+// CHECK-NEXT:        }
+// CHECK-NOT:       memref.store
+// CHECK:             scf.if %[[INSIDE]]
+// CHECK-NEXT:          memref.store
+// CHECK-NEXT:        }
+// CHECK-NOT:       memref.store
+// CHECK:             scf.if %[[INSIDE]]
+// CHECK-NEXT:          memref.store
+// CHECK-NEXT:        }
+// CHECK-NOT:       memref.store
+// CHECK:         } {bcr.kernel = "part"}
+func.func @shared_rows_of_a_part(%x: memref<1x1x5x6xf32>, %y: memref<1x2x3x6xf32>) {
+  %w = bcr.constant {block = array<i64: 2, 9>, groups = dense<[[0, 1, 0, 2], [1, 2, 2, 3]]> : tensor<2x4xi32>,
+    rows = dense<[0, 0, 1]> : tensor<3xi16>, columns = dense<[0, 4, 1, 2, 8]> : tensor<5xi16>,
+    values = dense<[1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0]> : tensor<8xf32>} : !bcr.packed<2x9xf32>
+  %part = memref.subview %y[0, 0, 0, 0] [1, 2, 3, 4] [1, 1, 1, 1] : memref<1x2x3x6xf32> to memref<1x2x3x4xf32, strided<[36, 18, 6, 1]>>
+  bcr.conv2d ins(%x : memref<1x1x5x6xf32>) weights(%w : !bcr.packed<2x9xf32>)
+    outs(%part : memref<1x2x3x4xf32, strided<[36, 18, 6, 1]>>) {layer = "part", kernel = array<i64: 3, 3>}
+  return
+}
+
+// Flat positions that include the gap of the last row, to store its zeros, read as many elements behind the input: they have to be
+// there.
+// CHECK-LABEL: func.func @gaps_behind_the_input(
+// CHECK-NOT:       arith.remui
+// CHECK:         } {bcr.kernel = "last"}
+// CHECK:         } {bcr.kernel = "gaps"}
+// CHECK-LABEL: func.func @gaps_in_the_input(
+// CHECK:           arith.remui
+// CHECK:         } {bcr.kernel = "inside"}
+// CHECK-NOT:     gpu.launch
+// CHECK:         return
+func.func @gaps_behind_the_input(%x: memref<1x1x5x6xf32>, %y: memref<1x1x3x6xf32>) {
+  %w = bcr.constant {block = array<i64: 1, 9>, groups = dense<[[0, 1, 0, 2]]> : tensor<1x4xi32>,
+    rows = dense<0> : tensor<1xi16>, columns = dense<[3, 8]> : tensor<2xi16>,
+    values = dense<[1.0, 2.0]> : tensor<2xf32>} : !bcr.packed<1x9xf32>
+  %part = memref.subview %y[0, 0, 0, 0] [1, 1, 3, 4] [1, 1, 1, 1] : memref<1x1x3x6xf32> to memref<1x1x3x4xf32, strided<[18, 18, 6, 1]>>
+  bcr.conv2d ins(%x : memref<1x1x5x6xf32>) weights(%w : !bcr.packed<1x9xf32>)
+    outs(%part : memref<1x1x3x4xf32, strided<[18, 18, 6, 1]>>)
+    {layer = "last", kernel = array<i64: 3, 3>, gaps = #bcr.gaps<zero>, overread = 1 : i64}
+  return
+}
+func.func @gaps_in_the_input(%x: memref<1x1x5x6xf32>, %y: memref<1x1x3x6xf32>) {
+  %w = bcr.constant {block = array<i64: 1, 9>, groups = dense<[[0, 1, 0, 2]]> : tensor<1x4xi32>,
+    rows = dense<0> : tensor<1xi16>, columns = dense<[3, 8]> : tensor<2xi16>,
+    values = dense<[1.0, 2.0]> : tensor<2xf32>} : !bcr.packed<1x9xf32>
+  %part = memref.subview %y[0, 0, 0, 0] [1, 1, 3, 4] [1, 1, 1, 1] : memref<1x1x3x6xf32> to memref<1x1x3x4xf32, strided<[18, 18, 6, 1]>>
+  bcr.conv2d ins(%x : memref<1x1x5x6xf32>) weights(%w : !bcr.packed<1x9xf32>)
+    outs(%part : memref<1x1x3x4xf32, strided<[18, 18, 6, 1]>>)
+    {layer = "inside", kernel = array<i64: 3, 3>, gaps = #bcr.gaps<zero>, overread = 2 : i64}
+  return
+}
+
+// Without zeros behind the last row positions end with it, and so do their inputs.
+// CHECK-LABEL: func.func @part_of_a_part(
+// CHECK:           arith.remui
+// CHECK:         } {bcr.kernel = "same"}
+func.func @part_of_a_part(%x: memref<1x1x3x6xf32>, %y: memref<1x1x3x6xf32>) {
+  %w = bcr.constant {block = array<i64: 1, 1>, groups = dense<[[0, 1, 0, 1]]> : tensor<1x4xi32>,
+    rows = dense<0> : tensor<1xi16>, columns = dense<0> : tensor<1xi16>,
+    values = dense<3.0> : tensor<1xf32>} : !bcr.packed<1x1xf32>
+  %from = memref.subview %x[0, 0, 0, 0] [1, 1, 3, 4] [1, 1, 1, 1] : memref<1x1x3x6xf32> to memref<1x1x3x4xf32, strided<[18, 18, 6, 1]>>
+  %part = memref.subview %y[0, 0, 0, 0] [1, 1, 3, 4] [1, 1, 1, 1] : memref<1x1x3x6xf32> to memref<1x1x3x4xf32, strided<[18, 18, 6, 1]>>
+  bcr.conv2d ins(%from : memref<1x1x3x4xf32, strided<[18, 18, 6, 1]>>) weights(%w : !bcr.packed<1x1xf32>)
+    outs(%part : memref<1x1x3x4xf32, strided<[18, 18, 6, 1]>>) {layer = "same", kernel = array<i64: 1, 1>}
+  return
+}
+
 // A work-item computes one position, without taps outside of the image.
 // CHECK-LABEL: func.func @pool(
 // CHECK-DAG:     %[[C1:.*]] = arith.constant 1 : index
@@ -121,14 +204,14 @@ func.func @pool(%x: memref<2x3x7x9xf32>, %o: memref<2x3x3x4xf32>) {
   return
 }
 
-// The host repeats the launches of a step: products of all gates, then the equations, which read the inputs of the last
+// The host repeats the launches of a step, and the report has the positions of all seven steps of two samples: products of all gates, then the equations, which read the inputs of the last
 // step first.
 // CHECK-LABEL: func.func @gru(
 // CHECK-SAME:    %[[X:[a-z0-9]+]]: memref<7x2x9xf32>, %[[H:[a-z0-9]+]]: memref<2x3xf32>,
 // CHECK-DAG:     %[[C6:.*]] = arith.constant 6 : index
 // CHECK-DAG:     %[[C7:.*]] = arith.constant 7 : index
-// CHECK:         %[[STATE:.*]] = memref.alloc() {{.*}} : memref<2x3xf32>
-// CHECK:         %[[SUMS:.*]] = memref.alloc() {{.*}} : memref<2x9xf32>
+// CHECK-DAG:     %[[STATE:.*]] = memref.alloc() {{.*}} : memref<2x3xf32>
+// CHECK-DAG:     %[[SUMS:.*]] = memref.alloc() {{.*}} : memref<2x9xf32>
 // CHECK:         memref.copy %[[H]], %[[STATE]]
 // CHECK:         scf.for %[[TURN:.*]] = %{{.*}} to %[[C7]]
 // CHECK:           gpu.launch

@@ -10,6 +10,10 @@
 // LISTS-DAG: constant @few.window_origins : memref<1xi8> = dense<36>
 // LISTS-DAG: constant @few.window_run_columns : memref<1xi8> = dense<20>
 
+// Two groups that were dealt to two threads are one run where there is one thread.
+// LISTS-DAG: constant @shares.window_run_groups : memref<2xi8> = dense<[0, 2]>
+// LISTS-DAG: constant @shares.window_run_columns : memref<1xi8> = dense<20>
+
 // CHECK-LABEL: func.func @few
 // The bias first,
 // CHECK: vector.load %{{.*}} : memref<4xf32>, vector<4xf32>
@@ -50,5 +54,17 @@ func.func @narrow(%x: memref<1x100xf32>, %y: memref<1x4xf32>) {
     values = dense<2.0> : tensor<20xf32>} : !bcr.packed<4x100xf32>
   bcr.matmul ins(%x : memref<1x100xf32>) weights(%w : !bcr.packed<4x100xf32>) outs(%y : memref<1x4xf32>)
     {layer = "narrow", schedule = #bcr.schedule<rows, height = 1, vectors = 1, lanes = 4>}
+  return
+}
+
+// Shares for more threads than there are mean nothing: all windows are the one thread's.
+func.func @shares(%x: memref<1x100xf32>, %y: memref<1x4xf32>) {
+  %w = bcr.constant {block = array<i64: 4, 100>, groups = dense<[[0, 2, 0, 20], [2, 2, 20, 20]]> : tensor<2x4xi32>,
+    rows = dense<[3, 1, 0, 2]> : tensor<4xi16>,
+    columns = dense<[50, 51, 52, 53, 54, 55, 56, 57, 58, 59, 60, 61, 62, 63, 64, 65, 66, 67, 98, 99,
+                     50, 51, 52, 53, 54, 55, 56, 57, 58, 59, 60, 61, 62, 63, 64, 65, 66, 67, 98, 99]> : tensor<40xi16>,
+    values = dense<3.0> : tensor<80xf32>} : !bcr.packed<4x100xf32>
+  bcr.matmul ins(%x : memref<1x100xf32>) weights(%w : !bcr.packed<4x100xf32>) outs(%y : memref<1x4xf32>)
+    {layer = "shares", chunks = array<i64: 0, 1>, schedule = #bcr.schedule<rows, height = 2, vectors = 1, lanes = 16>}
   return
 }

@@ -42,8 +42,12 @@ func.func @lstm(%x: tensor<5x3x8xf32>, %h: tensor<3x1xf32>, %c: tensor<3x2xf32>,
     rows = dense<[6, 1, 4]> : tensor<3xi16>, columns = dense<[0]> : tensor<1xi16>,
     values = dense<[1.0, 2.0, 3.0]> : tensor<3xf32>} : !bcr.packed<8x1xf32>
   %0:2 = bcr.recurrent ins(%x : tensor<5x3x8xf32>) states(%h, %c : tensor<3x1xf32>, tensor<3x2xf32>)
-           weights(%w : !bcr.packed<8x1xf32>) projection(%p : tensor<1x2xf32>)
-           outs(%o, %e : tensor<5x3x1xf32>, tensor<3x2xf32>) {cell = #bcr.cell<lstm>} -> tensor<5x3x1xf32>, tensor<3x2xf32>
+           weights(%w : !bcr.packed<8x1xf32>)
+           outs(%o, %e : tensor<5x3x1xf32>, tensor<3x2xf32>) {cell = #bcr.cell<lstm>} -> tensor<5x3x1xf32>, tensor<3x2xf32> projection {
+  ^bb0(%u: tensor<3x2xf32>, %d: tensor<3x1xf32>):
+    %1 = bcr.matmul ins(%u : tensor<3x2xf32>) weights(%p : tensor<1x2xf32>) outs(%d : tensor<3x1xf32>) -> tensor<3x1xf32>
+    bcr.yield %1 : tensor<3x1xf32>
+  }
   return %0#0, %0#1 : tensor<5x3x1xf32>, tensor<3x2xf32>
 }
 

@@ -42,25 +42,36 @@ func.func @gru(%x: memref<?x1x21xf32>, %h: memref<1x7xf32>, %o: memref<?x1x7xf32
 // -----
 
 // From the last step to the first; c is updated where it is returned; buffers of an unknown number of samples are made in
-// the call; the projection is a loop of its own.
+// the call; the projection writes the state, which is copied to the result.
 
 // CHECK-LABEL: func.func @lstm
-// CHECK-SAME: %[[C:[a-z0-9]+]]: memref<?x2xf32>, %[[P:[a-z0-9]+]]: memref<1x2xf32>, %[[O:[a-z0-9]+]]: memref<5x?x1xf32>, %[[E:[a-z0-9]+]]: memref<?x2xf32>)
+// CHECK-SAME: %[[C:[a-z0-9]+]]: memref<?x2xf32>, %[[U:[a-z0-9]+]]: memref<?x2xf32>, %[[D:[a-z0-9]+]]: memref<?x1xf32>, %[[O:[a-z0-9]+]]: memref<5x?x1xf32>, %[[E:[a-z0-9]+]]: memref<?x2xf32>)
 // CHECK: memref.alloc(%{{.*}}) : memref<?x8xf32>
 // CHECK: memref.copy %[[C]], %[[E]]
 // CHECK: scf.for %[[I:.*]] = %c0 to %c5
 // CHECK: %[[STEP:.*]] = arith.subi %c4, %[[I]]
 // CHECK: vector.load %[[E]]
 // CHECK: vector.store %{{.*}}, %[[E]]
-// CHECK: memref.load %[[P]]
-// CHECK: memref.store %{{.*}}, %[[O]][%[[STEP]]
-func.func @lstm(%x: memref<5x?x8xf32>, %h: memref<?x1xf32>, %c: memref<?x2xf32>, %p: memref<1x2xf32>,
+// CHECK: vector.store %{{.*}}, %[[U]]
+// CHECK: memref.load %[[U]]
+// CHECK: memref.store %{{.*}}, %[[D]]
+// CHECK: %[[NEW:.*]] = memref.load %[[D]]
+// CHECK: memref.store %[[NEW]], %[[O]][%[[STEP]]
+// CHECK-NOT: bcr.{{matmul|recurrent|constant|yield}}
+func.func @lstm(%x: memref<5x?x8xf32>, %h: memref<?x1xf32>, %c: memref<?x2xf32>, %u: memref<?x2xf32>, %d: memref<?x1xf32>,
                 %o: memref<5x?x1xf32>, %e: memref<?x2xf32>) {
   %w = bcr.constant {block = array<i64: 4, 1>, groups = dense<[[0, 3, 0, 1]]> : tensor<1x4xi32>,
     rows = dense<[6, 1, 4]> : tensor<3xi16>, columns = dense<[0]> : tensor<1xi16>,
     values = dense<[1.0, 2.0, 3.0]> : tensor<3xf32>} : !bcr.packed<8x1xf32>
+  %p = bcr.constant {block = array<i64: 1, 2>, groups = dense<[[0, 1, 0, 1]]> : tensor<1x4xi32>,
+    rows = dense<[0]> : tensor<1xi16>, columns = dense<[1]> : tensor<1xi16>,
+    values = dense<[5.0]> : tensor<1xf32>} : !bcr.packed<1x2xf32>
   bcr.recurrent ins(%x : memref<5x?x8xf32>) states(%h, %c : memref<?x1xf32>, memref<?x2xf32>) weights(%w : !bcr.packed<8x1xf32>)
-    projection(%p : memref<1x2xf32>) outs(%o, %e : memref<5x?x1xf32>, memref<?x2xf32>) {cell = #bcr.cell<lstm>, reverse}
+    scratch(%u, %d : memref<?x2xf32>, memref<?x1xf32>)
+    outs(%o, %e : memref<5x?x1xf32>, memref<?x2xf32>) {cell = #bcr.cell<lstm>, reverse} projection {
+    bcr.matmul ins(%u : memref<?x2xf32>) weights(%p : !bcr.packed<1x2xf32>) outs(%d : memref<?x1xf32>)
+    bcr.yield
+  }
   return
 }
 

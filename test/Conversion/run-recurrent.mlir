@@ -63,14 +63,19 @@ func.func @lstm() {
   %w = bcr.constant {block = array<i64: 8, 1>, groups = dense<[[0, 7, 0, 1]]> : tensor<1x4xi32>,
     rows = dense<[0, 1, 2, 4, 5, 6, 7]> : tensor<7xi16>, columns = dense<[0]> : tensor<1xi16>,
     values = dense<[0.125, -0.25, 0.375, -0.625, 0.75, 0.875, -1.0]> : tensor<7xf32>} : !bcr.packed<8x1xf32>
-  %q = arith.constant dense<[[2.0, -1.0]]> : tensor<1x2xf32>
+  %q = bcr.constant {block = array<i64: 1, 2>, groups = dense<[[0, 1, 0, 2]]> : tensor<1x4xi32>, rows = dense<[0]> : tensor<1xi16>,
+    columns = dense<[0, 1]> : tensor<2xi16>, values = dense<[2.0, -1.0]> : tensor<2xf32>} : !bcr.packed<1x2xf32>
   %h = arith.constant dense<[[1.0]]> : tensor<1x1xf32>
   %c = arith.constant dense<[[0.5, -2.0]]> : tensor<1x2xf32>
   %x = arith.constant dense<[[[0.5, -1.0, 1.0, 2.0, 0.0, -0.5, 0.25, 1.0]], [[-1.0, 0.5, 0.0, -0.25, 2.0, 1.0, -2.0, 0.0]]]> : tensor<2x1x8xf32>
   %o = tensor.empty() : tensor<2x1x1xf32>
   %e = tensor.empty() : tensor<1x2xf32>
   %0:2 = bcr.recurrent ins(%x : tensor<2x1x8xf32>) states(%h, %c : tensor<1x1xf32>, tensor<1x2xf32>) weights(%w : !bcr.packed<8x1xf32>)
-    projection(%q : tensor<1x2xf32>) outs(%o, %e : tensor<2x1x1xf32>, tensor<1x2xf32>) {cell = #bcr.cell<lstm>} -> tensor<2x1x1xf32>, tensor<1x2xf32>
+    outs(%o, %e : tensor<2x1x1xf32>, tensor<1x2xf32>) {cell = #bcr.cell<lstm>} -> tensor<2x1x1xf32>, tensor<1x2xf32> projection {
+  ^bb0(%u: tensor<1x2xf32>, %d: tensor<1x1xf32>):
+    %1 = bcr.matmul ins(%u : tensor<1x2xf32>) weights(%q : !bcr.packed<1x2xf32>) outs(%d : tensor<1x1xf32>) -> tensor<1x1xf32>
+    bcr.yield %1 : tensor<1x1xf32>
+  }
   %p = tensor.cast %0#0 : tensor<2x1x1xf32> to tensor<*xf32>
   call @printMemrefF32(%p) : (tensor<*xf32>) -> ()
   %r = tensor.cast %0#1 : tensor<1x2xf32> to tensor<*xf32>

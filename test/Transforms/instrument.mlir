@@ -37,6 +37,30 @@ module {
 
 // -----
 
+// A projection is part of its layer's time, and runs once a step.
+// CHECK: module attributes {bcr.layers = {
+// CHECK-SAME: hr = {positions = 15 : i64}
+// CHECK-SAME: rnn = {positions = 15 : i64, profile_slot = 1 : i64}
+// CHECK: arith.constant 2 : index
+// CHECK: bcr.recurrent
+// CHECK-NOT: llvm.call_intrinsic
+// CHECK: bcr.yield
+// CHECK: arith.constant 3 : index
+module {
+  func.func @main(%x: memref<5x3x8xf32>, %h: memref<3x1xf32>, %c: memref<3x2xf32>, %w: memref<8x1xf32>, %p: memref<1x2xf32>,
+                  %u: memref<3x2xf32>, %d: memref<3x1xf32>, %o: memref<5x3x1xf32>, %e: memref<3x2xf32>) {
+    bcr.recurrent ins(%x : memref<5x3x8xf32>) states(%h, %c : memref<3x1xf32>, memref<3x2xf32>)
+      weights(%w : memref<8x1xf32>) scratch(%u, %d : memref<3x2xf32>, memref<3x1xf32>)
+      outs(%o, %e : memref<5x3x1xf32>, memref<3x2xf32>) {cell = #bcr.cell<lstm>, layer = "rnn"} projection {
+      bcr.matmul ins(%u : memref<3x2xf32>) weights(%p : memref<1x2xf32>) outs(%d : memref<3x1xf32>) {layer = "hr"}
+      bcr.yield
+    }
+    return
+  }
+}
+
+// -----
+
 // expected-error @+1 {{bcr-instrument: the module has no @main}}
 module {
 }

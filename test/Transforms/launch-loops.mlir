@@ -109,8 +109,7 @@ func.func @nested(%x: memref<9x4xf32>) {
 
 // -----
 
-// A sum in order is one work-item's, with the allocation left to the host; what uses it as a scalar is in the
-// same kernel.
+// A sum in order is one work-item's, with all that follows up to the next kernel and without the allocation, which is the host's.
 // CHECK-LABEL: func.func @in_order(
 // CHECK-SAME:    %[[X:.*]]: memref<9xf32>, %[[Y:[a-z0-9]+]]: memref<f32>, %{{.*}}: memref<f32>)
 // CHECK-DAG:     %[[C1:.*]] = arith.constant 1 : index
@@ -121,9 +120,9 @@ func.func @nested(%x: memref<9x4xf32>) {
 // CHECK:           %[[ROOT:.*]] = math.sqrt %[[SUM]]
 // CHECK:           memref.store %[[ROOT]], %[[Y]][]
 // CHECK:           memref.store %[[ROOT]], %[[T]][]
-// CHECK:         gpu.launch
 // CHECK-NEXT:      %[[COPIED:.*]] = memref.load %[[T]][]
 // CHECK-NEXT:      memref.store %[[COPIED]], %{{.*}}[]
+// CHECK-NEXT:      gpu.terminator
 func.func @in_order(%x: memref<9xf32>, %y: memref<f32>, %z: memref<f32>) {
   %c0 = arith.constant 0 : index
   %c1 = arith.constant 1 : index
@@ -140,6 +139,153 @@ func.func @in_order(%x: memref<9xf32>, %y: memref<f32>, %z: memref<f32>) {
   %t = memref.alloc() : memref<f32>
   memref.store %root, %t[] : memref<f32>
   memref.copy %t, %z : memref<f32> to memref<f32>
+  return
+}
+
+// -----
+
+// Numbers that outlive their kernel are stored by it, once, and each kernel that uses them loads them again: nothing changes places,
+// so the layer finds what the loop before it wrote, and both loops stay kernels of many work-items.
+// CHECK-LABEL: func.func @numbers(
+// CHECK-SAME:    %[[N:[a-z0-9]+]]: memref<f32>, %[[X:[a-z0-9]+]]: memref<9xf32>, %[[Y:[a-z0-9]+]]: memref<9xf32>, %[[Z:[a-z0-9]+]]: memref<9xf32>)
+// CHECK-DAG:     %[[C16:.*]] = arith.constant 16 : index
+// CHECK-DAG:     %[[T:.*]] = memref.alloc() : memref<9xf32>
+// CHECK:         gpu.launch
+// CHECK:           %[[V:.*]] = memref.load %[[N]][]
+// CHECK:           %[[W:.*]] = math.absf %[[V]]
+// CHECK:           memref.store %[[V]], %[[A:[a-z0-9_]+]][]
+// CHECK:           memref.store %[[W]], %[[B:[a-z0-9_]+]][]
+// CHECK:           gpu.terminator
+// CHECK:         gpu.launch {{.*}} threads({{[^)]+}}) in (%{{[^ ]+}} = %[[C16]],
+// CHECK:           memref.load %[[X]]
+// CHECK:           memref.store %{{.*}}, %[[T]]
+// CHECK:         gpu.launch
+// CHECK:           memref.load %[[T]]
+// CHECK:           memref.store %{{.*}}, %[[Z]]
+// CHECK:         } {bcr.kernel = "layer"}
+// CHECK:         gpu.launch {{.*}} threads({{[^)]+}}) in (%{{[^ ]+}} = %[[C16]],
+// CHECK-DAG:       %[[V:.*]] = memref.load %[[A]][]
+// CHECK-DAG:       %[[W:.*]] = memref.load %[[B]][]
+// CHECK:           %[[SUM:.*]] = arith.addf %[[V]], %[[W]]
+// CHECK:           memref.store %[[SUM]], %[[Y]]
+// CHECK:         gpu.launch
+// CHECK-NEXT:      %[[V:.*]] = memref.load %[[A]][]
+// CHECK-NEXT:      memref.store %[[V]], %[[N]][]
+// CHECK-NEXT:      gpu.terminator
+func.func @numbers(%n: memref<f32>, %x: memref<9xf32>, %y: memref<9xf32>, %z: memref<9xf32>) {
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  %c9 = arith.constant 9 : index
+  %t = memref.alloc() : memref<9xf32>
+  %v = memref.load %n[] : memref<f32>
+  %w = math.absf %v : f32
+  scf.parallel (%i) = (%c0) to (%c9) step (%c1) {
+    %p = memref.load %x[%i] : memref<9xf32>
+    %q = math.exp %p : f32
+    memref.store %q, %t[%i] : memref<9xf32>
+  }
+  gpu.launch blocks(%bx, %by, %bz) in (%gx = %c1, %gy = %c1, %gz = %c1)
+             threads(%tx, %ty, %tz) in (%lx = %c9, %ly = %c1, %lz = %c1) {
+    %p = memref.load %t[%tx] : memref<9xf32>
+    memref.store %p, %z[%tx] : memref<9xf32>
+    gpu.terminator
+  } {bcr.kernel = "layer"}
+  scf.parallel (%i) = (%c0) to (%c9) step (%c1) {
+    %sum = arith.addf %v, %w : f32
+    memref.store %sum, %y[%i] : memref<9xf32>
+  }
+  memref.store %v, %n[] : memref<f32>
+  return
+}
+
+// -----
+
+// A view at a place that a kernel computes is in the kernels that use it, one at a fixed place is not.
+// CHECK-LABEL: func.func @views(
+// CHECK-SAME:    %[[N:[a-z0-9]+]]: memref<index>, %[[X:[a-z0-9]+]]: memref<4x9xf32>, %[[Y:[a-z0-9]+]]: memref<9xf32>)
+// CHECK:         %[[A:.*]] = memref.alloc() : memref<index>
+// CHECK:         %[[FIXED:.*]] = memref.subview %[[X]][1, 0]
+// CHECK:         gpu.launch
+// CHECK:           %[[V:.*]] = memref.load %[[N]][]
+// CHECK:           memref.store %[[V]], %[[A]][]
+// CHECK:         gpu.launch
+// CHECK:           %[[V:.*]] = memref.load %[[A]][]
+// CHECK:           %[[VIEW:.*]] = memref.subview %[[X]][%[[V]], 0]
+// CHECK:           %[[P:.*]] = memref.load %[[VIEW]]
+// CHECK:           %[[Q:.*]] = memref.load %[[FIXED]]
+func.func @views(%n: memref<index>, %x: memref<4x9xf32>, %y: memref<9xf32>) {
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  %c9 = arith.constant 9 : index
+  %v = memref.load %n[] : memref<index>
+  %view = memref.subview %x[%v, 0] [1, 9] [1, 1] : memref<4x9xf32> to memref<9xf32, strided<[1], offset: ?>>
+  %fixed = memref.subview %x[1, 0] [1, 9] [1, 1] : memref<4x9xf32> to memref<9xf32, strided<[1], offset: 9>>
+  scf.parallel (%i) = (%c0) to (%c9) step (%c1) {
+    %p = memref.load %view[%i] : memref<9xf32, strided<[1], offset: ?>>
+    %q = memref.load %fixed[%i] : memref<9xf32, strided<[1], offset: 9>>
+    %sum = arith.addf %p, %q : f32
+    memref.store %sum, %y[%i] : memref<9xf32>
+  }
+  return
+}
+
+// -----
+
+// What stands beside launches in a loop of the host becomes kernels there, with memory outside of the loop.
+// CHECK-LABEL: func.func @numbers_in_a_host_loop(
+// CHECK-SAME:    %[[X:[a-z0-9]+]]: memref<3xf32>, %[[Y:[a-z0-9]+]]: memref<3xf32>)
+// CHECK:         %[[A:.*]] = memref.alloc() : memref<f32>
+// CHECK:         scf.for %[[TURN:.*]] =
+// CHECK-NEXT:      gpu.launch
+// CHECK:             %[[V:.*]] = memref.load %[[X]][%[[TURN]]]
+// CHECK:             memref.store %[[V]], %[[A]][]
+// CHECK:           gpu.launch
+// CHECK:             %[[V:.*]] = memref.load %[[A]][]
+// CHECK:             memref.store %[[V]], %[[Y]][%[[TURN]]]
+func.func @numbers_in_a_host_loop(%x: memref<3xf32>, %y: memref<3xf32>) {
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  %c3 = arith.constant 3 : index
+  scf.for %turn = %c0 to %c3 step %c1 {
+    %v = memref.load %x[%turn] : memref<3xf32>
+    gpu.launch blocks(%bx, %by, %bz) in (%gx = %c1, %gy = %c1, %gz = %c1)
+               threads(%tx, %ty, %tz) in (%lx = %c1, %ly = %c1, %lz = %c1) {
+      memref.store %v, %y[%turn] : memref<3xf32>
+      gpu.terminator
+    }
+  }
+  return
+}
+
+// -----
+
+// The host does not know what a kernel computes.
+func.func @size_from_a_kernel(%n: memref<index>, %y: memref<9xf32>) {
+  %c1 = arith.constant 1 : index
+  %one = arith.constant 1.0 : f32
+  %v = memref.load %n[] : memref<index>
+  // expected-error @below {{uses a number of type 'index' that a kernel computes; the host knows only what was known when the model was compiled}}
+  gpu.launch blocks(%bx, %by, %bz) in (%gx = %v, %gy = %c1, %gz = %c1)
+             threads(%tx, %ty, %tz) in (%lx = %c1, %ly = %c1, %lz = %c1) {
+    memref.store %one, %y[%bx] : memref<9xf32>
+    gpu.terminator
+  }
+  return
+}
+
+// -----
+
+func.func @memory_from_a_kernel(%c: memref<i1>, %x: memref<9xf32>, %y: memref<9xf32>, %z: memref<9xf32>) {
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  %c9 = arith.constant 9 : index
+  %v = memref.load %c[] : memref<i1>
+  // expected-error @below {{computes a value of type 'memref<9xf32>' that another kernel uses; kernels pass on numbers only}}
+  %t = arith.select %v, %x, %y : memref<9xf32>
+  scf.parallel (%i) = (%c0) to (%c9) step (%c1) {
+    %p = memref.load %t[%i] : memref<9xf32>
+    memref.store %p, %z[%i] : memref<9xf32>
+  }
   return
 }
 
@@ -205,6 +351,91 @@ func.func @neighbours(%x: memref<9xf32>, %y: memref<9xf32>) {
     memref.store %v, %y[%i] : memref<9xf32>
   }
   memref.dealloc %u : memref<9xf32>
+  return
+}
+
+// -----
+
+// Both write all of t, the second at places of its own: in one kernel, a turn could write after another turn's second store.
+// CHECK-LABEL: func.func @write_again_elsewhere(
+// CHECK:         %[[T:.*]] = memref.alloc()
+// CHECK:         gpu.launch
+// CHECK:           memref.store %{{.*}}, %[[T]]
+// CHECK-NOT:       memref.store
+// CHECK:         } {bcr.kernel = "loops"}
+// CHECK:         gpu.launch
+// CHECK:           memref.store %{{.*}}, %[[T]]
+func.func @write_again_elsewhere(%x: memref<8xf32>, %at: memref<8xindex>, %y: memref<8xf32>) {
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  %c8 = arith.constant 8 : index
+  %zero = arith.constant 0.0 : f32
+  %t = memref.alloc() : memref<8xf32>
+  scf.parallel (%i) = (%c0) to (%c8) step (%c1) {
+    memref.store %zero, %t[%i] : memref<8xf32>
+  }
+  scf.parallel (%i) = (%c0) to (%c8) step (%c1) {
+    %j = memref.load %at[%i] : memref<8xindex>
+    %v = memref.load %x[%i] : memref<8xf32>
+    memref.store %v, %t[%j] : memref<8xf32>
+  }
+  memref.copy %t, %y : memref<8xf32> to memref<8xf32>
+  return
+}
+
+// -----
+
+// Both write at the same place, so a turn's second store is behind its first; and two parts of y have no place in common.
+// CHECK-LABEL: func.func @write_again_there(
+// CHECK:         gpu.launch
+// CHECK-COUNT-4:   memref.store
+// CHECK-NOT:     gpu.launch
+// CHECK:         return
+func.func @write_again_there(%x: memref<8xf32>, %y: memref<2x8xf32>) {
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  %c8 = arith.constant 8 : index
+  %zero = arith.constant 0.0 : f32
+  %a = memref.subview %y[0, 0] [1, 8] [1, 1] : memref<2x8xf32> to memref<8xf32, strided<[1]>>
+  %b = memref.subview %y[1, 0] [1, 8] [1, 1] : memref<2x8xf32> to memref<8xf32, strided<[1], offset: 8>>
+  scf.parallel (%i) = (%c0) to (%c8) step (%c1) {
+    memref.store %zero, %a[%i] : memref<8xf32, strided<[1]>>
+  }
+  scf.parallel (%i) = (%c0) to (%c8) step (%c1) {
+    %v = memref.load %x[%i] : memref<8xf32>
+    memref.store %v, %a[%i] : memref<8xf32, strided<[1]>>
+  }
+  scf.parallel (%i) = (%c0) to (%c8) step (%c1) {
+    memref.store %zero, %b[%i] : memref<8xf32, strided<[1], offset: 8>>
+  }
+  scf.parallel (%i) = (%c0) to (%c8) step (%c1) {
+    %v = memref.load %x[%i] : memref<8xf32>
+    memref.store %v, %b[%i] : memref<8xf32, strided<[1], offset: 8>>
+  }
+  return
+}
+
+// -----
+
+// Memory of a choice may be what the first loop wrote.
+// CHECK-LABEL: func.func @choice_of_memory(
+// CHECK-COUNT-2: gpu.launch
+func.func @choice_of_memory(%c: i1, %x: memref<8xf32>, %out: memref<8xf32>) {
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  %c8 = arith.constant 8 : index
+  %zero = arith.constant 0.0 : f32
+  %t = memref.alloc() : memref<8xf32>
+  scf.parallel (%i) = (%c0) to (%c8) step (%c1) {
+    memref.store %zero, %t[%i] : memref<8xf32>
+  }
+  scf.parallel (%i) = (%c0) to (%c8) step (%c1) {
+    %s = arith.select %c, %t, %x : memref<8xf32>
+    scf.for %j = %c0 to %c8 step %c1 {
+      %v = memref.load %s[%j] : memref<8xf32>
+      memref.store %v, %out[%i] : memref<8xf32>
+    }
+  }
   return
 }
 

@@ -31,7 +31,10 @@ func.func private @r(tensor<?x3x6xf32>, tensor<3x2xf32>, tensor<6x2xf32>, tensor
 
 // CHECK-LABEL: func.func @lstm
 // CHECK: %[[P:.*]] = arith.constant dense<{{\[\[}}7.000000e+00, 8.000000e+00]]> : tensor<1x2xf32>
-// CHECK: %[[R:.*]]:2 = bcr.recurrent {{.*}} states(%{{.*}}, %{{.*}} : tensor<?x1xf32>, tensor<?x2xf32>) {{.*}} projection(%{{.*}} : tensor<1x2xf32>) {{.*}} {cell = #bcr.cell<lstm>, layer = "recurrent0"} -> tensor<4x?x1xf32>, tensor<?x2xf32>
+// CHECK: %[[R:.*]]:2 = bcr.recurrent {{.*}} states(%{{.*}}, %{{.*}} : tensor<?x1xf32>, tensor<?x2xf32>) {{.*}} {cell = #bcr.cell<lstm>, layer = "recurrent0"} -> tensor<4x?x1xf32>, tensor<?x2xf32> projection {
+// CHECK-NEXT: ^bb0(%[[U:.*]]: tensor<?x2xf32>, %[[D:.*]]: tensor<?x1xf32>):
+// CHECK-NEXT: %[[S:.*]] = bcr.matmul ins(%[[U]] : tensor<?x2xf32>) weights(%[[P]] : tensor<1x2xf32>) outs(%[[D]] : tensor<?x1xf32>) {layer = "projection0"} -> tensor<?x1xf32>
+// CHECK-NEXT: bcr.yield %[[S]] : tensor<?x1xf32>
 // CHECK: bcr.recurrent {{.*}} states(%{{.*}}, %[[R]]#1 {{.*}} layer = "recurrent1"
 func.func @lstm(%x: tensor<4x?x8xf32>, %h: tensor<?x1xf32>, %c: tensor<?x2xf32>) -> (tensor<4x?x1xf32>, tensor<?x2xf32>) {
   %w = arith.constant dense<[[1.0], [2.0], [3.0], [4.0], [5.0], [6.0], [7.0], [8.0]]> : tensor<8x1xf32>

@@ -213,6 +213,25 @@ func.func @reversed_weights(%x: tensor<1x2x1x5xf32>) -> tensor<1x2x1x3xf32> {
 
 // -----
 
+// A part of the taps, as a transposed convolution's phases have it.
+
+// CHECK-LABEL: func @sliced_weights
+// CHECK: arith.constant dense<{{\[\[\[\[}}4.000000e+00, 6.000000e+00{{\]\]\]\]}}> : tensor<1x1x1x2xf32>
+// CHECK-NOT: tensor.extract_slice
+// CHECK: bcr.conv2d
+func.func @sliced_weights(%x: tensor<1x1x1x5xf32>) -> tensor<1x1x1x4xf32> {
+  %zero = arith.constant 0.0 : f32
+  %w = arith.constant dense<[[[[1.0, 2.0, 3.0]]], [[[4.0, 5.0, 6.0]]]]> : tensor<2x1x1x3xf32>
+  %s = tensor.extract_slice %w[1, 0, 0, 0] [1, 1, 1, 2] [1, 1, 1, 2] : tensor<2x1x1x3xf32> to tensor<1x1x2xf32>
+  %e = tensor.expand_shape %s [[0], [1], [2, 3]] output_shape [1, 1, 1, 2] : tensor<1x1x2xf32> into tensor<1x1x1x2xf32>
+  %0 = tensor.empty() : tensor<1x1x1x4xf32>
+  %1 = linalg.fill ins(%zero : f32) outs(%0 : tensor<1x1x1x4xf32>) -> tensor<1x1x1x4xf32>
+  %2 = linalg.conv_2d_nchw_fchw ins(%x, %e : tensor<1x1x1x5xf32>, tensor<1x1x1x2xf32>) outs(%1 : tensor<1x1x1x4xf32>) -> tensor<1x1x1x4xf32>
+  return %2 : tensor<1x1x1x4xf32>
+}
+
+// -----
+
 // A linear layer transposes its weights [M, K]; two layers share them, one of
 // them without the transpose.
 

@@ -83,19 +83,70 @@ func.func @bcr_30_lstm_without_cell_state(%x: tensor<5x3x8xf32>, %h: tensor<3x2x
 
 // -----
 
-func.func @bcr_31_projection_of_a_gru(%x: tensor<5x3x6xf32>, %h: tensor<3x2xf32>, %w: tensor<6x2xf32>, %o: tensor<5x3x2xf32>, %p: tensor<2x2xf32>) {
+func.func @bcr_31_projection_of_a_gru(%x: tensor<5x3x6xf32>, %h: tensor<3x2xf32>, %w: tensor<6x2xf32>, %o: tensor<5x3x2xf32>) {
   // expected-error @below {{BCR-31: only the state of an LSTM is projected}}
-  %0 = bcr.recurrent ins(%x : tensor<5x3x6xf32>) states(%h : tensor<3x2xf32>) weights(%w : tensor<6x2xf32>) projection(%p : tensor<2x2xf32>)
-    outs(%o : tensor<5x3x2xf32>) {cell = #bcr.cell<gru>} -> tensor<5x3x2xf32>
+  %0 = bcr.recurrent ins(%x : tensor<5x3x6xf32>) states(%h : tensor<3x2xf32>) weights(%w : tensor<6x2xf32>)
+    outs(%o : tensor<5x3x2xf32>) {cell = #bcr.cell<gru>} -> tensor<5x3x2xf32> projection {
+  ^bb0(%u: tensor<3x2xf32>, %d: tensor<3x2xf32>):
+    bcr.yield %u : tensor<3x2xf32>
+  }
   return
 }
 
 // -----
 
-func.func @bcr_31_projection_transposed(%x: tensor<5x3x8xf32>, %h: tensor<3x3xf32>, %w: tensor<8x3xf32>, %o: tensor<5x3x3xf32>, %p: tensor<2x3xf32>, %c: tensor<3x2xf32>, %e: tensor<3x2xf32>) {
-  // expected-error @below {{BCR-31: the projection is 'tensor<3x2xf32>', got 'tensor<2x3xf32>'}}
-  %0:2 = bcr.recurrent ins(%x : tensor<5x3x8xf32>) states(%h, %c : tensor<3x3xf32>, tensor<3x2xf32>) weights(%w : tensor<8x3xf32>) projection(%p : tensor<2x3xf32>)
-    outs(%o, %e : tensor<5x3x3xf32>, tensor<3x2xf32>) {cell = #bcr.cell<lstm>} -> tensor<5x3x3xf32>, tensor<3x2xf32>
+func.func @bcr_31_projection_of_features(%x: tensor<5x3x8xf32>, %h: tensor<3x3xf32>, %w: tensor<8x3xf32>, %o: tensor<5x3x3xf32>, %c: tensor<3x2xf32>, %e: tensor<3x2xf32>) {
+  // expected-error @below {{BCR-31: the projection's input is 'tensor<3x2xf32>', got 'tensor<3x3xf32>'}}
+  %0:2 = bcr.recurrent ins(%x : tensor<5x3x8xf32>) states(%h, %c : tensor<3x3xf32>, tensor<3x2xf32>) weights(%w : tensor<8x3xf32>)
+    outs(%o, %e : tensor<5x3x3xf32>, tensor<3x2xf32>) {cell = #bcr.cell<lstm>} -> tensor<5x3x3xf32>, tensor<3x2xf32> projection {
+  ^bb0(%u: tensor<3x3xf32>, %d: tensor<3x3xf32>):
+    bcr.yield %u : tensor<3x3xf32>
+  }
+  return
+}
+
+// -----
+
+func.func @bcr_31_projection_to_units(%x: tensor<5x3x8xf32>, %h: tensor<3x3xf32>, %w: tensor<8x3xf32>, %o: tensor<5x3x3xf32>, %c: tensor<3x2xf32>, %e: tensor<3x2xf32>) {
+  // expected-error @below {{BCR-31: the projection's destination is 'tensor<3x3xf32>', got 'tensor<3x2xf32>'}}
+  %0:2 = bcr.recurrent ins(%x : tensor<5x3x8xf32>) states(%h, %c : tensor<3x3xf32>, tensor<3x2xf32>) weights(%w : tensor<8x3xf32>)
+    outs(%o, %e : tensor<5x3x3xf32>, tensor<3x2xf32>) {cell = #bcr.cell<lstm>} -> tensor<5x3x3xf32>, tensor<3x2xf32> projection {
+  ^bb0(%u: tensor<3x2xf32>, %d: tensor<3x2xf32>):
+    bcr.yield %d : tensor<3x2xf32>
+  }
+  return
+}
+
+// -----
+
+func.func @bcr_31_projection_without_destination(%x: tensor<5x3x8xf32>, %h: tensor<3x3xf32>, %w: tensor<8x3xf32>, %o: tensor<5x3x3xf32>, %c: tensor<3x2xf32>, %e: tensor<3x2xf32>) {
+  // expected-error @below {{BCR-31: a projection has two arguments on tensors, on memrefs none}}
+  %0:2 = bcr.recurrent ins(%x : tensor<5x3x8xf32>) states(%h, %c : tensor<3x3xf32>, tensor<3x2xf32>) weights(%w : tensor<8x3xf32>)
+    outs(%o, %e : tensor<5x3x3xf32>, tensor<3x2xf32>) {cell = #bcr.cell<lstm>} -> tensor<5x3x3xf32>, tensor<3x2xf32> projection {
+  ^bb0(%u: tensor<3x2xf32>):
+    bcr.yield %u : tensor<3x2xf32>
+  }
+  return
+}
+
+// -----
+
+func.func @bcr_31_projection_yields_its_input(%x: tensor<5x3x8xf32>, %h: tensor<3x3xf32>, %w: tensor<8x3xf32>, %o: tensor<5x3x3xf32>, %c: tensor<3x2xf32>, %e: tensor<3x2xf32>) {
+  // expected-error @below {{BCR-31: a projection yields its destination's type on tensors, on memrefs nothing}}
+  %0:2 = bcr.recurrent ins(%x : tensor<5x3x8xf32>) states(%h, %c : tensor<3x3xf32>, tensor<3x2xf32>) weights(%w : tensor<8x3xf32>)
+    outs(%o, %e : tensor<5x3x3xf32>, tensor<3x2xf32>) {cell = #bcr.cell<lstm>} -> tensor<5x3x3xf32>, tensor<3x2xf32> projection {
+  ^bb0(%u: tensor<3x2xf32>, %d: tensor<3x3xf32>):
+    bcr.yield %u : tensor<3x2xf32>
+  }
+  return
+}
+
+// -----
+
+func.func @bcr_31_scratch_without_projection(%x: memref<5x3x8xf32>, %h: memref<3x2xf32>, %c: memref<3x2xf32>, %w: memref<8x2xf32>, %o: memref<5x3x2xf32>, %e: memref<3x2xf32>) {
+  // expected-error @below {{BCR-31: two buffers are scratch of a projection on memrefs, otherwise none}}
+  bcr.recurrent ins(%x : memref<5x3x8xf32>) states(%h, %c : memref<3x2xf32>, memref<3x2xf32>) weights(%w : memref<8x2xf32>)
+    scratch(%h, %c : memref<3x2xf32>, memref<3x2xf32>) outs(%o, %e : memref<5x3x2xf32>, memref<3x2xf32>) {cell = #bcr.cell<lstm>}
   return
 }
 

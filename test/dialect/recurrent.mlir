@@ -21,12 +21,19 @@ func.func @gru(%x: tensor<?x?x6xf32>, %h: tensor<?x2xf32>, %d: tensor<6x2xf32>, 
 }
 
 // CHECK-LABEL: func.func @lstm
-// CHECK: bcr.recurrent ins(%{{.*}} : tensor<5x3x8xf32>) states(%{{.*}}, %{{.*}} : tensor<3x1xf32>, tensor<3x2xf32>) weights(%{{.*}} : tensor<8x1xf32>) projection(%{{.*}} : tensor<1x2xf32>) outs(%{{.*}}, %{{.*}} : tensor<5x3x1xf32>, tensor<3x2xf32>) {cell = #bcr.cell<lstm>} -> tensor<5x3x1xf32>, tensor<3x2xf32>
+// CHECK: bcr.recurrent ins(%{{.*}} : tensor<5x3x8xf32>) states(%{{.*}}, %{{.*}} : tensor<3x1xf32>, tensor<3x2xf32>) weights(%{{.*}} : tensor<8x1xf32>) outs(%{{.*}}, %{{.*}} : tensor<5x3x1xf32>, tensor<3x2xf32>) {cell = #bcr.cell<lstm>} -> tensor<5x3x1xf32>, tensor<3x2xf32> projection {
+// CHECK: ^bb0(%[[U:.*]]: tensor<3x2xf32>, %[[D:.*]]: tensor<3x1xf32>):
+// CHECK: %[[R:.*]] = bcr.matmul ins(%[[U]] : tensor<3x2xf32>) weights(%{{.*}} : tensor<1x2xf32>) outs(%[[D]] : tensor<3x1xf32>)
+// CHECK: bcr.yield %[[R]] : tensor<3x1xf32>
 func.func @lstm(%x: tensor<5x3x8xf32>, %h: tensor<3x1xf32>, %c: tensor<3x2xf32>, %w: tensor<8x1xf32>, %p: tensor<1x2xf32>,
                 %o: tensor<5x3x1xf32>, %e: tensor<3x2xf32>) -> (tensor<5x3x1xf32>, tensor<3x2xf32>) {
   %0:2 = bcr.recurrent ins(%x : tensor<5x3x8xf32>) states(%h, %c : tensor<3x1xf32>, tensor<3x2xf32>)
-           weights(%w : tensor<8x1xf32>) projection(%p : tensor<1x2xf32>)
-           outs(%o, %e : tensor<5x3x1xf32>, tensor<3x2xf32>) {cell = #bcr.cell<lstm>} -> tensor<5x3x1xf32>, tensor<3x2xf32>
+           weights(%w : tensor<8x1xf32>)
+           outs(%o, %e : tensor<5x3x1xf32>, tensor<3x2xf32>) {cell = #bcr.cell<lstm>} -> tensor<5x3x1xf32>, tensor<3x2xf32> projection {
+  ^bb0(%u: tensor<3x2xf32>, %d: tensor<3x1xf32>):
+    %1 = bcr.matmul ins(%u : tensor<3x2xf32>) weights(%p : tensor<1x2xf32>) outs(%d : tensor<3x1xf32>) -> tensor<3x1xf32>
+    bcr.yield %1 : tensor<3x1xf32>
+  }
   return %0#0, %0#1 : tensor<5x3x1xf32>, tensor<3x2xf32>
 }
 
@@ -38,5 +45,20 @@ func.func @rnn_on_memrefs(%x: memref<5x3x2xf32>, %h: memref<3x2xf32>, %w: memref
     outs(%o : memref<5x3x2xf32>) {cell = #bcr.cell<rnn_tanh>}
   bcr.recurrent ins(%x : memref<5x3x2xf32>) states(%h : memref<3x2xf32>) weights(%w : memref<2x2xf32>)
     outs(%o : memref<5x3x2xf32>) {cell = #bcr.cell<rnn_relu>}
+  return
+}
+
+// CHECK-LABEL: func.func @lstm_on_memrefs
+// CHECK: bcr.recurrent {{.*}} weights(%{{.*}} : memref<8x1xf32>) scratch(%[[U:.*]], %[[D:.*]] : memref<3x2xf32>, memref<3x1xf32>) outs({{.*}} {cell = #bcr.cell<lstm>} projection {
+// CHECK-NEXT: bcr.matmul ins(%[[U]] : memref<3x2xf32>) weights(%{{.*}} : memref<1x2xf32>) outs(%[[D]] : memref<3x1xf32>)
+// CHECK-NEXT: bcr.yield
+func.func @lstm_on_memrefs(%x: memref<5x3x8xf32>, %h: memref<3x1xf32>, %c: memref<3x2xf32>, %w: memref<8x1xf32>, %p: memref<1x2xf32>,
+                           %u: memref<3x2xf32>, %d: memref<3x1xf32>, %o: memref<5x3x1xf32>, %e: memref<3x2xf32>) {
+  bcr.recurrent ins(%x : memref<5x3x8xf32>) states(%h, %c : memref<3x1xf32>, memref<3x2xf32>)
+    weights(%w : memref<8x1xf32>) scratch(%u, %d : memref<3x2xf32>, memref<3x1xf32>)
+    outs(%o, %e : memref<5x3x1xf32>, memref<3x2xf32>) {cell = #bcr.cell<lstm>} projection {
+    bcr.matmul ins(%u : memref<3x2xf32>) weights(%p : memref<1x2xf32>) outs(%d : memref<3x1xf32>)
+    bcr.yield
+  }
   return
 }

@@ -255,16 +255,18 @@ def compile_layers(
     threads: int = 1,
     flags: tuple[str, ...] = ("-O1",),
     lanes: int = 4,
+    by_element: bool = False,
 ) -> ctypes.CDLL:
     """Compiles one function a layer into a shared library for this machine and loads it.
 
-    `lanes` are those of what has no schedule.
+    `lanes` are those of what has no schedule; `by_element` makes the loops that AArch64 gets.
     """
     source, lowered = folder / "layers.mlir", folder / "layers.ll"
     source.write_text("".join(layer.function() for layer in layers))
     openmp = f"bcr-lower-parallel{{threads={threads}}},canonicalize," if threads > 1 else ""
     pipeline = (
-        f"builtin.module(convert-bcr-to-loops{{threads={threads} lanes={lanes}}},"
+        f"builtin.module(convert-bcr-to-loops{{threads={threads} lanes={lanes} "
+        f"by-element={str(by_element).lower()}}},"
         f"canonicalize,cse,{openmp}"
         "expand-strided-metadata,lower-affine,convert-scf-to-cf,convert-math-to-libm,"
         "convert-vector-to-llvm,convert-math-to-llvm,convert-arith-to-llvm,"
@@ -276,7 +278,7 @@ def compile_layers(
     text = subprocess.run(run, check=True, capture_output=True).stdout
     translate = [find_tool("mlir-translate"), "--mlir-to-llvmir", "-o", str(lowered)]
     subprocess.run(translate, input=text, check=True)
-    library = folder / f"layers{threads}_{lanes}.so"
+    library = folder / f"layers{threads}_{lanes}_{by_element}.so"
     build = [find_tool("clang"), "-x", "ir", str(lowered), *flags, "-march=native", "-shared"]
     build += ["-fPIC", "-o", str(library), "-lm"] + (["-fopenmp"] if threads > 1 else [])
     subprocess.run(build, check=True)

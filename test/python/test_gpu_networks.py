@@ -111,13 +111,17 @@ def test_pruned_positions_are_not_computed(target):
     assert relative_error(exe(x).numpy(), expected.numpy()) < 1e-5
 
 
-def test_recurrent(target):
+@pytest.mark.parametrize("kind", ["gru", "lstm with a projection"])
+def test_recurrent(target, kind):
     torch.manual_seed(2)
 
     class Net(nn.Module):
         def __init__(self) -> None:
             super().__init__()
-            self.cell = nn.GRU(24, 32, batch_first=True)
+            if kind == "gru":
+                self.cell = nn.GRU(24, 32, batch_first=True)
+            else:
+                self.cell = nn.LSTM(24, 41, batch_first=True, proj_size=32)
             self.head = nn.Linear(32, 5)
 
         def forward(self, x):
@@ -125,6 +129,23 @@ def test_recurrent(target):
 
     net = prune(Net().eval(), block=(8, 12), modules={"head": None}, oversize="clip")
     check(target, net, (torch.randn(2, 7, 24),))
+
+
+class Scaled(nn.Module):
+    """A number of an input, read before the layers and used behind them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(3, 4, 3, padding=1)
+
+    def forward(self, x, scale):
+        factor = scale.item()
+        return self.conv(torch.exp(x)) * factor
+
+
+def test_number_that_waits_for_a_layer(target):
+    torch.manual_seed(5)
+    check(target, Scaled().eval(), (torch.randn(1, 3, 5, 6), torch.tensor(2.5)))
 
 
 def test_whole_resnet18(target):

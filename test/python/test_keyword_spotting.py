@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import argparse
 import shutil
 import sys
+import wave
 from pathlib import Path
 
 import numpy as np
@@ -45,15 +47,15 @@ def run(tmp_path_factory):
     text = io.StringIO()
     sys.path.insert(0, str(FOLDER))
     try:
-        main = runpy.run_path(str(FOLDER / "__main__.py"))["main"]
+        module = runpy.run_path(str(FOLDER / "__main__.py"))
         with contextlib.redirect_stdout(text):
-            main(["--quick", "--rates", "4", "--threads", "1", "--output", str(folder)])
+            module["main"](["--quick", "--rates", "4", "--threads", "1", "--output", str(folder)])
     finally:
         sys.path.remove(str(FOLDER))
         os.environ.pop("BCR_CACHE")
         if cache is not None:
             os.environ["BCR_CACHE"] = cache
-    return text.getvalue(), folder
+    return text.getvalue(), folder, module
 
 
 def heard(text, title):
@@ -69,7 +71,7 @@ def heard(text, title):
 
 
 def test_words_are_heard_and_all_programs_agree(run, example):
-    text, folder = run
+    text, folder, _ = run
     table = {line.split()[0]: line.split() for line in text.splitlines() if "%" in line}
     assert float(table["dense"][1].rstrip("%")) > 70
     assert float(table["4x"][1].rstrip("%")) > 70
@@ -93,12 +95,21 @@ def test_words_are_heard_and_all_programs_agree(run, example):
 def test_a_second_run_uses_what_was_trained(run, example):
     import torch
 
-    _, folder = run
+    _, folder, module = run
+    options = argparse.Namespace(output=folder, again=False, seed=0)
+
+    def train():
+        raise AssertionError("trained again")
+
+    model = module["_kept"](options, module["QUICK"], "4x", train)
     stored = torch.load(folder / "4x.pt", weights_only=True)["weights"]
     weights = [value for name, value in stored.items() if name.startswith("gru.weight")]
     kept = sum(int(w.count_nonzero()) for w in weights)
     assert sum(w.numel() for w in weights) / kept == pytest.approx(4, rel=0.02)
-    assert (folder / "dense.pt").exists()
+    assert all(torch.equal(model.state_dict()[name], value) for name, value in stored.items())
+    options.seed = 1
+    with pytest.raises(AssertionError, match="trained again"):
+        module["_kept"](options, module["QUICK"], "4x", train)
 
 
 def test_targets_follow_the_words(example):
@@ -176,3 +187,13 @@ def test_without_espeak_the_package_is_named(example, monkeypatch):
     assert speech.shutil is shutil
     with pytest.raises(bcr.ConfigError, match="apt-get install espeak-ng"):
         example["sounds"].voices(None, 0)
+
+
+@pytest.mark.parametrize("frames", [b"", b"\0" * 100])
+def test_a_file_without_sound(example, tmp_path, frames):
+    path = tmp_path / "silence.wav"
+    with wave.open(str(path), "wb") as file:
+        file.setparams((1, 2, 16000, 0, "NONE", ""))
+        file.writeframes(frames)
+    with pytest.raises(bcr.InputError, match="empty or cut off"):
+        example["sounds"].read_wav(path)

@@ -376,6 +376,7 @@ def make_layers() -> list[Layer]:
 
 
 LAYERS = make_layers()
+NARROW_LAYERS = [layer for layer in LAYERS if layer.schedule in (NARROW, FEW_SAMPLES)]
 
 
 @pytest.fixture(scope="module")
@@ -383,6 +384,12 @@ def libraries(tmp_path_factory: pytest.TempPathFactory) -> list[ctypes.CDLL]:
     """The layers compiled for one thread and for three."""
     folder: Path = tmp_path_factory.mktemp("loops")
     return [compile_layers(LAYERS, folder, threads=threads) for threads in (1, 3)]
+
+
+@pytest.fixture(scope="module")
+def by_element(tmp_path_factory: pytest.TempPathFactory) -> ctypes.CDLL:
+    """The narrow layers with weights in vectors and pairs of columns in a turn."""
+    return compile_layers(NARROW_LAYERS, tmp_path_factory.mktemp("loops"), by_element=True)
 
 
 def make_arrays(layer: Layer) -> list[np.ndarray]:
@@ -425,6 +432,13 @@ def check(libraries: list[ctypes.CDLL], layer: Layer, arrays: list[np.ndarray]) 
 @pytest.mark.parametrize("layer", LAYERS, ids=lambda layer: layer.name)
 def test_layer(libraries: list[ctypes.CDLL], layer: Layer) -> None:
     check(libraries, layer, make_arrays(layer))
+
+
+@pytest.mark.parametrize("layer", NARROW_LAYERS, ids=lambda layer: layer.name)
+def test_weights_by_element(
+    libraries: list[ctypes.CDLL], by_element: ctypes.CDLL, layer: Layer
+) -> None:
+    check([by_element, libraries[0]], layer, make_arrays(layer))
 
 
 @pytest.mark.parametrize(

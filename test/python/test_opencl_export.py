@@ -98,4 +98,6 @@ def test_name_must_be_an_identifier(tmp_path):
     exe = bcr.compile(nn.Linear(5, 3).eval(), (torch.randn(2, 5),), target="opencl")
     with pytest.raises(bcr.ConfigError, match="C identifier"):
         exe.export(tmp_path / "out", name="a-b")
+    with pytest.raises(bcr.ConfigError, match="that of the example program"):
+        exe.export(tmp_path / "out", name="main")
     assert not (tmp_path / "out").exists()

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import threading
+import weakref
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -13,6 +16,7 @@ from safetensors.numpy import save_file
 
 import bcr
 from bcr.compiler import relative_error
+from bcr.errors import DeviceError
 from bcr.opencl import binaries
 from conftest import make_net, prune
 
@@ -110,6 +114,94 @@ def test_many_threads(exe, inputs, expected):
         thread.join()
     assert len(errors) == 48
     assert max(errors) < 1e-5
+
+
+def test_an_error_stays_an_error(exe, inputs, expected, monkeypatch):
+    import pyopencl as cl
+
+    def fail(events):
+        raise cl.RuntimeError("clWaitForEvents failed: EXEC_STATUS_ERROR_FOR_EVENTS_IN_WAIT_LIST")
+
+    future = exe.submit(inputs[0])
+    with monkeypatch.context() as patch:
+        patch.setattr(cl, "wait_for_events", fail)
+        with pytest.raises(DeviceError, match="failed to run the model"):
+            future.result()
+    assert future.done()
+    with pytest.raises(DeviceError, match="failed to run the model"):
+        future.result()
+    assert relative_error(exe(inputs[1]).numpy(), expected[1]) < 1e-5
+
+
+def test_a_failed_command_is_done(exe, inputs, monkeypatch):
+    future = exe.submit(inputs[0])
+    with monkeypatch.context() as patch:
+        patch.setattr(future._pending, "_events", [SimpleNamespace(command_execution_status=-5)])
+        assert future.done()
+    assert future.result() is not None
+
+
+def test_asking_does_not_wait_for_who_waits(exe, inputs, monkeypatch):
+    import pyopencl as cl
+
+    waiting, go_on = threading.Event(), threading.Event()
+    wait = cl.wait_for_events
+
+    def slow(events):
+        waiting.set()
+        go_on.wait(20)
+        wait(events)
+
+    monkeypatch.setattr(cl, "wait_for_events", slow)
+    future = exe.submit(inputs[0])
+    thread = threading.Thread(target=future.result)
+    thread.start()
+    assert waiting.wait(20)
+    asked = threading.Thread(target=future.done)
+    asked.start()
+    asked.join(10)
+    assert not asked.is_alive()
+    go_on.set()
+    thread.join()
+
+
+def test_a_call_that_is_interrupted(exe, inputs, expected, monkeypatch):
+    import pyopencl as cl
+
+    session = exe.network.take()
+    launched, under_way = cl.enqueue_nd_range_kernel, []
+
+    def interrupt(queue, *launch):
+        if under_way:
+            raise KeyboardInterrupt
+        under_way.append(launched(queue, *launch))
+        return under_way[0]
+
+    kept = len(exe.network)
+    exe.network.give_back(session)
+    with monkeypatch.context() as patch:
+        patch.setattr(cl, "enqueue_nd_range_kernel", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            exe(inputs[0])
+    # The arrays of the call are gone by now: nothing may write to them any more.
+    assert under_way[0].command_execution_status == cl.command_execution_status.COMPLETE
+    assert len(exe.network) == kept
+    for x, want in zip(inputs, expected):
+        assert relative_error(exe(x).numpy(), want) < 1e-5
+
+
+def test_a_model_leaves_with_its_last_name(net, inputs):
+    exe = bcr.compile(net, (inputs[0],), target="opencl")
+    exe(inputs[0])
+    exe.submit(inputs[1])
+    network = weakref.ref(exe.network)
+    gc.collect()
+    gc.disable()
+    try:
+        del exe
+        assert network() is None
+    finally:
+        gc.enable()
 
 
 def test_device_that_shares_no_memory(net, inputs, expected, monkeypatch):

@@ -329,12 +329,12 @@ def test_impossible_settings_name_the_key(method, options, words):
 
 
 def test_settings_have_a_dict_and_a_yaml_form():
-    text = "rate: 4\nmethod: admm\nmethod_options:\n  rho: 0.5\n  interval: 7\n"
+    text = "rate: 4\nmethod: admm\nmethod_options:\n  rho: 0.05\n  interval: 7\n"
     from_yaml = PruneConfig.from_yaml(text)
-    assert from_yaml == PruneConfig(4, method="admm", method_options={"rho": 0.5, "interval": 7})
+    assert from_yaml == PruneConfig(4, method="admm", method_options={"rho": 0.05, "interval": 7})
     assert PruneConfig.from_dict(from_yaml.to_dict()) == from_yaml
     assert from_yaml.options.interval == 7
-    assert from_yaml.options.rho == 0.5
+    assert from_yaml.options.rho == 0.05
     assert from_yaml.method_options["rho_growth"] == from_yaml.options.rho_growth
 
 
@@ -461,6 +461,44 @@ def test_admm_draws_the_weights_to_the_pruned_ones():
             pruner.step()
         errors[rho] = pruner.finalize().rows[0].relative_error
     assert errors[0.3] < errors[1e-6] / 4
+
+
+def test_admm_by_default_leaves_adam_a_loss_to_minimise():
+    def losses(**options):
+        """Dense, drawn to the pruned weights, pruned."""
+        torch.manual_seed(3)
+        teacher = nn.Sequential(nn.Linear(24, 32), nn.Tanh(), nn.Linear(32, 4))
+        model = nn.Sequential(nn.Linear(24, 48), nn.ReLU(), nn.Linear(48, 48), nn.ReLU(),
+                              nn.Linear(48, 4))  # fmt: skip
+
+        def loss(count=32):
+            x = torch.randn(count, 24)
+            with torch.no_grad():
+                labels = teacher(x).argmax(1)
+            return F.cross_entropy(model(x), labels)
+
+        def train(steps, term=lambda: 0.0, after=lambda: None):
+            optimizer = torch.optim.Adam(model.parameters(), lr=5e-3)
+            for _ in range(steps):
+                optimizer.zero_grad()
+                (loss() + term()).backward()
+                optimizer.step()
+                after()
+            with torch.no_grad():
+                return loss(4000).item()
+
+        dense = train(200)
+        options = {"interval": 8, **options}
+        pruner = Pruner(model, PruneConfig(4, (4, 8), "admm", method_options=options))
+        drawn = train(240, pruner.penalty, pruner.step)
+        pruner.finalize()
+        return dense, drawn, loss(4000).item()
+
+    dense, drawn, pruned = losses()
+    _, strong, strongly_pruned = losses(rho_max=1.0)
+    assert drawn - dense < (strong - dense) / 2
+    assert pruned < strongly_pruned
+    assert pruned < 0.9 * losses(rho=1e-6, rho_max=1e-6)[2]  # it does draw
 
 
 # --- Reweighted group lasso, and training from scratch --------------------------------------------

@@ -40,6 +40,14 @@ def test_each_matrix_is_a_layer_named_after_its_parameter():
     assert zeros(model.rnn.bias_hh_l0) == 0
 
 
+def test_projections_are_pruned_and_may_be_left_dense():
+    model = torch.nn.LSTM(16, 32, 2, proj_size=24)
+    report = make_pruner(model, modules={"weight_hr_l1": None}).finalize()
+    assert [row.name for row in report.rows if "hr" in row.name] == ["weight_hr_l0", "weight_hr_l1"]
+    assert zeros(model.weight_hr_l0) == 0.75
+    assert zeros(model.weight_hr_l1) == 0
+
+
 def test_settings_by_module_by_matrix_and_by_type():
     model = Net()
     make_pruner(

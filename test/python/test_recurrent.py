@@ -180,6 +180,61 @@ def test_pruned_layers_are_those_of_torch_and_of_the_reference(kind, name):
         np.testing.assert_allclose(a.numpy().reshape(b.shape), b, rtol=0, atol=ONE_STEP)
 
 
+@pytest.mark.parametrize("name", PRUNINGS)
+def test_pruned_projections_are_those_of_torch_and_of_the_reference(name):
+    model = seeded(nn.LSTM(21, 37, proj_size=26))
+    for weight in (model.weight_ih_l0, model.weight_hh_l0, model.weight_hr_l0):
+        PRUNINGS[name](weight)
+    states = make_input(1, SAMPLES, 26, seed=2), make_input(1, SAMPLES, 37, seed=3)
+    args = (make_input(STEPS, SAMPLES, 21), states)
+    exe = bcr.compile(model, args, sparsity="force")
+    assert difference(exe, model, args) <= ONE_STEP
+    layer = {row.name: row for row in exe.report().layers}["weight_hr_l0"]
+    assert (layer.op, layer.shape, layer.verdict) == ("matmul", (26, 37), "picked")
+    assert layer.positions == STEPS * SAMPLES
+    kept = model.weight_hr_l0.count_nonzero().item()
+    assert 4 * kept <= layer.value_bytes < 4 * (26 * 37 if kept else 1)
+    y, h, c = reference.recurrent(
+        "lstm",
+        args[0].numpy(),
+        *(p.detach().numpy() for p in list(model.parameters())[:4]),
+        *(state[0].numpy() for state in states),
+        projection=model.weight_hr_l0.detach().numpy(),
+    )
+    got = pytree.tree_leaves(exe(*args))
+    for a, b in zip(got, (y, h, c), strict=True):
+        np.testing.assert_allclose(a.numpy().reshape(b.shape), b, rtol=0, atol=ONE_STEP)
+
+
+def test_pruned_projections_in_both_directions_with_dynamic_sizes_and_two_threads():
+    model = seeded(nn.LSTM(FEATURES, 70, 2, bidirectional=True, proj_size=33))
+    for name, weight in model.named_parameters():
+        if name.startswith("weight_hr"):
+            prune_blocks(weight, (8, 16), len(name))
+    dims = {0: torch.export.Dim("T"), 1: torch.export.Dim("N")}
+    for threads in (1, 2):
+        exe = bcr.compile(
+            model, (X,), sparsity="force", dynamic_shapes=(dims,), num_threads=threads
+        )
+        for steps, samples in ((STEPS, SAMPLES), (31, 1), (2, 18)):
+            x = make_input(steps, samples, FEATURES, seed=4)
+            assert difference(exe, model, (x,)) <= ONE_STEP
+    exe = bcr.compile(model, (make_input(1000, 1, FEATURES),), sparsity="force")
+    assert difference(exe, model, (make_input(1000, 1, FEATURES, seed=8),)) <= SEQUENCE
+    assert "weight_hr_l1_reverse" not in str(exe.profile(make_input(1000, 1, FEATURES), repeats=1))
+
+
+def test_a_pruned_projection_does_not_see_an_infinite_unit():
+    model = seeded(nn.LSTM(3, 20, proj_size=6, bias=False))
+    model.weight_hr_l0.detach()[:, 5] = 0
+    h, c = torch.zeros(1, 1, 6), torch.zeros(1, 1, 20)
+    c[0, 0, 5] = float("nan")
+    exe = bcr.compile(model, (make_input(1, 1, 3), (h, c)), sparsity="force")
+    y, (_, c) = exe(make_input(1, 1, 3), (h, c))
+    assert y.isfinite().all()
+    assert c.isnan().sum() == 1
+
+
 @settings(
     max_examples=8,
     deadline=None,
@@ -207,7 +262,7 @@ def test_any_layer(kind, units, features, steps, samples, block, bias, bidirecti
         model = {"gru": nn.GRU}.get(kind, nn.LSTM)(features, units, **options)
     seeded(model, seed)
     for name, parameter in model.named_parameters():
-        if name.startswith(("weight_ih", "weight_hh")):
+        if name.startswith("weight"):
             prune_blocks(parameter, block, seed)
     args = (make_input(steps, samples, features, seed=seed),)
     for sparsity in ("force", "off"):

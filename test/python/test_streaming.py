@@ -231,3 +231,22 @@ def test_values_that_do_not_fit_are_refused(exe):
         stream(torch.zeros(2, 6), y=torch.zeros(1))
     with pytest.raises(bcr.ConfigError, match="y is no state of this stream"):
         stream.reset({"y": torch.zeros(1)})
+
+
+def test_an_error_leaves_no_address_behind():
+    class Two(nn.Module):
+        def forward(self, x, y, h):
+            return x + y, h + 1
+
+    exe = bcr.compile(Two(), (torch.zeros(4), torch.zeros(4), torch.zeros(4)))
+    stream = exe.stream({"h": 1})
+    with pytest.raises(bcr.InputError, match="y"):
+        stream(torch.full((4,), 7.0), torch.zeros(4, dtype=torch.int64))
+    got = stream(np.full(4, 2, np.float32), np.full(4, 2, np.float32))
+    np.testing.assert_array_equal(got, 4)
+
+
+def test_bytes_in_another_order_are_refused(exe):
+    stream = exe.stream(STATES)
+    with pytest.raises(bcr.InputError, match=r"order of another machine.*astype"):
+        stream(np.zeros((2, 6), ">f4"))

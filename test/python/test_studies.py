@@ -161,7 +161,28 @@ def test_command_goes_on_where_it_stopped(tmp_path, capsys, monkeypatch):
     assert "SmallCNN: accuracy" in printed
     assert "SmallCNN: latency" in printed
     assert "BCR 8x36" in printed
+    assert "filter" in printed  # trained by the run before
     assert (tmp_path / "digits-quick.png").read_bytes()[:4] == b"\x89PNG"
+
+
+def test_a_part_is_shown_among_what_was_trained_before(tmp_path, monkeypatch):
+    stored = {"ResNet": ("dense", "filter", "N:M"), "MobileNet": ("dense", "BCR 8x16")}
+    for network, curves in stored.items():
+        results = Results(tmp_path / f"glyphs-{network}.json")
+        found = STUDIES["glyphs"].network(network)
+        for point in found.points:
+            if point.curve in curves and point.rate in (1, 4):
+                entry = {"accuracy": 0.9, "validation": 0.9, "reached": point.rate}
+                results.add(Job("glyphs", network, 0, point, found.plan), entry)
+    trained, drawn = [], []
+    monkeypatch.setattr(command, "run_all", lambda jobs, *rest: trained.extend(jobs))
+    monkeypatch.setattr(plot, "draw", lambda title, networks, *rest: drawn.append(networks))
+    arguments = ["--networks", "MobileNet", "--curves", "filter", "--rates", "4", "--seeds", "2"]
+    command.main(["glyphs", *arguments, "--no-latency", "--output", str(tmp_path)])
+    assert {job.network for job in trained} == {"MobileNet"}
+    assert {job.point.curve for job in trained} == {"dense", "filter"}
+    shown = {name: tuple(s.point.curve for s in part) for name, part in drawn[0].items()}
+    assert shown == stored
 
 
 def test_summaries_and_verdicts(tmp_path):

@@ -5,7 +5,9 @@ The device is Mesa's for processors; `test_gpu_networks.py` compares whole netwo
 
 from __future__ import annotations
 
+import os
 import threading
+import weakref
 from dataclasses import replace
 
 import numpy as np
@@ -254,8 +256,50 @@ def test_networks_give_their_memory_back(exe, real, monkeypatch):
     monkeypatch.setattr(Memory, "free", lambda self: (freed.append(self.size), free(self)))
     network = Network(exe.program, real)
     sizes = sorted(memory.size for memory in network._buffers.values())
-    network.close()
+    gone = weakref.ref(network)
+    del network
+    assert gone() is None
     assert sorted(freed) == sizes
+
+
+def test_a_call_after_one_that_was_interrupted(exe, inputs, expected, monkeypatch):
+    def interrupt(queue):
+        raise KeyboardInterrupt
+
+    exe(inputs[0])
+    with monkeypatch.context() as patch:
+        patch.setattr(driver.api(), "vkQueueWaitIdle", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            exe(inputs[1])
+    for x, want in zip(inputs[2:], expected[2:], strict=True):
+        assert relative_error(exe(x).numpy(), want.numpy()) < 1e-5
+
+
+def test_a_process_forked_from_the_one_that_opened_the_device(exe, inputs, monkeypatch):
+    exe(inputs[0])
+    monkeypatch.setattr(os, "getpid", lambda: -1)
+    with pytest.raises(DeviceError, match="forked"):
+        exe(inputs[0])
+
+
+def test_devices_that_cannot_be_listed(monkeypatch):
+    vk = driver.api()
+
+    def fail(instance):
+        raise vk.VkErrorInitializationFailed
+
+    monkeypatch.setattr(vk, "vkEnumeratePhysicalDevices", fail)
+    device_module.devices.cache_clear()
+    try:
+        with pytest.raises(DeviceError, match="list the devices"):
+            device_module.devices()
+    finally:
+        device_module.devices.cache_clear()
+
+
+def test_no_stamps(exe, inputs):
+    with pytest.raises(UnsupportedError, match="time stamps"):
+        exe.run_with_stamps((inputs[0],), {}, np.zeros(8))
 
 
 # --- memory, and kernels on disk ---------------------------------------------------------------
@@ -270,7 +314,7 @@ def test_a_device_with_memory_of_its_own(exe, inputs, expected, real):
     assert not len(network._buffers["weights", 0].bytes), "the host does not see them"
     for x, want in zip(inputs, expected, strict=True):
         out = np.full(want.shape, np.nan, np.float32)
-        code, seconds = network.run([x.numpy()], [out])
+        code, seconds = network.run([x.numpy()], [out], timed=True)
         assert code == 0
         assert len(seconds) == len(network.dispatches)
         assert relative_error(out, want.numpy()) < 1e-5

@@ -40,6 +40,7 @@ from torch import nn
 import bcr
 import bcr.models
 from bcr.compiler import relative_error
+from bcr.devices import parse_choice
 from bcr.opencl.driver import load
 from bcr.tables import NUMBER, TEXT, bytes_text, render, time_text
 from bench.case import Case, make_model
@@ -358,7 +359,7 @@ def main() -> None:
     for name, run in (("layers", layers), ("traffic", traffic), ("networks", networks)):
         sub = commands.add_parser(name, help=run.__doc__)
         sub.set_defaults(run=run)
-        sub.add_argument("--device", help="name of the device")
+        sub.add_argument("--device", type=parse_choice, help="its name, a part of it, or its index")
         sub.add_argument("--rounds", type=int, default=7)
         sub.add_argument("--scheme", choices=("columns", "rows", "both"), default="columns")
         sub.add_argument("--json", type=Path, help="where to write the numbers")

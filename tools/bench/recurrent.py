@@ -128,7 +128,13 @@ class Result:
 
     @property
     def fastest(self) -> Timing:
-        """The dense peer with the smallest median."""
+        """The dense peer with the smallest median.
+
+        Raises:
+            SystemExit: every dense peer failed.
+        """
+        if not self.dense:
+            raise SystemExit("no dense runtime could be measured; their reasons are above")
         return min(self.dense, key=lambda timing: timing.seconds.median)
 
 

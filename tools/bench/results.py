@@ -83,6 +83,11 @@ def commit() -> str:
     return _git("rev-parse", "HEAD")
 
 
+def is_clean() -> bool:
+    """Return whether the sources are those of the commit."""
+    return not _git("status", "--porcelain", "--untracked-files=no")
+
+
 def _git(*arguments: str) -> str:
     done = subprocess.run(["git", *arguments], cwd=ROOT, text=True, capture_output=True)
     return done.stdout.strip()

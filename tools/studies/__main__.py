@@ -29,18 +29,20 @@ def main(arguments: Sequence[str] | None = None) -> None:
     console.print(f"[bold]{study.title}[/bold]; results: {options.output}")
     shown: dict[str, list[Summary]] = {}
     for network in study.networks:
-        if options.networks and network.name not in options.networks:
-            continue
         # A file for each network, so that two can be trained at the same time.
         results = Results(options.output / f"{name}-{network.name}.json")
-        jobs = _jobs(study, network, options)
-        run_all(jobs, results, weights, options.workers, console)
-        first = [job for job in jobs if job.seed == jobs[0].seed]
-        if options.compile_only:
-            latency.compile_all(network, first, weights, console)
-        elif not options.no_latency:
-            latency.measure(network, first, results, weights, console, options.real_time)
-        shown[network.name] = summarise(results, network, jobs)
+        every = _jobs(study, network, options)
+        if not options.networks or network.name in options.networks:
+            jobs = [job for job in every if _wanted(job, options)]
+            run_all(jobs, results, weights, options.workers, console)
+            first = [job for job in jobs if job.seed == jobs[0].seed]
+            if options.compile_only:
+                latency.compile_all(network, first, weights, console)
+            elif not options.no_latency:
+                latency.measure(network, first, results, weights, console, options.real_time)
+        # A part that was asked for is shown among what was trained before.
+        if found := summarise(results, network, every):
+            shown[network.name] = found
     goal = (10.0, 0.3) if study.name == "words" else (8.0, 0.5)
     for network in study.networks:
         if network.name in shown:
@@ -52,6 +54,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def _jobs(study: Study, network: Network, options: argparse.Namespace) -> list[Job]:
+    """All trainings of a network."""
     plan = short(network.plan) if options.quick else network.plan
     if options.method:
         plan = replace(plan, method=options.method, options=None)
@@ -59,12 +62,16 @@ def _jobs(study: Study, network: Network, options: argparse.Namespace) -> list[J
         Job(study.name, network.name, seed, point, plan, options.quick)
         for seed in range(options.seeds)
         for point in network.points
-        if not point.scheme
-        or (
-            (not options.curves or point.curve in options.curves)
-            and (not options.rates or point.rate in options.rates)
-        )
     ]
+
+
+def _wanted(job: Job, options: argparse.Namespace) -> bool:
+    """Whether a training is in the part that was asked for; the dense one always is."""
+    assert job.point is not None
+    return not job.point.scheme or (
+        (not options.curves or job.point.curve in options.curves)
+        and (not options.rates or job.point.rate in options.rates)
+    )
 
 
 def _options(arguments: Sequence[str] | None) -> argparse.Namespace:

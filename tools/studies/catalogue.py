@@ -91,6 +91,11 @@ _DIGITS = Study(
     feed=_pixels,
 )
 
+_RESNET_PLAN = Plan(
+    14, 6, 12, 128, "sgd", 0.15, 0.08, options=_ADMM, ranking="network", distillation=0.5,
+    bf16=True,
+)  # fmt: skip
+
 _GLYPHS = Study(
     name="glyphs",
     title="Glyphs of Debian's fonts, 62 classes, held-out families of fonts",
@@ -101,7 +106,7 @@ _GLYPHS = Study(
             lambda: networks.SmallResNet(62),
             _convolutions,
             _curves(((4, 8), (8, 36)), RATES, patterns=True),
-            Plan(14, 4, 6, 128, "sgd", 0.15, 0.08, options=_ADMM, ranking="network", bf16=True),
+            _RESNET_PLAN,
             (1, 32, 32),
         ),
         Network(
@@ -120,20 +125,19 @@ _GLYPHS = Study(
     feed=_pixels,
 )
 
-# With Adam, whose steps have one length, a stronger pull would leave the loss no say.
 _WORDS_PLAN = Plan(
-    16, 6, 8, 64, "adam", 4e-3, 4e-3, options={"rho": 1e-3, "rho_growth": 1.25, "rho_max": 0.1},
-    ranking="network", shift=3, decay=1e-3, masked=(10, 4), distillation=0.5,
+    8, 6, 18, 128, "adam", 4e-3, 4e-3, options={"rho": 1e-3, "rho_growth": 1.25, "rho_max": 0.1},
+    ranking="network", shift=3, decay=1e-3, masked=(10, 4), distillation=0.5, bf16=True,
 )  # fmt: skip
 
 _WORDS = Study(
     name="words",
-    title=f"{len(WORDS)} words by espeak-ng, held-out voices, GRU 2x128",
+    title=f"{len(WORDS)} words by espeak-ng, held-out voices, GRU 2x256",
     unit="word",
     networks=(
         Network(
             "GRU",
-            lambda: networks.WordGRU(len(WORDS), 40 * STACK, 128),
+            lambda: networks.WordGRU(len(WORDS), 40 * STACK, 256),
             _gates,
             _curves(((4, 8), (8, 32)), (2, 4, 8, 10, 16, 32), patterns=False),
             _WORDS_PLAN,
@@ -142,8 +146,8 @@ _WORDS = Study(
     ),
     load=lambda seed, quick: load_words(
         seed=seed,
-        takes=1 if quick else 3,
-        test_takes=1 if quick else 4,
+        takes=1 if quick else 6,
+        test_takes=1 if quick else 12,
         voices=4 if quick else None,
     ),
     prepare=_frames,

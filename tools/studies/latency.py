@@ -29,14 +29,14 @@ def compile_all(
 ) -> dict[str, bcr.Executable]:
     """Compile the network of each job, dense ones densely, and return them by key.
 
-    What was compiled from the same sources before is read from the folder of the weights.
+    What was compiled from the same commit before is read from the folder of the weights.
     """
     x = torch.randn((1, *network.shape))
     found = {}
     for job in track(jobs, f"{network.name}: compile", console=console, transient=True):
         assert job.point is not None
         path = weights / f"{job.key()}-{bench_results.commit()}.bcr"
-        if path.exists():
+        if path.exists() and bench_results.is_clean():
             found[job.key()] = bcr.load(path)
             continue
         model = network.make()

@@ -128,12 +128,12 @@ def _train(
             x = vary(study.feed(data.inputs[chosen]), plan)
             with torch.autocast("cpu", torch.bfloat16, enabled=plan.bf16):
                 scores = model(x)
+                with torch.no_grad():
+                    wanted = teacher(x) if teacher is not None else None
             loss = nn.functional.cross_entropy(
                 scores.float(), data.labels[chosen], label_smoothing=plan.smoothing
             )
-            if teacher is not None:
-                with torch.no_grad():
-                    wanted = teacher(x)
+            if wanted is not None:
                 loss = torch.lerp(loss, _distance(scores, wanted), plan.distillation)
             if pruner is not None:
                 loss = loss + pruner.penalty()
@@ -150,7 +150,7 @@ def _distance(scores: Tensor, wanted: Tensor) -> Tensor:
 
     Source: Hinton et al., "Distilling the Knowledge in a Neural Network", 2015, section 2.
     """
-    soft = torch.softmax(wanted / _TEMPERATURE, 1)
+    soft = torch.softmax(wanted.float() / _TEMPERATURE, 1)
     return nn.functional.cross_entropy(scores.float() / _TEMPERATURE, soft) * _TEMPERATURE**2
 
 

@@ -81,7 +81,7 @@ SmallVector<Value> ConvKernel::multiply(const KernelClass &entry,
       emitter.add(emitter.mul(group.convGroup, layout.getConvGroupStride()),
                   tiles.getOrigin(tile));
   return constants->reduceColumns(
-      emitter, entry, group, origin, sums, /*manyColumns=*/false,
+      emitter, entry, group, origin, sums, loops::ColumnTurn::Single,
       [&](Value at, Value first, MutableArrayRef<Value> next) {
         SmallVector<Value> inputs;
         for (const ImagePosition &position : tile.positions)
@@ -139,26 +139,21 @@ void ConvKernel::emitSharedRows() {
         forEachSum([&](Value row, const ImagePosition &position) {
           tiles.storeOutput(getBias(row), tile, row, position);
         });
-        for (size_t index = 0; index < plan.classes.size(); ++index) {
-          const KernelClass &entry = plan.classes[index];
-          if (!entry.accumulate)
-            continue;
-          constants->forEachGroup(
-              emitter, index, chunk, [&](const GroupValues &group) {
-                SmallVector<Value> rows, sums;
-                for (int64_t r = 0; r < entry.height; ++r) {
-                  rows.push_back(constants->getRow(emitter, entry, group, r));
-                  for (const ImagePosition &position : tile.positions)
-                    sums.push_back(
-                        tiles.loadOutput(tile, rows.back(), position));
-                }
-                sums = multiply(entry, group, tile, sums);
-                for (auto [r, row] : llvm::enumerate(rows))
-                  for (auto [i, position] : llvm::enumerate(tile.positions))
-                    tiles.storeOutput(sums[r * tile.positions.size() + i], tile,
-                                      row, position);
-              });
-        }
+        constants->forEachSharedGroup(
+            emitter, chunk,
+            [&](const KernelClass &entry, const GroupValues &group) {
+              SmallVector<Value> rows, sums;
+              for (int64_t r = 0; r < entry.height; ++r) {
+                rows.push_back(constants->getRow(emitter, entry, group, r));
+                for (const ImagePosition &position : tile.positions)
+                  sums.push_back(tiles.loadOutput(tile, rows.back(), position));
+              }
+              sums = multiply(entry, group, tile, sums);
+              for (auto [r, row] : llvm::enumerate(rows))
+                for (auto [i, position] : llvm::enumerate(tile.positions))
+                  tiles.storeOutput(sums[r * tile.positions.size() + i], tile,
+                                    row, position);
+            });
         forEachSum([&](Value row, const ImagePosition &position) {
           tiles.finish(tiles.loadOutput(tile, row, position), tile, row,
                        position);

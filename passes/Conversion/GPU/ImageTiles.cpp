@@ -53,11 +53,11 @@ ImageTiles::ImageTiles(Conv2DOp op, const InputLayout &layout, Emitter &emitter)
     if (op.getResidual())
       residualStep = residualStrides[3];
   } else if (rows) {
-    // Inputs of positions between the rows are read as well.
-    int64_t slack = (op.getKernel()[1] - 1) * op.getDilations()[1];
-    bool readable =
-        gap == 0 || !layout.isInPlace() ||
-        static_cast<int64_t>(op.getOverread()) >= gap - std::min(gap, slack);
+    // Inputs of positions between the rows are read as well, and where zeros
+    // follow the last row, those that would be behind the last input.
+    bool readable = gap == 0 || !layout.isInPlace() ||
+                    op.getGaps() != Gaps::Zero ||
+                    static_cast<int64_t>(op.getOverread()) >= gap;
     flat = readable && rowStep == pitch && columnStep == 1 &&
            (!op.getResidual() || getImagePitch(op.getResidual()) == pitch);
     length = height * pitch;
@@ -76,7 +76,8 @@ ImageTiles::ImageTiles(Conv2DOp op, const InputLayout &layout, Emitter &emitter)
                   layout.isInPlace() ? op.getOverread() : 0);
   output = flatten(emitter, op.getInit(), op.getGaps() ? gap : int64_t(0));
   if (op.getResidual())
-    residual = flatten(emitter, op.getResidual(), flat ? gap : int64_t(0));
+    residual = flatten(emitter, op.getResidual(),
+                       flat && inputPitch == 0 ? gap : int64_t(0));
 }
 
 ImageTiles::Shape ImageTiles::chooseShape(int64_t units, int64_t rows) {
@@ -132,9 +133,12 @@ ImagePosition ImageTiles::makeFlatPosition(Value position) {
       result.residual = locate(y, residualStrides[2], x, residualStrides[3]);
     return result;
   }
-  if (height > 1 && pitch > width && op.getGaps() != Gaps::Free)
-    result.isInImage =
+  if (height > 1 && pitch > width && op.getGaps() != Gaps::Free) {
+    Value inside =
         isLess(emitter, emitter.rem(position, pitch), emitter.index(width));
+    // Where the gaps are not the op's, no partial sum may be left there either.
+    (op.getGaps() ? result.isInImage : result.isStored) = inside;
+  }
   return result;
 }
 
@@ -167,12 +171,12 @@ void ImageTiles::emitFlat(const Shape &shape, Value tile, const WorkItem &item,
       Value position =
           emitter.add(emitter.add(start, item.local), i * shape.local);
       result.positions.push_back(makeFlatPosition(position));
-      Value &isStored = result.positions.back().isStored;
       if (start != begin) {
-        Value isOwn = arith::CmpIOp::create(emitter, arith::CmpIPredicate::uge,
-                                            position, begin);
+        Value own = arith::CmpIOp::create(emitter, arith::CmpIPredicate::uge,
+                                          position, begin);
+        Value &isStored = result.positions.back().isStored;
         isStored =
-            isStored ? arith::AndIOp::create(emitter, isStored, isOwn) : isOwn;
+            isStored ? arith::AndIOp::create(emitter, isStored, own) : own;
       }
     }
     body(result, unit);
@@ -276,14 +280,10 @@ void ImageTiles::finish(Value sum, const ImageTile &tile, Value row,
     sum = arith::AddFOp::create(emitter, sum, emitter.load(residual, from));
   }
   sum = buildActivation(emitter, emitter.getLoc(), op.getActivationAttr(), sum);
-  if (!at.isInImage)
-    return storeOutput(sum, tile, row, at);
-  if (op.getGaps() != Gaps::Zero)
-    return emitIf(emitter, at.isInImage,
-                  [&] { storeOutput(sum, tile, row, at); });
-  Value kept = arith::SelectOp::create(emitter, at.isInImage, sum,
-                                       emitter.constant(0, 1));
-  storeOutput(kept, tile, row, at);
+  if (at.isInImage)
+    sum = arith::SelectOp::create(emitter, at.isInImage, sum,
+                                  emitter.constant(0, 1));
+  storeOutput(sum, tile, row, at);
 }
 
 void ImageTiles::launchGaps() {

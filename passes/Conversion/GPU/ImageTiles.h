@@ -30,9 +30,10 @@ struct ImagePosition {
   /// From the first element of a channel of the input, of the output and of
   /// the residual.
   Value input, output, residual;
-  /// Whether no other work-item stores it; null: none does.
+  /// Whether it is this work-item's to store, and the op's; null: it is.
   Value isStored;
-  /// Whether it is in the image and not between two rows; null: it is.
+  /// Whether it gets its sum and not the zero of a gap between two rows; null:
+  /// it does.
   Value isInImage;
 };
 

@@ -111,7 +111,7 @@ SmallVector<Value> MatmulKernel::multiply(const KernelClass &entry,
                                           ValueRange batch, ValueRange sums) {
   return constants->reduceColumns(
       emitter, entry, group, emitter.index(0), sums,
-      /*manyColumns=*/options.processor,
+      options.processor ? ColumnTurn::SideBySide : ColumnTurn::Single,
       [&](Value at, Value first, MutableArrayRef<Value> next) {
         Value weight =
             emitter.load(constants->getValues(), emitter.add(first, r));
@@ -136,45 +136,40 @@ void MatmulKernel::emitGroups(const KernelClass &entry) {
 
 void MatmulKernel::emitSharedRows() {
   Grid grid{plan.getNumChunks(), samples, 1, getGroupSize(plan.getNumChunks())};
-  launch(
-      emitter, op.getLayer().value_or("matmul"), grid,
-      [&](const WorkItem &item) {
-        Value sample = item.y, chunk = item.x;
-        constants->forEachAccumulated(emitter, chunk, [&](Value, Value row) {
-          emitter.store(getBias(row), op.getInit(), {sample, row});
-        });
-        for (size_t index = 0; index < plan.classes.size(); ++index) {
-          const KernelClass &entry = plan.classes[index];
-          if (!entry.accumulate)
-            continue;
-          constants->forEachGroup(
-              emitter, index, chunk, [&](const GroupValues &group) {
-                SmallVector<Value> rows, sums;
-                for (int64_t r = 0; r < entry.height; ++r) {
-                  rows.push_back(constants->getRow(emitter, entry, group, r));
-                  sums.push_back(
-                      emitter.load(op.getInit(), {sample, rows.back()}));
-                }
-                sums = constants->reduceColumns(
-                    emitter, entry, group, emitter.index(0), sums,
-                    /*manyColumns=*/false,
-                    [&](Value at, Value first, MutableArrayRef<Value> next) {
-                      Value input = emitter.load(op.getInput(), {sample, at});
-                      for (auto [r, sum] : llvm::enumerate(next))
-                        sum =
-                            fuseMultiplyAdd(emitter,
-                                            emitter.load(constants->getValues(),
-                                                         emitter.add(first, r)),
-                                            input, sum);
-                    });
-                for (auto [row, sum] : llvm::zip_equal(rows, sums))
-                  emitter.store(sum, op.getInit(), {sample, row});
-              });
-        }
-        constants->forEachAccumulated(emitter, chunk, [&](Value, Value row) {
-          finish(sample, row, emitter.load(op.getInit(), {sample, row}));
-        });
-      });
+  launch(emitter, op.getLayer().value_or("matmul"), grid,
+         [&](const WorkItem &item) {
+           Value sample = item.y, chunk = item.x;
+           constants->forEachAccumulated(emitter, chunk, [&](Value, Value row) {
+             emitter.store(getBias(row), op.getInit(), {sample, row});
+           });
+           constants->forEachSharedGroup(
+               emitter, chunk,
+               [&](const KernelClass &entry, const GroupValues &group) {
+                 SmallVector<Value> rows, sums;
+                 for (int64_t r = 0; r < entry.height; ++r) {
+                   rows.push_back(constants->getRow(emitter, entry, group, r));
+                   sums.push_back(
+                       emitter.load(op.getInit(), {sample, rows.back()}));
+                 }
+                 sums = constants->reduceColumns(
+                     emitter, entry, group, emitter.index(0), sums,
+                     loops::ColumnTurn::Single,
+                     [&](Value at, Value first, MutableArrayRef<Value> next) {
+                       Value input = emitter.load(op.getInput(), {sample, at});
+                       for (auto [r, sum] : llvm::enumerate(next))
+                         sum = fuseMultiplyAdd(
+                             emitter,
+                             emitter.load(constants->getValues(),
+                                          emitter.add(first, r)),
+                             input, sum);
+                     });
+                 for (auto [row, sum] : llvm::zip_equal(rows, sums))
+                   emitter.store(sum, op.getInit(), {sample, row});
+               });
+           constants->forEachAccumulated(emitter, chunk, [&](Value, Value row) {
+             finish(sample, row, emitter.load(op.getInit(), {sample, row}));
+           });
+         });
 }
 
 void MatmulKernel::emitEmptyRows() {

@@ -8,7 +8,8 @@
 // end of a kernel only: a step is a launch or two of the products of the state
 // with the weights of all gates, and one of the equations, a work-item a unit.
 // The host repeats them; kernels get the number of the step as an argument, so
-// the code does not depend on the number of steps.
+// the code does not depend on the number of steps. A projection is a layer,
+// whose kernels are there already, and a copy of its result.
 //
 //===----------------------------------------------------------------------===//
 
@@ -23,32 +24,18 @@ using namespace mlir::bcr;
 using namespace mlir::bcr::gpu_kernels;
 using namespace mlir::bcr::loops;
 
-/// h[p] = sum over u of projection[p, u] * unprojected[u], for feature p.
-static void emitProjection(RecurrentCell &cell, Emitter &emitter, Value step,
-                           Value sample, Value feature) {
-  Value units = emitter.index(cell.op.getNumUnits());
-  Value sum =
-      emitter
-          .reduce(emitter.index(0), units, 1, emitter.constant(0, 1),
-                  [&](Value unit, ValueRange sums) -> SmallVector<Value> {
-                    return {fuseMultiplyAdd(
-                        emitter,
-                        emitter.load(cell.op.getProjection(), {feature, unit}),
-                        emitter.load(cell.unprojected, {sample, unit}),
-                        sums[0])};
-                  })
-          .front();
-  cell.storeHidden(emitter, sum, step, sample, feature);
-}
-
 MatmulOp gpu_kernels::emitRecurrent(RecurrentOp op, Emitter &emitter) {
   auto type = cast<MemRefType>(op.getGates().getType());
   int64_t steps = type.getDimSize(0), samples = type.getDimSize(1);
   int64_t units = op.getNumUnits(), features = op.getNumColumns();
-  RecurrentCell cell{op, emitter.allocate({samples, features}),
-                     emitter.allocate({samples, op.getNumRows()}), Value()};
-  if (op.getProjection())
-    cell.unprojected = emitter.allocate({samples, units});
+  RecurrentCell cell{op, Value(), emitter.allocate({samples, op.getNumRows()}),
+                     Value()};
+  if (op.hasProjection()) {
+    cell.unprojected = op.getScratch()[0];
+    cell.hidden = op.getScratch()[1];
+  } else {
+    cell.hidden = emitter.allocate({samples, features});
+  }
   memref::CopyOp::create(emitter, op.getHidden(), cell.hidden);
   if (op.getCell() == CellKind::LSTM)
     memref::CopyOp::create(emitter, op.getCellState(), op.getCellInit());
@@ -76,13 +63,16 @@ MatmulOp gpu_kernels::emitRecurrent(RecurrentOp op, Emitter &emitter) {
     launchStep(units, [&](Value step, Value sample, Value unit) {
       cell.emitUnits(emitter, step, sample, unit, /*width=*/1);
     });
-    if (cell.unprojected)
+    if (op.hasProjection()) {
+      moveProjection(op, emitter);
       launchStep(features, [&](Value step, Value sample, Value feature) {
-        emitProjection(cell, emitter, step, sample, feature);
+        emitter.store(emitter.load(cell.hidden, {sample, feature}),
+                      op.getInit(), {step, sample, feature});
       });
+    }
   });
-  for (Value buffer : {cell.hidden, cell.sums, cell.unprojected})
-    if (buffer)
-      emitter.deallocate(buffer);
+  if (!op.hasProjection())
+    emitter.deallocate(cell.hidden);
+  emitter.deallocate(cell.sums);
   return products;
 }

@@ -85,7 +85,7 @@ InputLayout::InputLayout(Conv2DOp op, int64_t rounding)
   // positions more.
   std::optional<int64_t> outputPitch = getImagePitch(op.getInit());
   if (!hasStrideOne() && op.getGaps() && outputPitch && *outputPitch > pitch &&
-      *outputPitch - pitch <= llvm::divideCeil(pitch, kWidening))
+      *outputPitch - pitch <= llvm::divideCeilSigned(pitch, kWidening))
     pitch = *outputPitch;
   windowRows = y.outputs;
   computeStrides();

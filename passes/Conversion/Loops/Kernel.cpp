@@ -23,6 +23,10 @@ static constexpr double kMaxIndexShare = 0.085;
 /// Independent multiply-adds that hide the latency of one.
 static constexpr int64_t kChains = 8;
 
+/// Multiply-adds of a column up to which two columns make a turn: a core that
+/// starts three micro-operations a cycle has no room for counters beside them.
+static constexpr int64_t kMaxShortTurn = 16;
+
 /// Columns that one turn of a loop takes at most.
 static constexpr int64_t kMaxUnroll = 4;
 
@@ -147,15 +151,18 @@ void PlanConstants::prefetchLines(Emitter &emitter, Value weights,
 
 SmallVector<Value> PlanConstants::reduceColumns(
     Emitter &emitter, const KernelClass &entry, const GroupValues &group,
-    Value base, ValueRange sums, bool manyColumns, ColumnBody body) const {
-  int64_t unroll = 1;
-  if (manyColumns)
-    unroll = std::clamp<int64_t>(kChains / static_cast<int64_t>(sums.size()), 1,
-                                 kMaxUnroll);
+    Value base, ValueRange sums, ColumnTurn turn, ColumnBody body) const {
+  auto count = static_cast<int64_t>(sums.size());
+  int64_t unroll = 1, chains = 1;
+  if (turn == ColumnTurn::SideBySide)
+    unroll = chains = std::clamp<int64_t>(kChains / count, 1, kMaxUnroll);
+  else if (turn == ColumnTurn::Pair && count <= kMaxShortTurn)
+    unroll = 2;
   int64_t bytes = 4 * cast<MemRefType>(values.getType()).getNumElements();
-  bool prefetch = manyColumns ? unroll > 1 && bytes >= kStreamBytes
-                              : !emitter.multipliesByElement() &&
-                                    bytes >= kColumnStreamBytes;
+  bool prefetch =
+      turn == ColumnTurn::SideBySide
+          ? chains > 1 && bytes >= kStreamBytes
+          : !emitter.multipliesByElement() && bytes >= kColumnStreamBytes;
   prefetch &= emitter.prefetches();
   // The value of row r of column k is at k * height + bias + r.
   int64_t bias = entry.valueBegin - entry.columnBegin * entry.height;
@@ -163,7 +170,6 @@ SmallVector<Value> PlanConstants::reduceColumns(
                   MutableArrayRef<Value> walked) {
     SmallVector<Value> carried = {offset};
     llvm::append_range(carried, walked);
-    int64_t perColumn = static_cast<int64_t>(walked.size()) / columns;
     carried = emitter.reduce(
         begin, end, columns, carried, [&](Value k, ValueRange before) {
           SmallVector<Value> next(before);
@@ -173,8 +179,9 @@ SmallVector<Value> PlanConstants::reduceColumns(
                 emitter.add(emitter.mul(column, entry.height), bias);
             if (prefetch)
               prefetchLines(emitter, weights, u * entry.height, entry.height);
+            int64_t chain = u * count % static_cast<int64_t>(walked.size());
             body(next[0], weights,
-                 MutableArrayRef(next).slice(1 + u * perColumn, perColumn));
+                 MutableArrayRef(next).slice(1 + chain, count));
             next[0] = addStep(emitter, next[0], emitter.add(column, 1));
           }
           return next;
@@ -182,9 +189,8 @@ SmallVector<Value> PlanConstants::reduceColumns(
     llvm::copy(ArrayRef(carried).drop_front(), walked.begin());
     return carried[0];
   };
-  size_t count = sums.size();
   SmallVector<Value> partial(sums);
-  for (int64_t u = 1; u < unroll; ++u)
+  for (int64_t u = 1; u < chains; ++u)
     for (Value sum : sums)
       partial.push_back(emitter.zero(sum.getType()));
   auto walkRun = [&](Value begin, Value end, Value offset,
@@ -218,8 +224,8 @@ SmallVector<Value> PlanConstants::reduceColumns(
     walkRun(group.columnBegin, group.columnEnd,
             emitter.add(base, group.firstOffset), partial);
   }
-  for (size_t i = 0; i < count; ++i)
-    for (int64_t u = 1; u < unroll; ++u)
+  for (int64_t i = 0; i < count; ++i)
+    for (int64_t u = 1; u < chains; ++u)
       partial[i] =
           arith::AddFOp::create(emitter, partial[i], partial[u * count + i]);
   partial.truncate(count);
@@ -264,6 +270,18 @@ void PlanConstants::forEachGroup(
   auto [begin, end] = getBounds(emitter, entry.bounds, classIndex, chunk);
   emitter.loop(begin, end, 1,
                [&](Value group) { body(getGroup(emitter, entry, group)); });
+}
+
+void PlanConstants::forEachSharedGroup(
+    Emitter &emitter, Value chunk,
+    llvm::function_ref<void(const KernelClass &, const GroupValues &)> body)
+    const {
+  for (size_t index = 0; index < plan.classes.size(); ++index) {
+    const KernelClass &entry = plan.classes[index];
+    if (entry.accumulate)
+      forEachGroup(emitter, index, chunk,
+                   [&](const GroupValues &group) { body(entry, group); });
+  }
 }
 
 void PlanConstants::forEachChunk(

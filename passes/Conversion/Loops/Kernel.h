@@ -24,6 +24,18 @@ struct GroupValues {
 };
 
 /// The constants of a plan, and loops over its groups, columns and rows.
+/// What one turn of a loop over columns takes.
+enum class ColumnTurn {
+  /// A column.
+  Single,
+  /// Two one after the other, where the multiply-adds of one are few beside
+  /// what counts them.
+  Pair,
+  /// As many as the latency of a multiply-add asks for where sums are few, each
+  /// with sums of its own that are added at the end.
+  SideBySide
+};
+
 class PlanConstants {
 public:
   /// `offsets` has the input offset of each column of W. Records the bytes of
@@ -48,16 +60,20 @@ public:
   /// Loops over the groups of class `classIndex` in `chunk`.
   void forEachGroup(Emitter &emitter, size_t classIndex, Value chunk,
                     llvm::function_ref<void(const GroupValues &)> body) const;
+  /// Loops over the groups in `chunk`, class by class, that share a row with
+  /// another group.
+  void forEachSharedGroup(
+      Emitter &emitter, Value chunk,
+      llvm::function_ref<void(const KernelClass &, const GroupValues &)> body)
+      const;
   /// Emits one column: `input` is `base` plus its offset, its weights begin at
   /// position `weights` of the values, and `sums` are replaced.
   using ColumnBody = llvm::function_ref<void(Value input, Value weights,
                                              MutableArrayRef<Value> sums)>;
-  /// A loop over the columns of a group that adds to `sums`. Where these are
-  /// few, columns may be taken side by side, `manyColumns`, with sums of their
-  /// own that are added at the end.
+  /// A loop over the columns of a group that adds to `sums`.
   SmallVector<Value> reduceColumns(Emitter &emitter, const KernelClass &entry,
                                    const GroupValues &group, Value base,
-                                   ValueRange sums, bool manyColumns,
+                                   ValueRange sums, ColumnTurn turn,
                                    ColumnBody body) const;
   /// Loops over the chunks of a thread.
   void forEachChunk(Emitter &emitter, Value thread,

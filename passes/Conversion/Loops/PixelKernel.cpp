@@ -85,9 +85,11 @@ private:
   /// Groups that share rows.
   void emitSums(const Task &task, Value chunk);
   /// Adds the products of a group to `sums`.
+  /// `most`: the vectors of a full tile.
   SmallVector<Value> emitProducts(const KernelClass &entry,
                                   const GroupValues &group, const Task &task,
-                                  const PixelTile &tile, ValueRange sums);
+                                  const PixelTile &tile, int64_t most,
+                                  ValueRange sums);
   /// Finishes the sums of one output row. `slot` is its place in `task.rows`.
   void emitStore(const Task &task, const PixelTile &tile, Value row, Value slot,
                  ValueRange sums, ValueRange gapMasks);
@@ -320,13 +322,17 @@ SmallVector<Value> PixelKernel::emitProducts(const KernelClass &entry,
                                              const GroupValues &group,
                                              const Task &task,
                                              const PixelTile &tile,
-                                             ValueRange sums) {
+                                             int64_t most, ValueRange sums) {
   int64_t vectors = sums.size() / entry.height;
+  // The last tile is rarely worth the code.
+  bool pair =
+      emitter.multipliesByElement() && vectors == tiles.getNumVectors(most);
   Value origin =
       emitter.add(emitter.add(task.inputBegin, tile.input),
                   emitter.mul(group.convGroup, layout.getConvGroupStride()));
   return constants->reduceColumns(
-      emitter, entry, group, origin, sums, /*manyColumns=*/false,
+      emitter, entry, group, origin, sums,
+      pair ? ColumnTurn::Pair : ColumnTurn::Single,
       [&](Value at, Value first, MutableArrayRef<Value> next) {
         SmallVector<Value> inputs;
         for (int64_t i = 0; i < vectors; ++i)
@@ -361,7 +367,8 @@ void PixelKernel::emitClass(size_t index, const Task &task, Value chunk) {
                               : emitter.constant(0, lanes);
             sums.append(vectors, start);
           }
-          sums = emitProducts(entry, group, task, tile, sums);
+          sums = emitProducts(entry, group, task, tile, getNumVectors(entry),
+                              sums);
           SmallVector<Value> gapMasks = loadGapMasks(tile);
           for (int64_t r = 0; r < entry.height; ++r)
             emitStore(task, tile, getRow(emitter.index(r)), emitter.index(r),
@@ -399,27 +406,21 @@ void PixelKernel::emitSums(const Task &task, Value chunk) {
                          emitter.store(bias, task.sums, {slot, position});
                        });
   });
-  for (size_t index = 0; index < plan.classes.size(); ++index) {
-    // C++17 lambdas do not capture structured bindings.
-    const KernelClass &entry = plan.classes[index];
-    if (!entry.accumulate)
-      continue;
-    constants->forEachGroup(
-        emitter, index, chunk, [&](const GroupValues &group) {
-          SmallVector<Value> slots;
-          for (int64_t r = 0; r < entry.height; ++r)
-            slots.push_back(constants->getRow(emitter, entry, group, r));
-          tiles.forEachTile(emitter, sumVectors, [&](const PixelTile &tile) {
-            SmallVector<Value> sums;
-            for (Value slot : slots)
-              load(tile, slot, sums);
-            int64_t vectors = tiles.getNumVectors(tile);
-            sums = emitProducts(entry, group, task, tile, sums);
-            for (auto [r, slot] : llvm::enumerate(slots))
-              store(tile, slot, ArrayRef(sums).slice(r * vectors, vectors));
-          });
+  constants->forEachSharedGroup(
+      emitter, chunk, [&](const KernelClass &entry, const GroupValues &group) {
+        SmallVector<Value> slots;
+        for (int64_t r = 0; r < entry.height; ++r)
+          slots.push_back(constants->getRow(emitter, entry, group, r));
+        tiles.forEachTile(emitter, sumVectors, [&](const PixelTile &tile) {
+          SmallVector<Value> sums;
+          for (Value slot : slots)
+            load(tile, slot, sums);
+          int64_t vectors = tiles.getNumVectors(tile);
+          sums = emitProducts(entry, group, task, tile, sumVectors, sums);
+          for (auto [r, slot] : llvm::enumerate(slots))
+            store(tile, slot, ArrayRef(sums).slice(r * vectors, vectors));
         });
-  }
+      });
   constants->forEachAccumulated(emitter, chunk, [&](Value slot, Value row) {
     tiles.forEachTile(emitter, sumVectors, [&](const PixelTile &tile) {
       SmallVector<Value> sums;

@@ -29,6 +29,9 @@ static constexpr int64_t kMaskedLanes = 8;
 /// with a stride of two lie multiples of 16 bytes apart.
 static constexpr int64_t kNearElements = 17;
 
+/// Elements from such an address on that are within its reach.
+static constexpr int64_t kReach = 64;
+
 /// Inner blocks of rows, or vectors of a row, from which on there is a loop.
 static constexpr int64_t kMinTurns = 3;
 
@@ -113,9 +116,14 @@ PlaneKernel::RowViews PlaneKernel::viewRows(Value firstRow, int64_t rows,
   auto type = MemRefType::get(
       {input.pitch}, emitter.getF32Type(),
       StridedLayoutAttr::get(emitter.getContext(), ShapedType::kDynamic, {1}));
+  // Rows of small images are in reach of one address.
+  bool near = (end - begin) * input.pitch + x.kernel + width < kReach;
+  Value base;
   for (int64_t row = begin; row <= end; ++row) {
-    Value offset =
-        emitter.hide(emitter.add(first, row * input.pitch + kNearElements));
+    if (!base || !near)
+      base =
+          emitter.hide(emitter.add(first, row * input.pitch + kNearElements));
+    Value offset = near ? emitter.add(base, (row - begin) * input.pitch) : base;
     views[row] = memref::ReinterpretCastOp::create(
         emitter, type, input.buffer, OpFoldResult(offset),
         ArrayRef<OpFoldResult>{emitter.getIndexAttr(input.pitch)},

@@ -73,3 +73,10 @@ void RecurrentCell::emitUnits(Emitter &emitter, Value step, Value sample,
   }
   }
 }
+
+void loops::moveProjection(RecurrentOp op, OpBuilder &builder) {
+  Block &body = op.getProjection().front();
+  builder.getInsertionBlock()->getOperations().splice(
+      builder.getInsertionPoint(), body.getOperations(), body.begin(),
+      body.getTerminator()->getIterator());
+}

@@ -27,6 +27,10 @@ struct RecurrentCell {
                    Value unit);
 };
 
+/// Moves the operations of `op`'s projection, which work on its scratch, to
+/// where `builder` is.
+void moveProjection(RecurrentOp op, OpBuilder &builder);
+
 } // namespace mlir::bcr::loops
 
 #endif // BCR_PASSES_CONVERSION_LOOPS_RECURRENTCELL_H

@@ -37,7 +37,8 @@ private:
   /// written.
   void cover(int64_t size,
              llvm::function_ref<void(Value begin, int64_t width)> body);
-  void emitProjection(Value step, Value sample);
+  /// The layer of the projection, which writes the state, and the result.
+  void emitProjection(Value step);
 
   RecurrentOp op;
   Emitter &emitter;
@@ -81,43 +82,24 @@ void RecurrentKernel::cover(
     }
 }
 
-/// h[p] = sum over u of projection[p, u] * unprojected[u], in vectors along u.
-void RecurrentKernel::emitProjection(Value step, Value sample) {
-  int64_t full = units - units % lanes;
-  emitter.loop(features, [&](Value feature) {
-    Value sum = emitter.constant(0, 1);
-    if (full > 0) {
-      Value partial =
-          emitter
-              .reduce(
-                  emitter.index(0), emitter.index(full), lanes,
-                  emitter.constant(0, lanes),
-                  [&](Value unit, ValueRange sums) -> SmallVector<Value> {
-                    return {emitter.multiplyAdd(
-                        emitter.load(op.getProjection(), {feature, unit},
-                                     lanes),
-                        emitter.load(cell.unprojected, {sample, unit}, lanes),
-                        sums[0])};
-                  })
-              .front();
-      sum = lanes == 1 ? partial
-                       : vector::ReductionOp::create(
-                             emitter, vector::CombiningKind::ADD, partial)
-                             .getResult();
-    }
-    for (int64_t unit = full; unit < units; ++unit)
-      sum = emitter.multiplyAdd(
-          emitter.load(op.getProjection(), {feature, emitter.index(unit)}),
-          emitter.load(cell.unprojected, {sample, emitter.index(unit)}), sum);
-    cell.storeHidden(emitter, sum, step, sample, feature);
+void RecurrentKernel::emitProjection(Value step) {
+  moveProjection(op, emitter);
+  emitter.loop(emitter.index(0), samples, 1, [&](Value sample) {
+    cover(features, [&](Value feature, int64_t width) {
+      emitter.store(emitter.load(cell.hidden, {sample, feature}, width),
+                    op.getInit(), {step, sample, feature});
+    });
   });
 }
 
 MatmulOp RecurrentKernel::emit() {
-  cell.hidden = allocate(features);
+  if (op.hasProjection()) {
+    cell.unprojected = op.getScratch()[0];
+    cell.hidden = op.getScratch()[1];
+  } else {
+    cell.hidden = allocate(features);
+  }
   cell.sums = allocate(op.getNumRows());
-  if (op.getProjection())
-    cell.unprojected = allocate(units);
   memref::CopyOp::create(emitter, op.getHidden(), cell.hidden);
   if (op.getCell() == CellKind::LSTM)
     memref::CopyOp::create(emitter, op.getCellState(), op.getCellInit());
@@ -137,13 +119,13 @@ MatmulOp RecurrentKernel::emit() {
       cover(units, [&](Value unit, int64_t width) {
         cell.emitUnits(emitter, step, sample, unit, width);
       });
-      if (cell.unprojected)
-        emitProjection(step, sample);
     });
+    if (op.hasProjection())
+      emitProjection(step);
   });
-  for (Value buffer : {cell.hidden, cell.sums, cell.unprojected})
-    if (buffer)
-      emitter.deallocate(buffer);
+  if (!op.hasProjection())
+    emitter.deallocate(cell.hidden);
+  emitter.deallocate(cell.sums);
   return products;
 }
 

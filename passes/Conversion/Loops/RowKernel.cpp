@@ -235,7 +235,7 @@ SmallVector<Value> RowKernel::emitSums(const KernelClass &entry,
     }
   }
   return constants->reduceColumns(
-      emitter, entry, group, emitter.index(0), sums, /*manyColumns=*/true,
+      emitter, entry, group, emitter.index(0), sums, ColumnTurn::SideBySide,
       [&](Value offset, Value first, MutableArrayRef<Value> partial) {
         SmallVector<Value> weights;
         int64_t begin = 0;
@@ -367,19 +367,16 @@ void RowKernel::emitAccumulated(const Batch &batch) {
             for (int64_t s = 0; s < count; ++s)
               emitter.store(bias, batch.sums, {emitter.index(s), slot});
           });
-    for (size_t i = 0; i < plan.classes.size(); ++i) {
-      const KernelClass &entry = plan.classes[i];
-      if (entry.accumulate)
-        constants->forEachGroup(
-            emitter, i, batch.chunk, [&](const GroupValues &group) {
-              SmallVector<Value> sums =
-                  emitSums(entry, group, batch, sample, count);
-              if (direct)
-                addToOutput(entry, group, batch, sample, count, sums);
-              else
-                addToSums(entry, group, batch, count, sums);
-            });
-    }
+    constants->forEachSharedGroup(
+        emitter, batch.chunk,
+        [&](const KernelClass &entry, const GroupValues &group) {
+          SmallVector<Value> sums =
+              emitSums(entry, group, batch, sample, count);
+          if (direct)
+            addToOutput(entry, group, batch, sample, count, sums);
+          else
+            addToSums(entry, group, batch, count, sums);
+        });
     if (direct)
       return;
     emitter.loop(count, [&](Value s) {

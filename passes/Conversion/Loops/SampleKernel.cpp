@@ -174,7 +174,7 @@ void SampleKernel::emitTile(const KernelClass &entry, const GroupValues &group,
               : emitter.constant(0, lanes));
   }
   tile = constants->reduceColumns(
-      emitter, entry, group, base, tile, /*manyColumns=*/true,
+      emitter, entry, group, base, tile, ColumnTurn::SideBySide,
       [&](Value at, Value first, MutableArrayRef<Value> next) {
         SmallVector<Value> inputs;
         for (int64_t position : positions)

@@ -120,7 +120,8 @@ loops::takeWindowGroups(MatmulOp op, int64_t lanes, int64_t threads,
     begins.push_back(static_cast<int64_t>(columns.size()));
     for (size_t i = 0; i + 1 < begins.size(); ++i) {
       WindowGroup part;
-      part.chunk = chunk;
+      // Shares that nobody asked for are one thread's.
+      part.chunk = dealt ? chunk : 0;
       part.origin = getOrigin(columns[begins[i]], structure.numColumns);
       part.rows = structure.getRows(group).vec();
       for (int64_t k = begins[i]; k < begins[i + 1]; ++k)

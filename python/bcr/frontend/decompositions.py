@@ -17,7 +17,7 @@ from torch._decomp import core_aten_decompositions
 from torch._ops import OperatorBase
 from torch_mlir.extras.fx_decomp_util import get_decomposition_table
 
-from bcr.frontend import recurrent
+from bcr.frontend import recurrent, spatial
 
 aten = torch.ops.aten
 
@@ -243,6 +243,16 @@ def _rrelu(
     return torch.where(x >= 0, x, x * ((lower + upper) / 2)), noise
 
 
+def _first(rewrite: Callable[..., Any], otherwise: Callable[..., Any]) -> Callable[..., Any]:
+    """Return what rewrites as `rewrite` does and, where that declines, as `otherwise`."""
+
+    def either(*args: Any, **kwargs: Any) -> Any:
+        result = rewrite(*args, **kwargs)
+        return otherwise(*args, **kwargs) if result is NotImplemented else result
+
+    return either
+
+
 @functools.cache
 def table() -> dict[OperatorBase, Callable[..., Any]]:
     """Return the operators to rewrite and what each becomes."""
@@ -276,4 +286,7 @@ def table() -> dict[OperatorBase, Callable[..., Any]]:
         }
     )
     merged.update(recurrent.DECOMPOSITIONS)
+    for written, rewrite in spatial.DECOMPOSITIONS.items():
+        before = merged.get(written)
+        merged[written] = rewrite if before is None else _first(rewrite, before)
     return merged

@@ -6,6 +6,7 @@ import functools
 from pathlib import Path
 
 from bcr.container import write_atomically
+from bcr.errors import ConfigError
 from bcr.export import (
     c_identifier,
     c_string,
@@ -26,6 +27,8 @@ _RUNTIME = Path(__file__).with_name("host.c")
 def export_opencl(program: Program, folder: Path, name: str) -> list[Path]:
     """Write the C program; see `OpenCLExecutable.export`."""
     c_identifier(name)
+    if name == "main":
+        raise ConfigError("the name 'main' is that of the example program: choose another name")
     make_folder(folder)
     contents = {
         f"{name}.spv": program.library or b"",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import weakref
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -141,8 +142,11 @@ class Session:
         cl = load()
         self.cl = cl
         self._profiled = profiled
-        self.network = network
+        # Only that: a network keeps its sessions, and goes when the model does.
+        self._home = weakref.ref(network)
         device, program = network.device, network.program
+        self.device = device
+        self._kernels = network.kernels
         flags = cl.mem_flags
         properties = cl.command_queue_properties.PROFILING_ENABLE if profiled else 0
         used = {a.space for launch, _ in launches_of(network.schedule) for a in launch.arguments}
@@ -171,8 +175,8 @@ class Session:
             if isinstance(step, Repeat):
                 steps.append(_ReadyLoop(step.turns, self._prepare(step.body)))
                 continue
-            assert self.network.kernels is not None
-            kernel = self.cl.Kernel(self.network.kernels.program, step.kernel)
+            assert self._kernels is not None
+            kernel = self.cl.Kernel(self._kernels.program, step.kernel)
             tensors, turns = [], []
             for place, argument in enumerate(step.arguments):
                 if argument.space in ("input", "output"):
@@ -204,7 +208,7 @@ class Session:
         cl, queue = self.cl, self.queue
         pending = Pending(self)
         pending.hold(inputs, outputs)
-        with explained(cl, "run the model", self.network.device.name), self._settled():
+        with explained(cl, "run the model", self.device.name), self._settled(pending):
             buffers = {}
             for i, array in enumerate(inputs):
                 if array.size:
@@ -216,7 +220,7 @@ class Session:
             if self._status is not None:
                 cl.enqueue_fill_buffer(queue, self._status, np.int32(0), 0, STATUS_BYTES)
             self.events = []
-            self._set_tensors(self._steps, buffers)
+            self._set_tensors(self._steps, buffers, pending)
             self._launch(self._steps, ())
             for i, array in enumerate(outputs):
                 if array.size:
@@ -227,23 +231,28 @@ class Session:
         return pending
 
     @contextmanager
-    def _settled(self) -> Iterator[None]:
-        """If what is enqueued fails, wait for what was before: it uses memory of the caller."""
+    def _settled(self, pending: Pending) -> Iterator[None]:
+        """If enqueueing fails or is interrupted, wait for what was enqueued before: it uses memory
+        of the caller. The session is not used again."""
         try:
             yield
-        except self.cl.Error:
+        except BaseException:
             with suppress(self.cl.Error):
                 self.queue.finish()
+            pending.abandon()
             raise
 
-    def _set_tensors(self, steps: Sequence[_Ready | _ReadyLoop], buffers: dict[Any, Any]) -> None:
+    def _set_tensors(
+        self, steps: Sequence[_Ready | _ReadyLoop], buffers: dict[Any, Any], pending: Pending
+    ) -> None:
         for step in steps:
             if isinstance(step, _ReadyLoop):
-                self._set_tensors(step.body, buffers)
+                self._set_tensors(step.body, buffers, pending)
                 continue
             for place, argument in step.tensors:
-                tensor = buffers[argument.space, argument.number]
-                step.kernel.set_arg(place, _region(tensor, argument))
+                part = _region(buffers[argument.space, argument.number], argument)
+                pending.hold(part)
+                step.kernel.set_arg(place, part)
 
     def _launch(self, steps: Sequence[_Ready | _ReadyLoop], turns: tuple[int, ...]) -> None:
         """Enqueue steps; `turns` are those of the loops around them, the innermost first."""
@@ -262,13 +271,13 @@ class Session:
     def shares(self, array: Array) -> bool:
         """Whether a kernel can work in the memory of an array."""
         # Kernels count on addresses that suit their widest access.
-        return self.network.device.shares_memory and array.ctypes.data % ALIGNMENT == 0
+        return self.device.shares_memory and array.ctypes.data % ALIGNMENT == 0
 
     def _send(self, index: int, array: Array) -> Any:
         cl = self.cl
         if self.shares(array):
             flags = cl.mem_flags.READ_ONLY | cl.mem_flags.USE_HOST_PTR
-            return cl.Buffer(self.network.device.context, flags, hostbuf=array)
+            return cl.Buffer(self.device.context, flags, hostbuf=array)
         buffer = self._own_buffer("input", index, array.nbytes)
         cl.enqueue_copy(self.queue, buffer, array, is_blocking=False)
         return buffer
@@ -278,20 +287,21 @@ class Session:
         if self.shares(array):
             # A kernel may add to what an earlier one wrote.
             flags = cl.mem_flags.READ_WRITE | cl.mem_flags.USE_HOST_PTR
-            return cl.Buffer(self.network.device.context, flags, hostbuf=array)
+            return cl.Buffer(self.device.context, flags, hostbuf=array)
         return self._own_buffer("output", index, array.nbytes)
 
     def _own_buffer(self, space: str, index: int, size: int) -> Any:
         if (space, index) not in self._own:
             self._own[space, index] = self.cl.Buffer(
-                self.network.device.context, self.cl.mem_flags.READ_WRITE, size
+                self.device.context, self.cl.mem_flags.READ_WRITE, size
             )
         return self._own[space, index]
 
     def release(self) -> None:
         """Let another call use the session, unless it is one that takes times."""
-        if not self._profiled:
-            self.network.give_back(self)
+        network = self._home()
+        if network is not None and not self._profiled:
+            network.give_back(self)
 
 
 def _region(buffer: Any, argument: Argument) -> Any:
@@ -308,6 +318,7 @@ class Pending:
         self._events: list[Any] = []
         self._held: list[Any] = []
         self._maps: list[Any] = []
+        self._error: DeviceError | None = None
         self._lock = threading.Lock()
         self.status = np.zeros(1, np.int32)
 
@@ -336,12 +347,13 @@ class Pending:
         self._events.append(event)
 
     def done(self) -> bool:
-        """Whether the results are there, without waiting."""
-        with self._lock:
-            if self._session is None:
-                return True
-            complete = self._session.cl.command_execution_status.COMPLETE
-            return all(event.command_execution_status == complete for event in self._events)
+        """Whether the results, or an error, are there, without waiting."""
+        session, events = self._session, self._events
+        if session is None:
+            return True
+        # A command that failed has a negative status.
+        complete = session.cl.command_execution_status.COMPLETE
+        return all(event.command_execution_status <= complete for event in events)
 
     def wait(self) -> int:
         """Wait for the results and return 0, or the number of the check that failed.
@@ -352,20 +364,38 @@ class Pending:
         with self._lock:
             session = self._session
             if session is not None:
-                self._session = None
-                cl = session.cl
-                with explained(cl, "run the model", session.network.device.name):
-                    if self._events:
-                        cl.wait_for_events(self._events)
-                    else:
+                try:
+                    self._finish(session)
+                except DeviceError as error:
+                    with suppress(session.cl.Error):
                         session.queue.finish()
-                    for mapped in self._maps:
-                        mapped.base.release(session.queue)
-                self._events, self._held, self._maps = [], [], []
-                session.release()
+                    self._error = error
+                    self.abandon()
+                else:
+                    # Not before: who is interrupted while waiting may ask again.
+                    self.abandon()
+                    session.release()
+        if self._error is not None:
+            raise self._error
         return int(self.status[0])
+
+    def _finish(self, session: Session) -> None:
+        cl = session.cl
+        with explained(cl, "run the model", session.device.name):
+            if self._events:
+                cl.wait_for_events(self._events)
+            else:
+                session.queue.finish()
+            while self._maps:
+                self._maps.pop().base.release(session.queue)
+
+    def abandon(self) -> None:
+        """Let go of the session and of what the call held; nothing may be under way."""
+        self._session = None
+        self._events, self._held, self._maps = [], [], []
 
     def __del__(self) -> None:
         # A call whose result nobody wants still uses its buffers.
-        if self._session is not None and self._events:
-            self.wait()
+        if self._session is not None:
+            with suppress(DeviceError):
+                self.wait()

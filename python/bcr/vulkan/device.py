@@ -234,7 +234,10 @@ def devices() -> tuple[Device, ...]:
     vk = api()
     wanted = vk.VK_MAKE_VERSION(*VERSION)
     found: list[Device] = []
-    for handle in vk.vkEnumeratePhysicalDevices(instance()):
+    opened = instance()
+    with explained("list the devices", "Vulkan"):
+        handles = vk.vkEnumeratePhysicalDevices(opened)
+    for handle in handles:
         if vk.vkGetPhysicalDeviceProperties(handle).apiVersion < wanted:
             continue
         for family, queues in enumerate(vk.vkGetPhysicalDeviceQueueFamilyProperties(handle)):

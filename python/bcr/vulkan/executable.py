@@ -47,10 +47,11 @@ class VulkanExecutable(KernelExecutable[Network, Device]):
         """
         return self._submit(call)[0]
 
-    def _submit(self, call: Call) -> tuple[int, list[float]]:
+    def _submit(self, call: Call, *, timed: bool = False) -> tuple[int, list[float]]:
         return self.network.run(
             [as_array(value) for value in call.inputs],
             [as_array(value) for value in call.outputs],
+            timed=timed,
         )
 
     def run_arrays(self, inputs: Sequence[Array], outputs: Sequence[Array]) -> int:
@@ -72,7 +73,7 @@ class VulkanExecutable(KernelExecutable[Network, Device]):
     ) -> list[tuple[str, float]]:
         """Run the model; return label and seconds of each kernel, by the device's clock."""
         call = self.bind_call(args, kwargs)
-        code, seconds = self._submit(call)
+        code, seconds = self._submit(call, timed=True)
         self.finish(call, code)
         labels = [dispatch.launch.label for dispatch in session.dispatches]
         return list(zip(labels, seconds, strict=True))

@@ -8,6 +8,7 @@ weights are copied once, inputs and outputs by each call.
 
 from __future__ import annotations
 
+import os
 import threading
 import weakref
 from collections.abc import Callable, Iterator, Sequence
@@ -34,8 +35,6 @@ from bcr.vulkan.device import Device
 from bcr.vulkan.driver import api, explained
 from bcr.vulkan.memory import Memory
 from bcr.vulkan.pipelines import PipelineCache
-
-_FOREVER = (1 << 64) - 1
 
 
 @dataclass(frozen=True)
@@ -88,22 +87,27 @@ class Network:
         self.device = device
         self.dispatches = tuple(_unrolled(program.schedule))
         self._lock = threading.Lock()
+        self._process = os.getpid()
+        self._submitted = False
+        # Nothing here may refer to this object: it would never end.
         self._ends: list[Callable[[], object]] = []
         self._check_limits()
         if self.dispatches:
             device.check_kernels(program.library)
-        self.handle = device.open()
-        self._own(lambda: vk.vkDestroyDevice(self.handle, None))
+        handle = self.handle = device.open()
+        self._own(lambda: vk.vkDestroyDevice(handle, None))
         try:
             self._queue = vk.vkGetDeviceQueue(self.handle, device.family, 0)
             self._allocate()
             if self.dispatches:
-                self._build(program.library)
-                self._record()
+                with explained("prepare the model", device.name):
+                    self._build(program.library)
+                    self._record()
         except BaseException:
             self.close()
             raise
-        self._finalizer = weakref.finalize(self, _end, self._ends)
+        # A thread may be in a call when the process ends, which gives everything back anyway.
+        weakref.finalize(self, _end, self._ends).atexit = False
 
     def _own(self, end: Callable[[], object]) -> None:
         self._ends.append(end)
@@ -199,15 +203,15 @@ class Network:
 
     def _build(self, spirv: bytes) -> None:
         """Make a pipeline for each kernel."""
-        vk = api()
+        vk, device = api(), self.handle
         with explained("take the kernels", self.device.name):
             module = vk.vkCreateShaderModule(
-                self.handle, vk.VkShaderModuleCreateInfo(codeSize=len(spirv), pCode=spirv), None
+                device, vk.VkShaderModuleCreateInfo(codeSize=len(spirv), pCode=spirv), None
             )
-        self._own(lambda: vk.vkDestroyShaderModule(self.handle, module, None))
+        self._own(lambda: vk.vkDestroyShaderModule(device, module, None))
         info = self.device
         path = cache.file_for("vulkan", info.name, info.version, info.driver, info.cache, spirv)
-        kept = PipelineCache(self.handle, cache.load(path))
+        kept = PipelineCache(device, cache.load(path))
         self._pipelines: dict[str, _Pipeline] = {}
         try:
             for dispatch in self.dispatches:
@@ -221,7 +225,7 @@ class Network:
             kept.free()
 
     def _make_pipeline(self, module: Any, name: str, arguments: int, kept: Any) -> _Pipeline:
-        vk = api()
+        vk, device = api(), self.handle
         bindings = [
             vk.VkDescriptorSetLayoutBinding(
                 binding=i,
@@ -232,40 +236,40 @@ class Network:
             for i in range(arguments)
         ]
         sets = vk.vkCreateDescriptorSetLayout(
-            self.handle, vk.VkDescriptorSetLayoutCreateInfo(pBindings=bindings), None
+            device, vk.VkDescriptorSetLayoutCreateInfo(pBindings=bindings), None
         )
-        self._own(lambda: vk.vkDestroyDescriptorSetLayout(self.handle, sets, None))
+        self._own(lambda: vk.vkDestroyDescriptorSetLayout(device, sets, None))
         layout = vk.vkCreatePipelineLayout(
-            self.handle, vk.VkPipelineLayoutCreateInfo(pSetLayouts=[sets]), None
+            device, vk.VkPipelineLayoutCreateInfo(pSetLayouts=[sets]), None
         )
-        self._own(lambda: vk.vkDestroyPipelineLayout(self.handle, layout, None))
+        self._own(lambda: vk.vkDestroyPipelineLayout(device, layout, None))
         stage = vk.VkPipelineShaderStageCreateInfo(
             stage=vk.VK_SHADER_STAGE_COMPUTE_BIT, module=module, pName=name
         )
         info = vk.VkComputePipelineCreateInfo(stage=stage, layout=layout)
         with explained(f"compile the kernel {name}", self.device.name):
-            pipeline = vk.vkCreateComputePipelines(self.handle, kept, 1, [info], None)[0]
-        self._own(lambda: vk.vkDestroyPipeline(self.handle, pipeline, None))
+            pipeline = vk.vkCreateComputePipelines(device, kept, 1, [info], None)[0]
+        self._own(lambda: vk.vkDestroyPipeline(device, pipeline, None))
         return _Pipeline(pipeline, layout, sets)
 
     def _make_sets(self) -> list[Any]:
         """Return what the arguments of each dispatch are, as the device wants it."""
-        vk = api()
+        vk, device = api(), self.handle
         count = sum(len(dispatch.launch.arguments) for dispatch in self.dispatches)
         kind = vk.VK_DESCRIPTOR_TYPE_STORAGE_BUFFER
         with explained("keep the arguments of kernels", self.device.name):
             pool = vk.vkCreateDescriptorPool(
-                self.handle,
+                device,
                 vk.VkDescriptorPoolCreateInfo(
                     maxSets=len(self.dispatches),
                     pPoolSizes=[vk.VkDescriptorPoolSize(type=kind, descriptorCount=max(count, 1))],
                 ),
                 None,
             )
-            self._own(lambda: vk.vkDestroyDescriptorPool(self.handle, pool, None))
+            self._own(lambda: vk.vkDestroyDescriptorPool(device, pool, None))
             layouts = [self._pipelines[d.launch.kernel].sets for d in self.dispatches]
             info = vk.VkDescriptorSetAllocateInfo(descriptorPool=pool, pSetLayouts=layouts)
-            sets = list(vk.vkAllocateDescriptorSets(self.handle, info))
+            sets = list(vk.vkAllocateDescriptorSets(device, info))
         writes = [
             vk.VkWriteDescriptorSet(
                 dstSet=target,
@@ -276,37 +280,36 @@ class Network:
             for dispatch, target in zip(self.dispatches, sets, strict=True)
             for i, argument in enumerate(dispatch.launch.arguments)
         ]
-        vk.vkUpdateDescriptorSets(self.handle, len(writes), writes, 0, None)
+        vk.vkUpdateDescriptorSets(device, len(writes), writes, 0, None)
         return sets
 
     def _record(self) -> None:
         """Write the command buffer that every call submits."""
-        vk = api()
+        vk, device = api(), self.handle
         sets = self._make_sets()
-        self._stamps: Any = None
+        stamps: Any = None
         count = len(self.dispatches) + 1
         if self.device.nanoseconds:
             kind = vk.VK_QUERY_TYPE_TIMESTAMP
-            self._stamps = vk.vkCreateQueryPool(
-                self.handle, vk.VkQueryPoolCreateInfo(queryType=kind, queryCount=count), None
+            stamps = vk.vkCreateQueryPool(
+                device, vk.VkQueryPoolCreateInfo(queryType=kind, queryCount=count), None
             )
-            self._own(lambda: vk.vkDestroyQueryPool(self.handle, self._stamps, None))
+            self._own(lambda: vk.vkDestroyQueryPool(device, stamps, None))
+        self._stamps = stamps
         pool = vk.vkCreateCommandPool(
-            self.handle, vk.VkCommandPoolCreateInfo(queueFamilyIndex=self.device.family), None
+            device, vk.VkCommandPoolCreateInfo(queueFamilyIndex=self.device.family), None
         )
-        self._own(lambda: vk.vkDestroyCommandPool(self.handle, pool, None))
+        self._own(lambda: vk.vkDestroyCommandPool(device, pool, None))
         info = vk.VkCommandBufferAllocateInfo(
             commandPool=pool, level=vk.VK_COMMAND_BUFFER_LEVEL_PRIMARY, commandBufferCount=1
         )
-        commands = self._commands = vk.vkAllocateCommandBuffers(self.handle, info)[0]
-        self._fence = vk.vkCreateFence(self.handle, vk.VkFenceCreateInfo(), None)
-        self._own(lambda: vk.vkDestroyFence(self.handle, self._fence, None))
+        commands = self._commands = vk.vkAllocateCommandBuffers(device, info)[0]
         compute, host = vk.VK_PIPELINE_STAGE_COMPUTE_SHADER_BIT, vk.VK_PIPELINE_STAGE_HOST_BIT
         point = vk.VK_PIPELINE_BIND_POINT_COMPUTE
 
         def stamp(number: int) -> None:
-            if self._stamps is not None:
-                vk.vkCmdWriteTimestamp(commands, compute, self._stamps, number)
+            if stamps is not None:
+                vk.vkCmdWriteTimestamp(commands, compute, stamps, number)
 
         read, write = vk.VK_ACCESS_SHADER_READ_BIT, vk.VK_ACCESS_SHADER_WRITE_BIT
         copy = vk.VK_PIPELINE_STAGE_TRANSFER_BIT
@@ -323,8 +326,8 @@ class Network:
             self._copy(commands, self._staged[key], self._buffers[key])
         if copied:
             barrier(copy, vk.VK_ACCESS_TRANSFER_WRITE_BIT, compute, read)
-        if self._stamps is not None:
-            vk.vkCmdResetQueryPool(commands, self._stamps, 0, count)
+        if stamps is not None:
+            vk.vkCmdResetQueryPool(commands, stamps, 0, count)
         stamp(0)
         for i, (dispatch, arguments) in enumerate(zip(self.dispatches, sets, strict=True)):
             pipeline = self._pipelines[dispatch.launch.kernel]
@@ -366,31 +369,50 @@ class Network:
         self._ends.remove(staged.free)
         staged.free()
 
-    def run(self, inputs: Sequence[Array], outputs: Sequence[Array]) -> tuple[int, list[float]]:
+    def run(
+        self, inputs: Sequence[Array], outputs: Sequence[Array], *, timed: bool = False
+    ) -> tuple[int, list[float]]:
         """Compute `outputs` from `inputs`, contiguous arrays.
 
         Returns:
-            the number of the check that failed, or 0; and the seconds of each dispatch by the
-            device's clock, none where it has no clock.
+            the number of the check that failed, or 0; and, if `timed`, the seconds of each dispatch
+            by the device's clock, none where it has no clock.
 
         Raises:
-            DeviceError: the device failed.
+            DeviceError: the device failed, or this is another process than opened it.
         """
-        vk = api()
+        if os.getpid() != self._process:
+            raise DeviceError(
+                f"{self.device.name} was opened by the process that this one was forked from, and "
+                "Vulkan does not work across fork(): load the model again in this process"
+            )
         with self._lock:
+            self._wait()
             for i, value in enumerate(inputs):
                 self._bytes("input", i, value)[:] = _flat(value)
             status = self._buffers["status", 0].bytes[:STATUS_BYTES].view(np.int32)
             status[0] = 0
             if self.dispatches:
-                with explained("run the model", self.device.name):
-                    submit = vk.VkSubmitInfo(pCommandBuffers=[self._commands])
-                    vk.vkQueueSubmit(self._queue, 1, [submit], self._fence)
-                    vk.vkWaitForFences(self.handle, 1, [self._fence], True, _FOREVER)
-                    vk.vkResetFences(self.handle, 1, [self._fence])
+                self._submit()
+                self._wait()
             for i, value in enumerate(outputs):
                 _flat(value)[:] = self._bytes("output", i, value)
-            return int(status[0]), self._times()
+            return int(status[0]), self._times() if timed else []
+
+    def _submit(self) -> None:
+        vk = api()
+        # First: an interrupt may come right behind the call.
+        self._submitted = True
+        with explained("run the model", self.device.name):
+            submit = vk.VkSubmitInfo(pCommandBuffers=[self._commands])
+            vk.vkQueueSubmit(self._queue, 1, [submit], None)
+
+    def _wait(self) -> None:
+        """Wait for what was submitted, also by a call that was interrupted."""
+        if self._submitted:
+            with explained("run the model", self.device.name):
+                api().vkQueueWaitIdle(self._queue)
+            self._submitted = False
 
     def _bytes(self, space: str, number: int, like: Array) -> Array:
         return self._seen(space, number).bytes[: like.nbytes]
@@ -400,16 +422,17 @@ class Network:
             return []
         vk = api()
         stamps = np.zeros(len(self.dispatches) + 1, np.uint64)
-        vk.vkGetQueryPoolResults(
-            self.handle,
-            self._stamps,
-            0,
-            len(stamps),
-            stamps.nbytes,
-            vk.ffi.from_buffer(stamps),
-            stamps.itemsize,
-            vk.VK_QUERY_RESULT_64_BIT | vk.VK_QUERY_RESULT_WAIT_BIT,
-        )
+        with explained("say when kernels ran", self.device.name):
+            vk.vkGetQueryPoolResults(
+                self.handle,
+                self._stamps,
+                0,
+                len(stamps),
+                stamps.nbytes,
+                vk.ffi.from_buffer(stamps),
+                stamps.itemsize,
+                vk.VK_QUERY_RESULT_64_BIT | vk.VK_QUERY_RESULT_WAIT_BIT,
+            )
         return [float(ticks) * self.device.nanoseconds * 1e-9 for ticks in np.diff(stamps)]
 
 

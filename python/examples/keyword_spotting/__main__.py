@@ -24,6 +24,7 @@ from sounds import demonstration, make_clips, read_wav, voices, write_wav
 from training import probabilities, prune, train_dense
 
 import bcr
+from bcr.container import write_atomically
 from bcr.tables import NUMBER, TEXT, bytes_text, render
 
 WORDS = ("yes", "no", "up", "down", "left", "right", "on", "off", "stop", "go")
@@ -73,6 +74,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     # Momentum of pruned weights halves every few steps, and numbers that small are slow.
     torch.set_flush_denormal(True)
     size = QUICK if options.quick else FULL
+    given = options.wav and read_wav(options.wav)
     options.output.mkdir(parents=True, exist_ok=True)
 
     names, held_out = voices(size.voices, options.seed)
@@ -101,11 +103,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     console.print(f"   {time.perf_counter() - begin:.0f} s")
     torch.set_num_threads(1)
 
-    wav = options.wav
-    if wav is None:
+    wav, samples = options.wav, given
+    if samples is None:
         wav = options.output / "demonstration.wav"
         write_wav(wav, demonstration(size.words, held_out[0], size.demonstration, seed))
-    samples = read_wav(wav)
+        samples = read_wav(wav)
     console.print(f"\n[bold]3. Listen[/bold] to {wav}, {len(samples) / 16000:.1f} s")
     rows = []
     for name, model in models.items():
@@ -155,7 +157,8 @@ def _kept(options: argparse.Namespace, size: Size, name: str, make) -> Spotter:
             console.print(f"   {name}: from {path}")
             return model.eval()
     model = make()
-    torch.save({"key": key, "weights": model.state_dict()}, path)
+    content = {"key": key, "weights": model.state_dict()}
+    write_atomically(path, lambda file: torch.save(content, file))
     return model
 
 

@@ -191,6 +191,8 @@ def read_wav(path: Path) -> np.ndarray:
             f"{path} has {form[0]} channels of {8 * form[1]} bits at {form[2]} Hz: convert it with "
             f"sox {path} -c 1 -b 16 -r {SAMPLE_RATE} out.wav"
         )
+    if len(data) < 2 * HOP or len(data) % 2:
+        raise InputError(f"{path} has {len(data)} bytes of sound: it is empty or cut off")
     return np.frombuffer(data, "<i2")
 
 

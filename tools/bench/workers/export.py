@@ -35,12 +35,17 @@ def to_ncnn(case, product):
     import torch
 
     model = torch.export.load(case / "model.pt2").module()
-    x = torch.from_numpy(np.load(case / "input.npy"))
+    trace_to_ncnn(model, (torch.from_numpy(np.load(case / "input.npy")),), product)
+
+
+def trace_to_ncnn(model, inputs, product):
+    import torch
+
     with torch.no_grad():
-        torch.jit.trace(model, x, check_trace=False).save(product / "model.pt")
-    shape = json.dumps(list(x.shape)).replace(" ", "")
+        torch.jit.trace(model, inputs, check_trace=False).save(product / "model.pt")
+    shapes = ",".join(json.dumps(list(x.shape)).replace(" ", "") + "f32" for x in inputs)
     subprocess.run(
-        [f"{sys.prefix}/bin/pnnx", "model.pt", f"inputshape={shape}f32", "fp16=0"],
+        [f"{sys.prefix}/bin/pnnx", "model.pt", f"inputshape={shapes}", "fp16=0"],
         cwd=product,
         check=True,
     )

@@ -6,17 +6,22 @@ import ncnn
 import numpy as np
 
 
+def open_net(case, threads):
+    """The case's network, held to float32."""
+    net = ncnn.Net()
+    net.opt.num_threads = threads
+    for name in ("packed", "storage", "arithmetic"):
+        setattr(net.opt, f"use_fp16_{name}", False)
+    net.opt.use_bf16_storage = False
+    net.load_param(str(case / "ncnn" / "model.ncnn.param"))
+    net.load_model(str(case / "ncnn" / "model.ncnn.bin"))
+    return net
+
+
 class Runner:
     def __init__(self, case, product, threads, options):
         self._shape = tuple(json.loads((case / "facts.json").read_text())["output"])
-        self._net = ncnn.Net()
-        settings = self._net.opt
-        settings.num_threads = threads
-        for name in ("packed", "storage", "arithmetic"):
-            setattr(settings, f"use_fp16_{name}", False)
-        settings.use_bf16_storage = False
-        self._net.load_param(str(case / "ncnn" / "model.ncnn.param"))
-        self._net.load_model(str(case / "ncnn" / "model.ncnn.bin"))
+        self._net = open_net(case, threads)
         # ncnn refers to the array, it does not copy it.
         self._array = np.load(case / "input.npy")[0]
         self._x = ncnn.Mat(self._array)

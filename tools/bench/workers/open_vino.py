@@ -4,20 +4,25 @@ import numpy as np
 import openvino
 
 
+def make_request(case, threads):
+    """A request of the case's model, compiled for the latency of one request at a time."""
+    core = openvino.Core()
+    compiled = core.compile_model(
+        core.read_model(case / "onnx" / "model.onnx"),
+        "CPU",
+        {
+            "INFERENCE_NUM_THREADS": threads,
+            "NUM_STREAMS": 1,
+            "PERFORMANCE_HINT": "LATENCY",
+            "INFERENCE_PRECISION_HINT": "f32",
+        },
+    )
+    return compiled.create_infer_request()
+
+
 class Runner:
     def __init__(self, case, product, threads, options):
-        core = openvino.Core()
-        compiled = core.compile_model(
-            core.read_model(case / "onnx" / "model.onnx"),
-            "CPU",
-            {
-                "INFERENCE_NUM_THREADS": threads,
-                "NUM_STREAMS": 1,
-                "PERFORMANCE_HINT": "LATENCY",
-                "INFERENCE_PRECISION_HINT": "f32",
-            },
-        )
-        self._request = compiled.create_infer_request()
+        self._request = make_request(case, threads)
         self._request.set_input_tensor(openvino.Tensor(np.load(case / "input.npy")))
 
     def run(self):

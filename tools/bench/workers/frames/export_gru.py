@@ -1,13 +1,14 @@
 """Converters that need PyTorch, in an environment of their own; nothing here is timed."""
 
-import json
-import os
-import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import torch
 from torch import nn
+
+sys.path.append(str(Path(__file__).parents[1]))
+from export import trace_to_ncnn
 
 
 class Layers(nn.Module):
@@ -34,22 +35,9 @@ def to_tflite(model, inputs, product):
     litert_torch.convert(model, inputs).export(str(product / "model.tflite"))
 
 
-def to_ncnn(model, inputs, product):
-    torch.jit.trace(model, inputs, check_trace=False).save(product / "model.pt")
-    shapes = ",".join(json.dumps(list(x.shape)).replace(" ", "") + "f32" for x in inputs)
-    subprocess.run(
-        [f"{sys.prefix}/bin/pnnx", "model.pt", f"inputshape={shapes}", "fp16=0"],
-        cwd=product,
-        check=True,
-    )
-    for path in product.iterdir():
-        if not path.name.startswith("model.ncnn."):
-            os.unlink(path)
-
-
 def convert(case, product, threads, options):
     model = Layers(torch.load(case / "gru.pt", weights_only=False)).eval()
     frames = torch.from_numpy(np.load(case / "frames.npy")[0])
-    writers = {"onnx": to_onnx, "tflite": to_tflite, "ncnn": to_ncnn}
+    writers = {"onnx": to_onnx, "tflite": to_tflite, "ncnn": trace_to_ncnn}
     with torch.no_grad():
         writers[options["format"]](model, (frames, torch.zeros(2, 1, 1024)), product)

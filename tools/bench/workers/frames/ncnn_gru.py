@@ -1,4 +1,4 @@
-"""ncnn in float32, from what pnnx makes of a TorchScript trace."""
+"""ncnn in float32, a frame a call."""
 
 import sys
 from pathlib import Path
@@ -6,20 +6,14 @@ from pathlib import Path
 import ncnn
 import numpy as np
 
-sys.path.append(str(Path(__file__).parent))
+sys.path.extend(str(folder) for folder in list(Path(__file__).parents)[:2])
 from frame_runner import FrameRunner, zeros
+from ncnn_net import open_net
 
 
 class Runner(FrameRunner):
     def load(self, case, product, threads, options):
-        self._net = ncnn.Net()
-        settings = self._net.opt
-        settings.num_threads = threads
-        for name in ("packed", "storage", "arithmetic"):
-            setattr(settings, f"use_fp16_{name}", False)
-        settings.use_bf16_storage = False
-        self._net.load_param(str(case / "ncnn" / "model.ncnn.param"))
-        self._net.load_model(str(case / "ncnn" / "model.ncnn.bin"))
+        self._net = open_net(case, threads)
 
     def reset(self):
         # ncnn has no dimension of samples, and refers to the array, it does not copy it.

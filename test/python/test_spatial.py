@@ -1,0 +1,137 @@
+"""Convolutions and upsampling, rewritten: the same numbers, and none of the zeros."""
+
+import pytest
+import torch
+import torch.nn.functional as F
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import nn
+
+import bcr
+from bcr.frontend.spatial import DECOMPOSITIONS
+
+aten = torch.ops.aten
+
+
+@st.composite
+def transposed(draw):
+    """Sizes of a transposed convolution that torch takes and the rewrite does not refuse."""
+    rank = draw(st.integers(1, 2))
+    dims = []
+    for _ in range(rank):
+        stride = draw(st.integers(1, 4))
+        kernel = draw(st.integers(stride, 7))
+        padding = draw(st.integers(0, kernel - 1))
+        more = draw(st.integers(0, stride - 1))
+        size = draw(st.integers(1, 6))
+        if (size - 1) * stride - 2 * padding + kernel + more < 1:
+            padding = 0
+        dims.append((size, kernel, stride, padding, more))
+    groups = draw(st.integers(1, 3))
+    return dims, groups, draw(st.integers(1, 2)), draw(st.integers(1, 3)), draw(st.booleans())
+
+
+@given(transposed())
+@settings(max_examples=150, deadline=None)
+def test_phases_are_the_transposed_convolution(case):
+    dims, groups, batch, per_group, with_bias = case
+    sizes, kernel, stride, padding, more = zip(*dims)
+    generator = torch.Generator().manual_seed(3)
+    x = torch.randn(batch, 2 * groups, *sizes, generator=generator)
+    weight = torch.randn(2 * groups, per_group, *kernel, generator=generator)
+    bias = torch.randn(per_group * groups, generator=generator) if with_bias else None
+    one = [1] * len(dims)
+    arguments = (x, weight, bias, stride, padding, one, True, more, groups)
+    got = DECOMPOSITIONS[aten.convolution.default](*arguments)
+    if all(step == 1 for step in stride):
+        assert got is NotImplemented
+        return
+    torch.testing.assert_close(got, aten.convolution.default(*arguments), rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("groups", [1, 3])
+@pytest.mark.parametrize("batch", [1, 2])
+@pytest.mark.parametrize(
+    ("kernel", "stride", "padding", "dilation"),
+    [
+        ((3, 3, 3), (1, 1, 1), (1, 1, 1), (1, 1, 1)),
+        ((1, 3, 2), (1, 2, 1), (0, 1, 0), (1, 1, 2)),
+        ((2, 1, 3), (2, 1, 2), (1, 0, 2), (3, 1, 1)),
+        ((5, 1, 1), (3, 1, 1), (2, 0, 0), (1, 1, 1)),
+    ],
+)
+def test_slices_are_the_convolution_of_volumes(kernel, stride, padding, dilation, batch, groups):
+    generator = torch.Generator().manual_seed(7)
+    x = torch.randn(batch, 2 * groups, 6, 5, 7, generator=generator)
+    weight = torch.randn(2 * groups, 2, *kernel, generator=generator)
+    bias = torch.randn(2 * groups, generator=generator)
+    arguments = (x, weight, bias, stride, padding, dilation, False, [0, 0, 0], groups)
+    got = DECOMPOSITIONS[aten.convolution.default](*arguments)
+    torch.testing.assert_close(got, aten.convolution.default(*arguments), rtol=1e-5, atol=1e-5)
+
+
+def test_pruned_volumes_run_sparse():
+    torch.manual_seed(2)
+    model = nn.Sequential(
+        nn.Conv3d(2, 16, 3, padding=1), nn.ReLU(), nn.Conv3d(16, 32, (3, 3, 1), stride=2)
+    ).eval()
+    pruner = bcr.Pruner(model, bcr.PruneConfig(rate=8, block=(8, 36), modules={"0": None}))
+    pruner.finalize()
+    exe = bcr.compile(model, (torch.randn(2, 2, 7, 8, 9),), sparsity="force", verify=True)
+    first, second = exe.report().layers
+    assert (first.shape, second.shape) == ((16, 54), (32, 144))
+    assert (first.verdict, second.verdict) == ("dense", "picked")
+    assert second.rate == pytest.approx(8)
+
+
+@pytest.mark.parametrize("mode", ["nearest", "linear"])
+@pytest.mark.parametrize("factors", [(2,), (3,), (1, 2), (2, 2), (4, 3)])
+@pytest.mark.parametrize("sizes", [(1, 1), (2, 5), (7, 3)])
+def test_whole_factors(mode, factors, sizes):
+    rank = len(factors)
+    x = torch.randn(2, 3, *sizes[:rank], generator=torch.Generator().manual_seed(5))
+    name = f"upsample_{'bi' if (mode, rank) == ('linear', 2) else ''}{mode}{rank}d"
+    extra = (False,) if mode == "linear" else ()
+    rewrite = DECOMPOSITIONS[getattr(aten, name).vec]
+    full = "bilinear" if rank == 2 and mode == "linear" else mode
+    want = F.interpolate(x, scale_factor=factors, mode=full)
+    torch.testing.assert_close(
+        rewrite(x, None, *extra, [float(f) for f in factors]), want, rtol=1e-5, atol=1e-6
+    )
+    by_size = rewrite(x, list(want.shape[2:]), *extra, None)
+    torch.testing.assert_close(by_size, want, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ([5, 9], False, None), ([2, 4], False, None),
+        (None, False, [1.5, 2.0]), (None, True, [2.0, 2.0]),
+    ],
+)  # fmt: skip
+def test_other_factors_are_left_alone(arguments):
+    x = torch.zeros(1, 2, 4, 8)
+    assert DECOMPOSITIONS[aten.upsample_bilinear2d.vec](x, *arguments) is NotImplemented
+
+
+def test_only_products_that_count_are_computed():
+    torch.manual_seed(0)
+    conv = nn.ConvTranspose2d(16, 8, (5, 4), stride=2, padding=1).eval()
+    exe = bcr.compile(conv, (torch.randn(1, 16, 6, 7),), verify=True)
+    sizes = sorted(layer.shape for layer in exe.report().layers)
+    # 3 or 2 of five taps down, 2 of four across.
+    assert sizes == [(8, 64), (8, 64), (8, 96), (8, 96)]
+
+
+def test_a_decoder_with_a_batch_of_its_own():
+    torch.manual_seed(1)
+    model = nn.Sequential(
+        nn.Conv2d(3, 8, 3, padding=1), nn.Upsample(scale_factor=2, mode="bilinear"),
+        nn.Conv2d(8, 8, 3, padding=1), nn.Upsample(scale_factor=(1, 3)), nn.Conv2d(8, 2, 1),
+    ).eval()  # fmt: skip
+    x = torch.randn(2, 3, 5, 6)
+    exe = bcr.compile(model, (x,), dynamic_shapes=({0: torch.export.Dim("batch")},))
+    for batch in (1, 2, 3):
+        x = torch.randn(batch, 3, 5, 6)
+        with torch.no_grad():
+            torch.testing.assert_close(exe(x), model(x), rtol=1e-5, atol=1e-5)
