@@ -9,6 +9,8 @@
 #include "mlir/IR/AsmState.h"
 #include "mlir/IR/DialectResourceBlobManager.h"
 
+#include "llvm/ADT/APFloat.h"
+
 #include <cstring>
 
 using namespace mlir;
@@ -146,6 +148,28 @@ ElementsAttr mlir::bcr::makeFloatElements(ArrayRef<int64_t> shape,
     return DenseElementsAttr::get(type, ArrayRef<float>(values));
   return DenseResourceElementsAttr::get(type, name,
                                         makeBlob(std::move(values)));
+}
+
+ElementsAttr mlir::bcr::makeHalfElements(ArrayRef<int64_t> shape,
+                                         StringRef name, ArrayRef<float> values,
+                                         MLIRContext *context) {
+  auto type = RankedTensorType::get(shape, Float16Type::get(context));
+  assert(type.getNumElements() == static_cast<int64_t>(values.size()));
+  std::vector<uint16_t> bits;
+  bits.reserve(values.size());
+  for (float value : values) {
+    llvm::APFloat half(value);
+    bool inexact;
+    half.convert(llvm::APFloat::IEEEhalf(), llvm::APFloat::rmNearestTiesToEven,
+                 &inexact);
+    bits.push_back(static_cast<uint16_t>(half.bitcastToAPInt().getZExtValue()));
+  }
+  if (static_cast<int64_t>(bits.size()) > kMaxLiteral)
+    return DenseResourceElementsAttr::get(type, name,
+                                          makeBlob(std::move(bits)));
+  return DenseElementsAttr::getFromRawBuffer(
+      type,
+      ArrayRef(reinterpret_cast<const char *>(bits.data()), 2 * bits.size()));
 }
 
 ElementsAttr mlir::bcr::makeIndexElements(ArrayRef<int64_t> shape,

@@ -96,6 +96,11 @@ private:
 ElementsAttr makeFloatElements(ArrayRef<int64_t> shape, StringRef name,
                                std::vector<float> values, MLIRContext *context);
 
+/// Makes a constant tensor attribute of half floats, each value rounded to the
+/// nearest one, in the same way.
+ElementsAttr makeHalfElements(ArrayRef<int64_t> shape, StringRef name,
+                              ArrayRef<float> values, MLIRContext *context);
+
 /// Makes an integer tensor attribute of `bits` (8, 16 or 32) bits an element,
 /// in the same way.
 ElementsAttr makeIndexElements(ArrayRef<int64_t> shape, StringRef name,

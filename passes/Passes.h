@@ -20,6 +20,9 @@ enum class SpinHint { None, Pause, Yield };
 /// What takes the kernels of a GPU.
 enum class KernelAPI { OpenCL, Vulkan };
 
+/// What kernels of a GPU keep in memory as half floats.
+enum class Storage { F32, F16Weights, F16 };
+
 /// Which layers bcr-select makes sparse.
 enum class SparsityMode { Auto, Force, Off };
 

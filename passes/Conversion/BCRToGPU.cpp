@@ -44,6 +44,13 @@ static LogicalResult checkLayouts(Operation *op, ValueRange operands) {
   return success();
 }
 
+/// Where the kernels find the input of a convolution without padding.
+static loops::InputLayout getLayoutInPlace(Conv2DOp op) {
+  loops::InputLayout layout(op, /*rounding=*/0);
+  layout.readInPlace();
+  return layout;
+}
+
 /// A work-item's neighbours ask for the memory that it will want.
 static constexpr loops::LoopOptions kOptions = {
     /*threads=*/1, /*byElement=*/false, /*prefetches=*/false};
@@ -75,36 +82,47 @@ LogicalResult ConvertBCRToGPUPass::convert(LayerOpInterface layer,
     return op->emitOpError("has weights that are not packed; run bcr-tile "
                            "before bufferization");
   auto type = cast<MemRefType>(layer.getInit().getType());
-  Value copy;
+  SmallVector<Value> copies;
   if (type.getNumElements() > 0) {
     Emitter emitter(layer, symbols, report, kOptions);
-    KernelOptions options{weightVector};
+    KernelOptions options{weightVector, processor};
     LogicalResult emitted = success();
     if (auto conv = dyn_cast<Conv2DOp>(op)) {
       ScheduleAttr schedule = layer.getScheduleAttr();
       bool pixels = schedule && schedule.getKernel() == KernelKind::Pixels;
-      if (llvm::any_of(conv.getPadding(), [](int64_t p) { return p > 0; }) ||
-          getKnownStrides(conv.getInput())->back() != 1) {
-        copy = emitPadding(conv, emitter);
+      int64_t height = pixels ? schedule.getHeight() : kDefaultHeight;
+      bool isDepthwise = isDenseDepthwise(conv, weights);
+      loops::InputLayout phases(conv, /*rounding=*/0);
+      if (processor && !isDepthwise && !phases.hasStrideOne()) {
+        copies = {emitPhases(conv, phases, emitter)};
         ++numPadded;
+        emitted = emitConv(conv, weights, height, phases, options, emitter);
+      } else {
+        if (llvm::any_of(conv.getPadding(), [](int64_t p) { return p > 0; }) ||
+            getKnownStrides(conv.getInput())->back() != 1) {
+          copies = {emitPadding(conv, emitter)};
+          ++numPadded;
+        }
+        emitted = isDepthwise
+                      ? emitDepthwise(conv, weights, emitter)
+                      : emitConv(conv, weights, height, getLayoutInPlace(conv),
+                                 options, emitter);
       }
-      emitted = isDenseDepthwise(conv, weights)
-                    ? emitDepthwise(conv, weights, emitter)
-                    : emitConv(conv, weights,
-                               pixels ? schedule.getHeight() : kDefaultHeight,
-                               options, emitter);
     } else if (auto matmul = cast<MatmulOp>(op); hasManySamples(matmul)) {
-      auto [conv, transposed] = makeConv(matmul, emitter);
-      copy = transposed;
-      emitted = emitConv(conv, weights, kDefaultHeight, options, emitter);
-      conv->erase();
+      SamplesConv made = makeConv(matmul, options, emitter);
+      copies = {made.input, made.result};
+      emitted = emitConv(made.conv, weights, kDefaultHeight,
+                         getLayoutInPlace(made.conv), options, emitter);
+      finishConv(matmul, made, emitter);
+      made.conv->erase();
     } else {
-      emitted = emitMatmul(matmul, weights, emitter);
+      emitted = emitMatmul(matmul, weights, options, emitter);
     }
     if (failed(emitted))
       return failure();
-    if (copy)
-      emitter.deallocate(copy);
+    for (Value copy : copies)
+      if (copy)
+        emitter.deallocate(copy);
   }
   ++numLayers;
   op->erase();

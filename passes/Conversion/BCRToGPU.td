@@ -20,7 +20,9 @@ def ConvertBCRToGPUPass : Pass<"convert-bcr-to-gpu", "::mlir::ModuleOp"> {
     recorded in `bcr.layers`. A launch names its layer in `bcr.kernel`.
 
     A convolution whose input has no zeros around it gets a padded copy, which
-    is a kernel too; after `bcr-plan-layouts` few do.
+    is a kernel too; after `bcr-plan-layouts` few do. With `processor`, one with
+    strides gets a copy with a part for each remainder of the coordinates by the
+    stride, so that neighbouring positions read neighbours.
 
     A recurrent layer becomes a loop of the host over its steps, with launches in
     it: work-groups can wait for each other nowhere else.
@@ -31,7 +33,9 @@ def ConvertBCRToGPUPass : Pass<"convert-bcr-to-gpu", "::mlir::ModuleOp"> {
   }];
   let options = [
     Option<"weightVector", "weight-vector", "int64_t", "1",
-           "neighbouring weights that a work-item loads at once: 1 or 4">
+           "neighbouring weights that a work-item loads at once: 1 or 4">,
+    Option<"processor", "processor", "bool", "false",
+           "the device is a processor: loads of what is not neighbours are slow">
   ];
   let dependentDialects = ["::mlir::arith::ArithDialect",
     "::mlir::gpu::GPUDialect", "::mlir::math::MathDialect",

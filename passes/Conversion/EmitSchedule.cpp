@@ -14,6 +14,7 @@
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/IR/Matchers.h"
 #include "mlir/Interfaces/DataLayoutInterfaces.h"
+#include "mlir/Interfaces/SideEffectInterfaces.h"
 #include "mlir/Interfaces/ViewLikeInterface.h"
 
 namespace mlir::bcr {
@@ -43,6 +44,8 @@ private:
   FailureOr<ArrayAttr> describe(Block &block);
 
   SmallVector<Place> places;
+  /// Finds kernels by their names.
+  SymbolTableCollection *symbols = nullptr;
 };
 } // namespace
 
@@ -136,6 +139,29 @@ FailureOr<Attribute> EmitSchedule::describe(gpu::LaunchFuncOp launch,
                       *extent * width);
 }
 
+/// The numbers of the arguments of `kernel` whose memory it reads, or writes.
+static SmallVector<int64_t> getAccessed(gpu::GPUFuncOp kernel, bool isStore) {
+  SmallVector<int64_t> numbers;
+  for (BlockArgument argument : kernel.getArguments()) {
+    // Views in kernels are folded into accesses only later.
+    SmallVector<Value> memrefs = {argument};
+    bool accessed = false;
+    while (!memrefs.empty() && !accessed)
+      for (OpOperand &use : memrefs.pop_back_val().getUses()) {
+        Operation *op = use.getOwner();
+        if (isa<ViewLikeOpInterface>(op))
+          llvm::append_range(memrefs, op->getResults());
+        else if (isStore)
+          accessed |= hasEffect<MemoryEffects::Write>(op, use.get());
+        else
+          accessed |= hasEffect<MemoryEffects::Read>(op, use.get());
+      }
+    if (accessed)
+      numbers.push_back(argument.getArgNumber());
+  }
+  return numbers;
+}
+
 FailureOr<Attribute> EmitSchedule::describe(gpu::LaunchFuncOp launch) {
   Builder builder(&getContext());
   SmallVector<Attribute> arguments;
@@ -161,12 +187,18 @@ FailureOr<Attribute> EmitSchedule::describe(gpu::LaunchFuncOp launch) {
   if (failed(groups) || failed(local))
     return failure();
   Attribute label = launch->getAttr(gpu_kernels::kKernelAttrName);
+  auto kernel = symbols->lookupNearestSymbolFrom<gpu::GPUFuncOp>(
+      launch, launch.getKernel());
   return Attribute(builder.getDictionaryAttr(
       {builder.getNamedAttr("kernel", launch.getKernelName()),
        builder.getNamedAttr("label", label ? label : builder.getStringAttr("")),
        builder.getNamedAttr("groups", *groups),
        builder.getNamedAttr("local", *local),
-       builder.getNamedAttr("arguments", builder.getArrayAttr(arguments))}));
+       builder.getNamedAttr("arguments", builder.getArrayAttr(arguments)),
+       builder.getNamedAttr("loads", builder.getDenseI64ArrayAttr(getAccessed(
+                                         kernel, /*isStore=*/false))),
+       builder.getNamedAttr("stores", builder.getDenseI64ArrayAttr(getAccessed(
+                                          kernel, /*isStore=*/true)))}));
 }
 
 FailureOr<Attribute> EmitSchedule::describe(scf::ForOp loop) {
@@ -217,6 +249,8 @@ void EmitSchedule::runOnOperation() {
   if (failed(function))
     return signalPassFailure();
   collectPlaces(*function);
+  SymbolTableCollection tables;
+  symbols = &tables;
   FailureOr<ArrayAttr> schedule = describe(function->getBody().front());
   if (failed(schedule))
     return signalPassFailure();

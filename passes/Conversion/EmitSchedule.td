@@ -18,7 +18,8 @@ def BCREmitSchedulePass : Pass<"bcr-emit-schedule", "::mlir::ModuleOp"> {
     layer or what it does; `groups` and `local`, work-groups and work-items of a
     group in x, y and z; `arguments`, each an array of the memory it is in
     (`input`, `output`, `weights`, `arena`, `status`), the number of the input or
-    output, its first byte there and its size. A loop of at least one turn is a
+    output, its first byte there and its size; `loads` and `stores`, the numbers of
+    the arguments that the kernel reads and writes. A loop of at least one turn is a
     dictionary of `repeat`, the number of its turns, and `body`, an array like the
     schedule; the argument `turn` is no memory but the number of the turn of a
     loop around the launch, counted from the innermost one. What runs the schedule needs no compiler and

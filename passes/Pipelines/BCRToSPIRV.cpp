@@ -70,10 +70,16 @@ static void buildKernels(OpPassManager &manager,
                          const BCRToSPIRVOptions &options) {
   ConvertBCRToGPUPassOptions layers;
   layers.weightVector = options.weightVector;
+  layers.processor = options.processor;
   manager.addPass(createConvertBCRToGPUPass(layers));
   manager.addNestedPass<func::FuncOp>(createConvertLinalgToParallelLoopsPass());
   manager.addNestedPass<func::FuncOp>(createBCRLaunchLoopsPass());
   addCleanup(manager);
+  if (options.storage == Storage::F32)
+    return;
+  BCRNarrowStoragePassOptions storage;
+  storage.activations = options.storage == Storage::F16;
+  manager.addPass(createBCRNarrowStoragePass(storage));
 }
 
 static void buildArena(OpPassManager &manager,

@@ -18,10 +18,21 @@ struct BCRToSPIRVOptions : public StagedOptions<BCRToSPIRVOptions> {
       llvm::cl::init(KernelAPI::OpenCL),
       llvm::cl::values(clEnumValN(KernelAPI::OpenCL, "opencl", "OpenCL"),
                        clEnumValN(KernelAPI::Vulkan, "vulkan", "Vulkan"))};
+  Option<Storage> storage{
+      *this, "storage", llvm::cl::desc("What is kept in memory as half floats"),
+      llvm::cl::init(Storage::F32),
+      llvm::cl::values(
+          clEnumValN(Storage::F32, "f32", "nothing"),
+          clEnumValN(Storage::F16Weights, "f16-weights", "weights"),
+          clEnumValN(Storage::F16, "f16", "weights and activations"))};
   Option<int64_t> weightVector{
       *this, "weight-vector",
       llvm::cl::desc("Neighbouring weights that a work-item loads at once"),
       llvm::cl::init(1)};
+  Option<bool> processor{
+      *this, "processor",
+      llvm::cl::desc("Kernels for a processor instead of a GPU"),
+      llvm::cl::init(false)};
   Option<int64_t> alignment{
       *this, "alignment",
       llvm::cl::desc("Bytes that parts of a buffer begin at multiples of"),

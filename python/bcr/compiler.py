@@ -22,7 +22,7 @@ from bcr.errors import (
     VerificationError,
 )
 from bcr.executable import Executable, make_executable
-from bcr.launches import schedule_from_json
+from bcr.launches import check_reach, schedule_from_json
 from bcr.program import Constant, Program, Signature
 from bcr.target import Target
 from bcr.threads import check_num_threads, get_num_threads
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from bcr.tuning.records import Schedule
 
 SPARSITY = ("auto", "force", "off")
+STORAGE = ("f32", "f16-weights", "f16")
 _COMMON_STAGES = {
     "bcr-raise": "raise",
     "bcr-select": "select",
@@ -64,6 +65,7 @@ def compile(
     target: str | Target = "host",
     device: str | int | None = None,
     sparsity: str = "auto",
+    storage: str = "f32",
     num_threads: int | None = None,
     dynamic_shapes: Any = None,
     verify: bool = False,
@@ -84,6 +86,10 @@ def compile(
             the model can be saved and exported; its first call raises.
         sparsity: "auto" runs a layer sparse where that is faster than dense, "force" wherever it
             can, "off" nowhere.
+        storage: for "opencl" and "vulkan", what is half floats in memory: nothing ("f32"), weights
+            ("f16-weights"), or weights and what lies between layers ("f16"). Kernels compute in f32
+            whatever it is; see passes/README.md for the error. An activation above 65504 becomes
+            infinite; weights above it stay f32.
         num_threads: threads that a call uses; default: `bcr.get_num_threads()`. The result has
             the same bits for any number of threads. On a GPU its driver decides.
         dynamic_shapes: as `torch.export.export` takes it, for the batch dimension.
@@ -110,7 +116,7 @@ def compile(
     if num_threads is None:
         num_threads = get_num_threads()
     # Impossible options fail before the long work begins.
-    check_options(spec, sparsity, num_threads)
+    check_options(spec, sparsity, num_threads, storage)
     found = _find_device(spec, device, tune, verify)
     _warn_if_generic(spec)
     config = TuneConfig.of(tune)
@@ -129,8 +135,11 @@ def compile(
         if config is not None:
             stages.start("tune")
             records = _find_records(imported, spec, config, args, kwargs or {}, options)
+        if spec.api:
+            options["storage"] = storage
         if found is not None:
             options["alignment"] = max(found.alignment, KERNEL_ALIGNMENT)
+            options["processor"] = found.kind == "cpu"
         program = compile_imported(imported, spec, **options, stages=stages, records=records)
         executable = make_executable(program, device=device)
         if found is not None or (spec.runs_here and not spec.api):
@@ -142,7 +151,7 @@ def compile(
     return executable
 
 
-def check_options(target: Target, sparsity: str, num_threads: int) -> None:
+def check_options(target: Target, sparsity: str, num_threads: int, storage: str = "f32") -> None:
     """Check what `compile` is told.
 
     Raises:
@@ -150,6 +159,13 @@ def check_options(target: Target, sparsity: str, num_threads: int) -> None:
     """
     if sparsity not in SPARSITY:
         raise ConfigError(f"sparsity must be one of {', '.join(SPARSITY)}, got {sparsity!r}")
+    if storage not in STORAGE:
+        raise ConfigError(f"storage must be one of {', '.join(STORAGE)}, got {storage!r}")
+    if storage != "f32" and not target.api:
+        raise ConfigError(
+            f'storage={storage!r} is for target="opencl" or "vulkan", not for '
+            f"{target.triple or 'host'}, whose kernels read f32"
+        )
     check_num_threads(num_threads)
     target.resolve()
 
@@ -201,6 +217,8 @@ def compile_imported(
     stages: Any,
     records: Mapping[str, Schedule] | None = None,
     alignment: int = KERNEL_ALIGNMENT,
+    storage: str = "f32",
+    processor: bool = False,
 ) -> Program:
     """Compile what the front end made.
 
@@ -211,6 +229,8 @@ def compile_imported(
         stages: told where the work is.
         records: schedules by layer key, see `bcr.tuning.records`.
         alignment: for a GPU, bytes that parts of buffers begin at multiples of.
+        storage: for a GPU, as for `compile`.
+        processor: whether the device that takes kernels is a processor.
 
     Raises:
         UnsupportedError: a size is left open, and the target is a GPU.
@@ -237,7 +257,8 @@ def compile_imported(
         kept = KERNEL_STAGES
         name, options = (
             "bcr-to-spirv",
-            f"sparsity={sparsity} api={target.api} alignment={alignment}",
+            f"sparsity={sparsity} api={target.api} alignment={alignment} storage={storage} "
+            f"processor={str(processor).lower()}",
         )
     pipeline = f"builtin.module({name}{{{options}}})"
     context = ir.Context()
@@ -266,6 +287,8 @@ def compile_imported(
         if target.api:
             stages.start("SPIR-V")
             schedule = schedule_from_json(_python(facts, "bcr.schedule", []))
+            if target.api == "vulkan":
+                check_reach(schedule)
             kernels = _core.emit_spirv(module) if schedule else b""
         else:
             stages.start("machine code")
@@ -304,6 +327,7 @@ def compile_imported(
         options={
             "sparsity": sparsity,
             "num_threads": num_threads,
+            "storage": storage,
             "extensions": list(extensions),
         },
         layers=layers,

@@ -12,8 +12,9 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from bcr.errors import FormatError
+from bcr.errors import FormatError, UnsupportedError
 from bcr.frontend.specs import InputSpec, OutputSpec
+from bcr.tables import bytes_text
 
 STATUS_BYTES = 4
 """The buffer `status`: one int32, 0 or the number of the check that failed."""
@@ -46,6 +47,8 @@ class Launch:
         label: the layer it belongs to, or what it does, such as "copy".
         groups, local: work-groups, and work-items of a group, in x, y and z.
         arguments: in the order of the kernel's parameters.
+        loads, stores: places of the arguments that the kernel reads and writes; empty in files of
+            version 0.1.
     """
 
     kernel: str
@@ -53,6 +56,8 @@ class Launch:
     groups: tuple[int, int, int]
     local: tuple[int, int, int]
     arguments: tuple[Argument, ...]
+    loads: tuple[int, ...] = ()
+    stores: tuple[int, ...] = ()
 
     @property
     def items(self) -> tuple[int, int, int]:
@@ -70,7 +75,12 @@ class Launch:
         groups, local = (tuple(map(int, value[name])) for name in ("groups", "local"))
         if len(groups) != 3 or len(local) != 3 or min(groups + local) < 1:
             raise ValueError("groups and local are three positive numbers each")
-        return cls(str(value["kernel"]), str(value["label"]), groups, local, arguments)
+        loads, stores = (tuple(map(int, value.get(name, ()))) for name in ("loads", "stores"))
+        if any(not 0 <= place < len(arguments) for place in loads + stores):
+            raise ValueError("loads and stores are places of arguments")
+        return cls(
+            str(value["kernel"]), str(value["label"]), groups, local, arguments, loads, stores
+        )
 
     def to_json(self) -> dict[str, Any]:
         """Return a JSON value that `from_json` reads back."""
@@ -80,6 +90,8 @@ class Launch:
             "groups": list(self.groups),
             "local": list(self.local),
             "arguments": [[a.space, a.number, a.begin, a.size] for a in self.arguments],
+            "loads": list(self.loads),
+            "stores": list(self.stores),
         }
 
 
@@ -170,4 +182,20 @@ def check_schedule(
                 raise FormatError(
                     f"the schedule of kernels is damaged: {launch.kernel} reaches outside of "
                     f"{argument.space} {argument.number}"
+                )
+
+
+def check_reach(schedule: Schedule) -> None:
+    """Check that no kernel sees more of a buffer than Vulkan's 32-bit indices reach.
+
+    Raises:
+        UnsupportedError: one does; the message says which, and how much.
+    """
+    for launch, _ in launches_of(schedule):
+        for argument in launch.arguments:
+            if argument.size >= 1 << 32:
+                raise UnsupportedError(
+                    f"{launch.label or launch.kernel} takes {bytes_text(argument.size)} of "
+                    f"{argument.space} at once, and the 32-bit indices of Vulkan reach 4.29 GB: "
+                    'compile for a smaller batch, or for target="opencl"'
                 )

@@ -6,12 +6,13 @@ import ctypes
 import statistics
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from bcr.errors import ConfigError
 from bcr.program import Program
 from bcr.tables import NUMBER, TEXT, bytes_text, render, time_text
+from bcr.traffic import Traffic, layer_traffic
 from bcr.workspace import Arena
 
 
@@ -35,6 +36,8 @@ class LayerReport:
             times steps for a recurrent layer.
         input_copy_bytes, output_copy_bytes: what a call copies for one sample to bring the input
             into the layout of the kernel, and the result out of it; 0 where both are in place.
+        storage: "f32", or "f16" where the stored values are half floats in memory.
+        traffic: on a GPU, what the layer computes, reads and writes in a call; else None.
     """
 
     name: str
@@ -53,9 +56,16 @@ class LayerReport:
     positions: int | None
     input_copy_bytes: int
     output_copy_bytes: int
+    storage: str = "f32"
+    traffic: Traffic | None = None
+
+    @property
+    def stored(self) -> int:
+        """Weights that are stored, and multiplied at every position."""
+        return self.value_bytes // (2 if self.storage == "f16" else 4)
 
     @classmethod
-    def of(cls, name: str, info: dict[str, Any]) -> LayerReport:
+    def of(cls, name: str, info: dict[str, Any], traffic: Traffic | None = None) -> LayerReport:
         """Read what the passes recorded."""
         rows, columns = (int(size) for size in info.get("shape", (0, 0)))
         block = info.get("block")
@@ -77,6 +87,8 @@ class LayerReport:
             positions=int(info["positions"]) if info.get("positions", -1) > 0 else None,
             input_copy_bytes=int(info.get("input_copy_bytes", 0)),
             output_copy_bytes=int(info.get("output_copy_bytes", 0)),
+            storage=str(info.get("storage", "f32")),
+            traffic=traffic,
         )
 
 
@@ -98,14 +110,18 @@ class CompileReport:
     @classmethod
     def of(cls, program: Program) -> CompileReport:
         """Read the report out of a compiled model."""
-        layers = tuple(LayerReport.of(name, program.layers[name]) for name in in_order(program))
+        traffic = layer_traffic(program)
+        layers = tuple(
+            LayerReport.of(name, program.layers[name], traffic.get(name))
+            for name in in_order(program)
+        )
         code_bytes = len(program.code or program.library or b"")
         return cls(layers, program.pool.size, code_bytes, program.arena)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the report as plain Python values."""
         return {
-            "layers": [dict(vars(layer)) for layer in self.layers],
+            "layers": [asdict(layer) for layer in self.layers],
             "pool_bytes": self.pool_bytes,
             "code_bytes": self.code_bytes,
             "arena": dict(vars(self.arena)),
@@ -136,8 +152,13 @@ class CompileReport:
         columns = [
             ("layer", TEXT), ("op", TEXT), ("M x K", NUMBER), ("block", NUMBER), ("rate", NUMBER),
             ("zeros", NUMBER), ("verdict", TEXT), ("kernel", TEXT), ("dense", NUMBER),
-            ("packed", NUMBER), ("CSR", NUMBER), ("why", TEXT),
+            ("packed", NUMBER), ("CSR", NUMBER),
         ]  # fmt: skip
+        on_gpu = any(layer.traffic for layer in self.layers)
+        if on_gpu:
+            columns += [("MFLOP", NUMBER), ("read", NUMBER), ("written", NUMBER)]
+            columns += [("FLOP/byte", NUMBER)]
+        columns.append(("why", TEXT))
         rows = [
             (
                 layer.name,
@@ -151,6 +172,7 @@ class CompileReport:
                 bytes_text(layer.dense_bytes),
                 bytes_text(layer.value_bytes + layer.index_bytes),
                 bytes_text(layer.csr_bytes) if layer.csr_bytes is not None else "-",
+                *(_traffic_cells(layer.traffic) if on_gpu else ()),
                 layer.reason,
             )
             for layer in self.layers
@@ -164,6 +186,17 @@ class CompileReport:
             f"code {bytes_text(self.code_bytes)}\n{self._memory()}\n{self._copies()}"
         )
         return render("Layers", columns, rows, footer)
+
+
+def _traffic_cells(traffic: Traffic | None) -> tuple[str, str, str, str]:
+    if traffic is None:
+        return ("-", "-", "-", "-")
+    return (
+        f"{traffic.flops / 1e6:.2f}",
+        bytes_text(traffic.bytes - traffic.written_bytes),
+        bytes_text(traffic.written_bytes),
+        f"{traffic.intensity:.1f}",
+    )
 
 
 @dataclass(frozen=True)
@@ -226,7 +259,7 @@ def layer_time(name: str, info: dict[str, Any] | None, seconds: float, total: fl
         layer = LayerReport.of(name, info)
         if layer.positions:
             gflops = 2e-9 * layer.shape[0] * layer.shape[1] * layer.positions / seconds
-            stored = gflops * layer.value_bytes / layer.dense_bytes
+            stored = gflops * 4 * layer.stored / layer.dense_bytes
     return LayerTime(name, seconds, seconds / total, stored, gflops)
 
 

@@ -1,9 +1,10 @@
 // RUN: bcr-opt %s --convert-bcr-to-gpu --canonicalize --cse | FileCheck %s
 // RUN: bcr-opt %s --convert-bcr-to-gpu=weight-vector=4 --canonicalize --cse | FileCheck %s --check-prefix=VECTOR
+// RUN: bcr-opt %s --convert-bcr-to-gpu=processor=true --canonicalize --cse | FileCheck %s --check-prefix=PROCESSOR
 
 // Without zeros around the input a kernel copies it into a buffer that has them, for two samples of two channels; then
-// one kernel for each height of the groups: a work-group a row of the image along x, groups of the weights along y and samples
-// along z.
+// one kernel for each height of the groups: work-groups along x cover the 5 rows of 8 of the padded input, of which the last
+// two elements are none of the output; groups of the weights are along y and samples along z.
 // CHECK: module attributes {bcr.layers = {{{.*}}rnn = {{{.*}}positions = 14 : i64
 // CHECK: memref.global "private" constant @c.values : memref<14xf32>
 // CHECK-LABEL: func.func @conv(
@@ -11,15 +12,23 @@
 // CHECK-DAG:     %[[C1:.*]] = arith.constant 1 : index
 // CHECK-DAG:     %[[C2:.*]] = arith.constant 2 : index
 // CHECK-DAG:     %[[C4:.*]] = arith.constant 4 : index
+// CHECK-DAG:     %[[C3:.*]] = arith.constant 3 : index
 // CHECK-DAG:     %[[C5:.*]] = arith.constant 5 : index
+// CHECK-DAG:     %[[C6:.*]] = arith.constant 6 : index
 // CHECK-DAG:     %[[C7:.*]] = arith.constant 7 : index
+// CHECK-DAG:     %[[C8:.*]] = arith.constant 8 : index
 // CHECK:         %[[P:.*]] = memref.alloc() {{.*}} : memref<2x2x7x8xf32>
 // CHECK:         gpu.launch blocks(%{{[^)]+}}) in (%{{[^ ]+}} = %[[C1]], %{{[^ ]+}} = %[[C7]], %{{[^ ]+}} = %[[C4]])
 // CHECK:           memref.store %{{.*}}, %[[P]]
 // CHECK:           scf.if
 // CHECK:             memref.load %[[X]]
 // CHECK:         } {bcr.kernel = "c.padding"}
-// CHECK:         gpu.launch blocks(%{{[^)]+}}) in (%{{[^ ]+}} = %[[C5]], %{{[^ ]+}} = %[[C1]], %{{[^ ]+}} = %[[C2]])
+// CHECK:         gpu.launch blocks(%{{[^)]+}}) in (%{{[^ ]+}} = %[[C3]], %{{[^ ]+}} = %[[C1]], %{{[^ ]+}} = %[[C2]])
+// CHECK:           %[[AT:.*]] = arith.addi %{{.*}}, %thread_id_x
+// CHECK:           arith.divui %[[AT]], %[[C8]]
+// CHECK:           %[[COLUMN:.*]] = arith.remui %[[AT]], %[[C8]]
+// CHECK:           arith.cmpi ult, %[[COLUMN]], %[[C6]]
+// CHECK:           arith.minui %[[COLUMN]], %[[C5]]
 // CHECK-COUNT-4:   memref.load %[[B]]
 // CHECK:           scf.for {{.*}} -> (index, f32, f32, f32, f32)
 // CHECK-COUNT-4:   memref.store
@@ -112,16 +121,16 @@ func.func @shared_rows(%x: memref<2x4xf32>, %b: memref<3xf32>, %o: memref<2x3xf3
 // CHECK-NEXT:        }
 // CHECK-NOT:       memref.store
 // CHECK:             scf.if %[[INSIDE]]
-// CHECK-NEXT:          memref.store
-// CHECK-NEXT:          memref.store
+// CHECK:               memref.store
+// CHECK:               memref.store
 // CHECK-NEXT:        }
 // CHECK-NOT:       memref.store
 // CHECK:             scf.if %[[INSIDE]]
-// CHECK-NEXT:          memref.store
+// CHECK:               memref.store
 // CHECK-NEXT:        }
 // CHECK-NOT:       memref.store
 // CHECK:             scf.if %[[INSIDE]]
-// CHECK-NEXT:          memref.store
+// CHECK:               memref.store
 // CHECK-NEXT:        }
 // CHECK-NOT:       memref.store
 // CHECK:         } {bcr.kernel = "part"}
@@ -136,9 +145,11 @@ func.func @shared_rows_of_a_part(%x: memref<1x1x5x6xf32>, %y: memref<1x2x3x6xf32
 }
 
 // Flat positions that include the gap of the last row, to store its zeros, read as many elements behind the input: they have to be
-// there.
+// there. Else the positions end with the last row, 16 of 18, and another kernel stores the zeros.
 // CHECK-LABEL: func.func @gaps_behind_the_input(
-// CHECK-NOT:       arith.remui
+// CHECK-DAG:       %[[C4:.*]] = arith.constant 4 : index
+// CHECK:           %[[COLUMN:.*]] = arith.remui
+// CHECK:           arith.cmpi ult, %[[COLUMN]], %[[C4]]
 // CHECK:         } {bcr.kernel = "last"}
 // CHECK:         } {bcr.kernel = "gaps"}
 // CHECK-LABEL: func.func @gaps_in_the_input(
@@ -236,7 +247,8 @@ func.func @gru(%x: memref<7x2x9xf32>, %h: memref<2x3xf32>, %b: memref<9xf32>, %o
   return
 }
 
-// Every other element of an image twice as large, and a residual that lies elsewhere: each has an address of its own.
+// Every other element of an image twice as large, and a residual that lies elsewhere: each has an address of its own, found by
+// the row and the column of a position.
 // CHECK-LABEL: func.func @strided(
 // CHECK-DAG:     %[[C2:.*]] = arith.constant 2 : index
 // CHECK-DAG:     %[[C3:.*]] = arith.constant 3 : index
@@ -244,8 +256,8 @@ func.func @gru(%x: memref<7x2x9xf32>, %h: memref<2x3xf32>, %b: memref<9xf32>, %o
 // CHECK-DAG:     %[[C12:.*]] = arith.constant 12 : index
 // CHECK:         %[[O:.*]] = memref.reinterpret_cast {{.*}} to memref<17xf32>
 // CHECK:         %[[R:.*]] = memref.reinterpret_cast {{.*}} to memref<7xf32>
-// CHECK:           %[[Y:.*]] = gpu.block_id x
-// CHECK:           %[[X:.*]] = gpu.thread_id x
+// CHECK:           %[[Y:.*]] = arith.divui %{{.*}}, %[[C3]]
+// CHECK:           %[[X:.*]] = arith.remui %{{.*}}, %[[C3]]
 // CHECK:           %[[OY:.*]] = arith.muli %[[Y]], %[[C12]]
 // CHECK:           %[[OX:.*]] = arith.muli %[[X]], %[[C2]]
 // CHECK:           %[[TO:.*]] = arith.addi %[[OY]], %[[OX]]
@@ -287,7 +299,7 @@ func.func @depthwise(%x: memref<1x3x5x6xf32>, %o: memref<1x3x4x6xf32>) {
 // Eight samples are positions: inputs are transposed, so that work-items load neighbours, and results go where they belong,
 // three elements apart.
 // CHECK-LABEL: func.func @many_samples(
-// CHECK-SAME:    %[[X:[a-z0-9]+]]: memref<8x4xf32>, %[[O:[a-z0-9]+]]: memref<8x3xf32>)
+// CHECK-SAME:    %[[X:[a-z0-9]+]]: memref<8x4xf32>, %[[R:[a-z0-9]+]]: memref<8x3xf32>, %[[O:[a-z0-9]+]]: memref<8x3xf32>)
 // CHECK-DAG:     %[[C3:.*]] = arith.constant 3 : index
 // CHECK:         %[[T:.*]] = memref.alloc() {{.*}} : memref<1x4x1x8xf32>
 // CHECK:         gpu.launch
@@ -299,10 +311,56 @@ func.func @depthwise(%x: memref<1x3x5x6xf32>, %o: memref<1x3x4x6xf32>) {
 // CHECK:           arith.muli %{{.*}}, %[[C3]]
 // CHECK:         } {bcr.kernel = "samples"}
 // CHECK:         memref.dealloc %[[T]]
-func.func @many_samples(%x: memref<8x4xf32>, %o: memref<8x3xf32>) {
+
+// A processor writes neighbours instead, and another kernel brings them where they belong, with the activation.
+// PROCESSOR-LABEL: func.func @many_samples(
+// PROCESSOR-SAME:    %[[X:[a-z0-9]+]]: memref<8x4xf32>, %[[R:[a-z0-9]+]]: memref<8x3xf32>, %[[O:[a-z0-9]+]]: memref<8x3xf32>)
+// PROCESSOR:         %[[T:.*]] = memref.alloc() {{.*}} : memref<1x4x1x8xf32>
+// PROCESSOR:         } {bcr.kernel = "samples.transpose"}
+// PROCESSOR:         %[[Y:.*]] = memref.alloc() {{.*}} : memref<1x3x1x8xf32>
+// PROCESSOR:         gpu.launch
+// PROCESSOR-NOT:       arith.maximumf
+// PROCESSOR:         } {bcr.kernel = "samples"}
+// PROCESSOR:         gpu.launch
+// PROCESSOR-COUNT-8:   memref.load %[[Y]]
+// PROCESSOR:           memref.load %[[R]]
+// PROCESSOR:           memref.store %{{.*}}, %[[O]]
+// PROCESSOR:         } {bcr.kernel = "samples.transpose_back"}
+// PROCESSOR:         memref.dealloc %[[T]]
+// PROCESSOR:         memref.dealloc %[[Y]]
+func.func @many_samples(%x: memref<8x4xf32>, %r: memref<8x3xf32>, %o: memref<8x3xf32>) {
   %w = bcr.constant {block = array<i64: 3, 4>, groups = dense<[[0, 2, 0, 2], [2, 1, 2, 1]]> : tensor<2x4xi32>,
     rows = dense<[2, 0, 1]> : tensor<3xi16>, columns = dense<[1, 3, 2]> : tensor<3xi16>,
     values = dense<[1.0, 2.0, 3.0, 4.0, 5.0]> : tensor<5xf32>} : !bcr.packed<3x4xf32>
-  bcr.matmul ins(%x : memref<8x4xf32>) weights(%w : !bcr.packed<3x4xf32>) outs(%o : memref<8x3xf32>) {layer = "samples"}
+  bcr.matmul ins(%x : memref<8x4xf32>) weights(%w : !bcr.packed<3x4xf32>) residual(%r : memref<8x3xf32>)
+    outs(%o : memref<8x3xf32>) {layer = "samples", activation = #bcr.activation<relu>}
+  return
+}
+
+// With strides a processor reads a copy in four parts, one for each remainder of row and column by two: four rows of four
+// elements a channel, those outside of the image zero, so that neighbouring positions read neighbours.
+// PROCESSOR-LABEL: func.func @phases(
+// PROCESSOR-SAME:    %[[X:[a-z0-9]+]]: memref<1x2x5x6xf32>,
+// PROCESSOR-DAG:     %[[C1:.*]] = arith.constant 1 : index
+// PROCESSOR-DAG:     %[[C2:.*]] = arith.constant 2 : index
+// PROCESSOR-DAG:     %[[C4:.*]] = arith.constant 4 : index
+// PROCESSOR:         %[[COPY:.*]] = memref.alloc() {{.*}} : memref<1x132xf32>
+// PROCESSOR:         gpu.launch blocks(%{{[^)]+}}) in (%{{[^ ]+}} = %[[C1]], %{{[^ ]+}} = %[[C2]], %{{[^ ]+}} = %[[C1]])
+// PROCESSOR:           arith.divui %{{.*}}, %[[C4]]
+// PROCESSOR-COUNT-4:   memref.load %[[X]]
+// PROCESSOR:         } {bcr.kernel = "two.phases"}
+// PROCESSOR:         gpu.launch
+// PROCESSOR-NOT:       memref.load %[[X]]
+// PROCESSOR:         } {bcr.kernel = "two"}
+// PROCESSOR:         memref.dealloc %[[COPY]]
+// CHECK-LABEL: func.func @phases(
+// CHECK:         } {bcr.kernel = "two.padding"}
+func.func @phases(%x: memref<1x2x5x6xf32>, %o: memref<1x1x3x3xf32>) {
+  %w = bcr.constant {block = array<i64: 1, 9>, groups = dense<[[0, 1, 0, 2]]> : tensor<1x4xi32>,
+    rows = dense<0> : tensor<1xi16>, columns = dense<[1, 17]> : tensor<2xi16>,
+    values = dense<[2.0, 3.0]> : tensor<2xf32>} : !bcr.packed<1x18xf32>
+  bcr.conv2d ins(%x : memref<1x2x5x6xf32>) weights(%w : !bcr.packed<1x18xf32>)
+    outs(%o : memref<1x1x3x3xf32>) {layer = "two", kernel = array<i64: 3, 3>, strides = array<i64: 2, 2>, padding = array<i64: 1, 1, 1, 1>,
+    dilations = array<i64: 1, 1>, groups = 1 : i64}
   return
 }

@@ -1,22 +1,30 @@
 // RUN: bcr-opt %s --bcr-emit-schedule --split-input-file --verify-diagnostics | FileCheck %s
 
 // Memory is named by its argument of @main; an offset of memref.view is an address, one of a type is the kernel's, and
-// the size covers it. A loop of no turn is no entry.
+// the size covers it. A loop of no turn is no entry. `loads` and `stores` say what becomes of it, views in kernels included.
 
 // CHECK: module @network attributes {bcr.schedule = [
-// CHECK-SAME: {arguments = {{\[\[}}"input", 1, 0, 36], ["weights", 0, 128, 20], ["arena", 0, 256, 56]], groups = array<i64: 3, 5, 7>, kernel = "k", label = "layer", local = array<i64: 16, 1, 1>}, {body = [
-// CHECK-SAME:   {arguments = {{\[\[}}"output", 0, 0, 36], ["turn", 0, 0, 8]], groups = array<i64: 2, 1, 1>, kernel = "step", label = "", local = array<i64: 4, 1, 1>},
+// CHECK-SAME: {arguments = {{\[\[}}"input", 1, 0, 36], ["weights", 0, 128, 20], ["arena", 0, 256, 56]], groups = array<i64: 3, 5, 7>, kernel = "k", label = "layer", loads = array<i64: 1>, local = array<i64: 16, 1, 1>, stores = array<i64: 2>},
+// CHECK-SAME: {body = [
+// CHECK-SAME:   {arguments = {{\[\[}}"output", 0, 0, 36], ["turn", 0, 0, 8]], groups = array<i64: 2, 1, 1>, kernel = "step", label = "", loads = array<i64: 0>, local = array<i64: 4, 1, 1>, stores = array<i64: 0>},
 // CHECK-SAME:   {body = [{arguments = {{\[\[}}"output", 0, 0, 36], ["turn", 1, 0, 8]],
 // CHECK-SAME:   }], repeat = 2 : i64}
 // CHECK-SAME: ], repeat = 6 : i64},
-// CHECK-SAME: {arguments = {{\[\[}}"status", 0, 0, 4], ["output", 1, 0, 1]],
+// CHECK-SAME: {arguments = {{\[\[}}"status", 0, 0, 4], ["output", 1, 0, 1]], {{.*}}loads = array<i64>, {{.*}}stores = array<i64>}
 // CHECK-NOT: func.func @main
 module @network attributes {gpu.container_module} {
   gpu.module @kernels {
     gpu.func @k(%a: memref<9xf32>, %b: memref<5xf32>, %c: memref<3xf32, strided<[4], offset: 5>>) kernel {
+      %c0 = arith.constant 0 : index
+      %v = memref.load %b[%c0] : memref<5xf32>
+      %rest = memref.subview %c[1] [2] [1]
+        : memref<3xf32, strided<[4], offset: 5>> to memref<2xf32, strided<[4], offset: 9>>
+      memref.store %v, %rest[%c0] : memref<2xf32, strided<[4], offset: 9>>
       gpu.return
     }
     gpu.func @step(%a: memref<9xf32>, %turn: index) kernel {
+      %v = memref.load %a[%turn] : memref<9xf32>
+      memref.store %v, %a[%turn] : memref<9xf32>
       gpu.return
     }
     gpu.func @check(%a: memref<i32>, %b: memref<i8>) kernel {

@@ -57,18 +57,3 @@ def prune(model, rate: float = 4, block=(4, 12), **options):
 
 AARCH64 = ("-cpu", "cortex-a76")
 """QEMU's flags: a processor without SVE, so that code for more than it asked for traps."""
-
-
-def compiled_pair(model, args, **options):
-    """Import once, compile for this machine and for AArch64."""
-    import bcr
-    from bcr.compiler import compile_imported
-    from bcr.frontend import import_model
-    from bcr.progress import Stages
-
-    imported = import_model(model, args, {})
-    options = {"sparsity": "force", "num_threads": 1, "stages": Stages(False), **options}
-    return tuple(
-        bcr.Executable(compile_imported(imported, target, **options))
-        for target in (bcr.Target(), bcr.Target("aarch64-linux-gnu", "cortex-a76"))
-    )

@@ -2,7 +2,8 @@
 
     .venv/bin/python test/python/oclgrind.py [--faults] [CASE...]
 
-runs the operator matrix and prints a line for each case; with `--faults` it first breaks a model on
+runs the operator matrix and pruned networks, with the kernels for GPUs and those for processors
+where these differ, and prints a line for each case; with `--faults` it first breaks a model on
 purpose and prints what oclgrind did not notice. oclgrind reads LLVM
 bitcode of LLVM 14, which Debian's llvm-spirv-14 makes of SPIR-V.
 
@@ -138,20 +139,59 @@ def _values(tensor: torch.Tensor) -> np.ndarray:
     return tensor.detach().numpy()
 
 
-def check_case(name: str) -> str:
-    """Compile a case of the operator matrix, run it, and say how it went."""
+def make_pruned(scheme: str, block: tuple[int, int], batch: int) -> tuple[object, tuple]:
+    """A small network whose blocks lose rows, columns or both; rows may be in several groups."""
+    from conftest import make_net, prune
+
+    modules = {"stem": None, "depthwise": None, "head": {"block": (4, 5)}}
+    net = prune(make_net(), block=block, scheme=scheme, oversize="clip", modules=modules)
+    return net, (torch.randn(batch, 3, 9, 11),)
+
+
+PRUNED = {
+    "pruned_columns": functools.partial(make_pruned, "columns", (4, 12), 1),
+    "pruned_rows": functools.partial(make_pruned, "rows", (8, 16), 9),
+    "pruned_both": functools.partial(make_pruned, "both", (5, 7), 2),
+}
+
+
+def all_cases() -> dict[str, Callable[[], tuple]]:
+    """The operator matrix and what it has not: pruned layers."""
     from operator_matrix import CASES
 
-    model, args = CASES[name]()
+    return {**PRUNED, **CASES}
+
+
+def check_case(name: str) -> str:
+    """Compile a case, run it, and say how it went."""
+    from bcr.compiler import compile_imported
+    from bcr.executable import make_executable
+    from bcr.frontend import import_model
+    from bcr.progress import Stages
+    from bcr.target import Target
+
+    model, args = all_cases()[name]()
+    options = {"sparsity": "force", "num_threads": 1, "stages": Stages(False)}
     try:
-        exe = bcr.compile(model, args, target="opencl", sparsity="force")
+        imported = import_model(model, args, {})
+        programs = [
+            compile_imported(imported, Target.of("opencl"), **options, processor=processor)
+            for processor in (False, True)
+        ]
     except bcr.UnsupportedError as error:
         return f"not compiled: {str(error).splitlines()[0]}"
-    call = exe.bind_call(args, {})
-    simulator = Simulator(exe.program) if exe.program.schedule else None
-    if simulator is None:
+    if not programs[0].schedule:
         return "nothing to run"
-    outputs = simulator([as_array(value) for value in call.inputs])
+    if programs[0].library == programs[1].library:
+        programs.pop()
+    errors = [run_case(make_executable(program), model, args) for program in programs]
+    return f"error {max(errors):.1e}"
+
+
+def run_case(exe: bcr.Executable, model: torch.nn.Module, args: tuple) -> float:
+    """Run a compiled case and return its largest error."""
+    call = exe.bind_call(args, {})
+    outputs = Simulator(exe.program)([as_array(value) for value in call.inputs])
     for target, output in zip(call.outputs, outputs):
         as_array(target)[...] = output
     got = pytree.tree_leaves(exe.finish(call, 0))
@@ -162,7 +202,7 @@ def check_case(name: str) -> str:
         for a, b in zip(got, want, strict=True)
         if isinstance(b, torch.Tensor)
     ]
-    return f"error {max(errors, default=0.0):.1e}"
+    return max(errors, default=0.0)
 
 
 def check_faults() -> list[str]:
@@ -204,19 +244,18 @@ def reports(run: Callable[[], object]) -> str:
 
 def main() -> None:
     """Run cases and print for each how it went, and what oclgrind said."""
-    from operator_matrix import CASES
-
     wrong, names = 0, sys.argv[1:]
     if "--faults" in names:
         names.remove("--faults")
         for fault in check_faults():
             print(f"not reported: {fault}", flush=True)
-    for name in names or CASES:
+    names = names or list(all_cases())
+    for name in names:
         results: list[str] = []
         said = reports(lambda name=name, results=results: results.append(check_case(name)))
         print(f"{name}: {results[0]}{', ' if said else ''}{said}", flush=True)
         wrong += bool(said)
-    print(f"{wrong} cases with reports")
+    print(f"{wrong} of {len(names)} cases with reports")
 
 
 if __name__ == "__main__":

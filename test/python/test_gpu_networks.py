@@ -60,6 +60,24 @@ class Pools(nn.Module):
         return torch.softmax(self.head(x), 1), x.sum(1)
 
 
+# Samples that are positions: fewer than a tile of a transpose, and tiles with a remainder.
+@pytest.mark.parametrize("samples", [9, 37])
+def test_many_samples(target, samples):
+    class Net(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.first = nn.Linear(40, 24)
+            self.second = nn.Linear(24, 24)
+
+        def forward(self, x):
+            x = torch.relu(self.first(x))
+            return torch.relu(self.second(x) + x)
+
+    torch.manual_seed(3)
+    net = prune(Net().eval(), block=(8, 10), oversize="clip")
+    check(target, net, (torch.randn(samples, 40),))
+
+
 def test_two_inputs_two_results(target):
     torch.manual_seed(1)
     net = Pools().eval()

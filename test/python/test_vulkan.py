@@ -18,10 +18,12 @@ from torch import nn
 import bcr
 from bcr.compiler import relative_error
 from bcr.errors import ConfigError, DeviceError, InputError, UnsupportedError
+from bcr.launches import check_reach
 from bcr.vulkan import device as device_module
 from bcr.vulkan import driver, find_device
 from bcr.vulkan.memory import Memory
 from bcr.vulkan.network import Network
+from bcr.vulkan.pipelines import PipelineCache
 from conftest import make_net, prune
 
 
@@ -248,7 +250,7 @@ def test_out_of_memory(exe, real):
 
 def test_memory_that_the_host_does_not_see(real):
     with pytest.raises(DeviceError, match="no memory that the host sees"):
-        real.shared_memory(0)
+        real.memory_type(0, shared=True)
 
 
 def test_networks_give_their_memory_back(exe, real, monkeypatch):
@@ -301,3 +303,62 @@ def test_devices_that_cannot_be_listed(monkeypatch):
 def test_no_stamps(exe, inputs):
     with pytest.raises(UnsupportedError, match="time stamps"):
         exe.run_with_stamps((inputs[0],), {}, np.zeros(8))
+
+
+# --- memory, and kernels on disk ---------------------------------------------------------------
+
+
+def test_a_device_with_memory_of_its_own(exe, inputs, expected, real):
+    # As on a card: weights are copied once, inputs and outputs by each call.
+    card = replace(real, kind="gpu")
+    network = Network(exe.program, card)
+    staged = set(network._staged)
+    assert staged == {("input", 0), ("output", 0)}, "the weights are copied and given back"
+    assert not len(network._buffers["weights", 0].bytes), "the host does not see them"
+    for x, want in zip(inputs, expected, strict=True):
+        out = np.full(want.shape, np.nan, np.float32)
+        code, seconds = network.run([x.numpy()], [out], timed=True)
+        assert code == 0
+        assert len(seconds) == len(network.dispatches)
+        assert relative_error(out, want.numpy()) < 1e-5
+    network.close()
+
+
+def test_kernels_are_kept_on_disk(exe, inputs, expected, real, monkeypatch, tmp_path):
+    monkeypatch.setenv("BCR_CACHE", str(tmp_path))
+    begun = []
+    make = PipelineCache.__init__
+    monkeypatch.setattr(
+        PipelineCache,
+        "__init__",
+        lambda self, device, data: (begun.append(data), make(self, device, data))[1],
+    )
+
+    def call(program, device=real):
+        network = Network(program, device)
+        out = np.empty(expected[0].shape, np.float32)
+        network.run([inputs[0].numpy()], [out])
+        network.close()
+        assert relative_error(out, expected[0].numpy()) < 1e-5
+
+    call(exe.program)
+    (path,) = (tmp_path / "vulkan").iterdir()
+    call(exe.program)
+    # A file that is cut off is as good as none, and written anew; another driver has its own.
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-1])
+    call(exe.program)
+    assert path.read_bytes() == whole
+    call(exe.program, replace(real, driver="another"))
+    assert begun[0] is None
+    assert begun[1] == whole[32:]
+    assert begun[2:] == [None, None]
+    assert len(list((tmp_path / "vulkan").iterdir())) == 2
+
+
+def test_more_than_an_index_reaches(exe):
+    launch = exe.program.schedule[0]
+    far = replace(launch.arguments[0], size=1 << 32)
+    with pytest.raises(UnsupportedError, match=r"4\.29 GB .* 32-bit indices"):
+        check_reach((replace(launch, arguments=(far, *launch.arguments[1:])),))
+    check_reach(exe.program.schedule)

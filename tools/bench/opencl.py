@@ -1,6 +1,7 @@
 """Time models on an OpenCL device: sparse against dense, against CLBlast, against our CPU target.
 
     .venv/bin/python tools/bench/opencl.py layers [--rate 8] [--rounds 7] [--only TEXT]
+    .venv/bin/python tools/bench/opencl.py traffic [--rate 8] [--only TEXT]
     .venv/bin/python tools/bench/opencl.py networks [NETWORK ...]
 
 `layers` compares convolutions and a linear layer: ours pruned, ours dense, and dense by CLBlast
@@ -8,7 +9,8 @@
 device's own. Our layer stands between two others, so that its input and result lie as they do in a
 network; CLBlast's times are those of the product and, apart, of im2col. CLBlast is not tuned for
 the device. The CPU target runs on as many threads as the device has compute units. `networks`
-times whole calls.
+times whole calls. `traffic` times nothing and needs neither device nor CLBlast: it prints what the
+same layers compute for each byte that they read and write, as `Executable.report()` counts it.
 
 TVM is not there: its wheel (apache-tvm 0.27.0.post1) is built without OpenCL
 (`tvm.support.libinfo()["USE_OPENCL"]` is OFF).
@@ -40,7 +42,7 @@ import bcr.models
 from bcr.compiler import relative_error
 from bcr.devices import parse_choice
 from bcr.opencl.driver import load
-from bcr.tables import NUMBER, TEXT, render, time_text
+from bcr.tables import NUMBER, TEXT, bytes_text, render, time_text
 from bench.case import Case, make_model
 from bench.realtime import real_time
 
@@ -186,8 +188,9 @@ class CLBlast:
 
 
 def layer_seconds(exe: Any, x: torch.Tensor, repeats: int) -> float:
-    """The seconds of the layer "1" of a model."""
-    return next(row.seconds for row in exe.profile(x, repeats=repeats).layers if row.name == "1")
+    """The seconds of the layer "1" of a model, with the copies that its kernels need."""
+    rows = exe.profile(x, repeats=repeats).layers
+    return sum(row.seconds for row in rows if row.name == "1" or row.name.startswith("1."))
 
 
 def wall(run: Callable[[], object], repeats: int) -> float:
@@ -200,8 +203,8 @@ def wall(run: Callable[[], object], repeats: int) -> float:
     return statistics.median(times[2:])
 
 
-def measure_layer(shape: Shape, clblast: CLBlast, options: argparse.Namespace) -> LayerResult:
-    """Compile one layer in all ways, compare with PyTorch, and time it."""
+def make_layer(shape: Shape, options: argparse.Namespace) -> tuple[nn.Sequential, torch.Tensor]:
+    """Return a model whose layer "1" is pruned, and an input."""
     torch.manual_seed(0)
     conv = nn.Conv2d(
         shape.inputs, shape.outputs, shape.kernel, shape.stride, shape.padding, bias=False
@@ -210,7 +213,13 @@ def measure_layer(shape: Shape, clblast: CLBlast, options: argparse.Namespace) -
     bcr.Pruner(conv, config).finalize()
     # Neighbours, as in a network, so that the layer's input and result lie as they would there.
     model = nn.Sequential(nn.Conv2d(4, shape.inputs, 1), conv, nn.Conv2d(shape.outputs, 4, 1))
-    x = torch.randn(1, 4, shape.size, shape.size)
+    return model, torch.randn(1, 4, shape.size, shape.size)
+
+
+def measure_layer(shape: Shape, clblast: CLBlast, options: argparse.Namespace) -> LayerResult:
+    """Compile one layer in all ways, compare with PyTorch, and time it."""
+    model, x = make_layer(shape, options)
+    conv = model[1]
     image = model[0](x)
     expected, features = model(x).numpy(), model[1](image).numpy()
     exes = {
@@ -274,6 +283,35 @@ def layers(options: argparse.Namespace) -> list[dict[str, Any]]:
     return [asdict(result) for result in found]
 
 
+def traffic(options: argparse.Namespace) -> list[dict[str, Any]]:
+    """Count what the layers read and write, and print the table."""
+    columns = [("layer", TEXT), ("MFLOP dense", NUMBER), ("bytes dense", NUMBER)]
+    columns += [("bytes pruned", NUMBER), ("FLOP/byte dense", NUMBER)]
+    columns += [("FLOP/byte pruned", NUMBER), ("fewer bytes", NUMBER)]
+    rows, found = [], []
+    for shape in SHAPES:
+        if options.only not in str(shape):
+            continue
+        model, x = make_layer(shape, options)
+        counted = {}
+        for mode in ("force", "off"):
+            exe = bcr.compile(model, (x,), target="opencl", sparsity=mode, storage=options.storage)
+            counted[mode] = next(r.traffic for r in exe.report().layers if r.name == "1")
+        pruned, dense = counted["force"], counted["off"]
+        found.append({"layer": str(shape), "pruned": asdict(pruned), "dense": asdict(dense)})
+        rows.append(
+            (
+                str(shape), f"{dense.flops / 1e6:.0f}", bytes_text(dense.bytes),
+                bytes_text(pruned.bytes), f"{dense.intensity:.0f}", f"{pruned.intensity:.0f}",
+                f"{dense.bytes / pruned.bytes:.1f}x",
+            )
+        )  # fmt: skip
+    block = "x".join(map(str, options.block))
+    title = f"Traffic of layers, {options.rate:g}x, blocks {block}, {options.storage}, batch 1"
+    print(render(title, columns, rows))
+    return found
+
+
 def networks(options: argparse.Namespace) -> list[dict[str, Any]]:
     """Time whole networks and print the table."""
     device = bcr.opencl.find_device(options.device)
@@ -318,7 +356,7 @@ def main() -> None:
     """Measure and print the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for name, run in (("layers", layers), ("networks", networks)):
+    for name, run in (("layers", layers), ("traffic", traffic), ("networks", networks)):
         sub = commands.add_parser(name, help=run.__doc__)
         sub.set_defaults(run=run)
         sub.add_argument("--device", type=parse_choice, help="its name, a part of it, or its index")
@@ -326,7 +364,9 @@ def main() -> None:
         sub.add_argument("--scheme", choices=("columns", "rows", "both"), default="columns")
         sub.add_argument("--json", type=Path, help="where to write the numbers")
         sub.add_argument("--real-time", action="store_true", help="keep other programs away (root)")
-        if run is layers:
+        if run is traffic:
+            sub.add_argument("--storage", choices=("f32", "f16-weights", "f16"), default="f32")
+        if run is not networks:
             sub.add_argument("--rate", type=float, default=8)
             sub.add_argument("--block", type=int, nargs=2, default=(8, 64))
             sub.add_argument("--only", default="", help="layers with this text in their name")

@@ -32,10 +32,10 @@ static constexpr int64_t kMaxRows = 16;
 namespace {
 class ConvKernel {
 public:
-  ConvKernel(Conv2DOp op, const KernelPlan &plan, InputLayout layout,
+  ConvKernel(Conv2DOp op, const KernelPlan &plan, const InputLayout &layout,
              const KernelOptions &options, Emitter &emitter)
-      : op(op), plan(plan), layout(std::move(layout)), options(options),
-        emitter(emitter), tiles(op, this->layout, emitter) {}
+      : op(op), plan(plan), layout(layout), options(options), emitter(emitter),
+        tiles(op, layout, emitter) {}
   void emit(ElementsAttr values);
 
 private:
@@ -52,7 +52,7 @@ private:
 
   Conv2DOp op;
   const KernelPlan &plan;
-  InputLayout layout;
+  const InputLayout &layout;
   KernelOptions options;
   Emitter &emitter;
   ImageTiles tiles;
@@ -231,11 +231,9 @@ Value gpu_kernels::emitPadding(Conv2DOp op, Emitter &emitter) {
 }
 
 LogicalResult gpu_kernels::emitConv(Conv2DOp op, ConstantOp weights,
-                                    int64_t height,
+                                    int64_t height, const InputLayout &layout,
                                     const KernelOptions &options,
                                     Emitter &emitter) {
-  InputLayout layout(op, /*rounding=*/0);
-  layout.readInPlace();
   std::vector<int32_t> offsets = layout.getOffsets();
   PlanOptions planOptions;
   planOptions.maxHeight = std::min(height, kMaxRows);

@@ -10,6 +10,7 @@
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
 #include "llvm/Support/MathExtras.h"
 
 using namespace mlir;
@@ -54,7 +55,8 @@ ImageTiles::ImageTiles(Conv2DOp op, const InputLayout &layout, Emitter &emitter)
   } else if (rows) {
     // Inputs of positions between the rows are read as well, and where zeros
     // follow the last row, those that would be behind the last input.
-    bool readable = gap == 0 || op.getGaps() != Gaps::Zero ||
+    bool readable = gap == 0 || !layout.isInPlace() ||
+                    op.getGaps() != Gaps::Zero ||
                     static_cast<int64_t>(op.getOverread()) >= gap;
     flat = readable && rowStep == pitch && columnStep == 1 &&
            (!op.getResidual() || getImagePitch(op.getResidual()) == pitch);
@@ -62,10 +64,21 @@ ImageTiles::ImageTiles(Conv2DOp op, const InputLayout &layout, Emitter &emitter)
     if (op.getGaps() != Gaps::Zero)
       length -= gap;
   }
-  input = flatten(emitter, op.getInput(), op.getOverread());
+  // A position between two rows is computed in vain, and so is a work-item
+  // beyond the end of a row; besides, that one has to branch.
+  if (!flat && columnStep == 1 &&
+      rowStep <
+          static_cast<int64_t>(llvm::alignTo(width, getGroupSize(width)))) {
+    flat = true;
+    length = (height - 1) * rowStep + width;
+    inputPitch = rowStep;
+  }
+  input = flatten(emitter, op.getInput(),
+                  layout.isInPlace() ? op.getOverread() : 0);
   output = flatten(emitter, op.getInit(), op.getGaps() ? gap : int64_t(0));
   if (op.getResidual())
-    residual = flatten(emitter, op.getResidual(), flat ? gap : int64_t(0));
+    residual = flatten(emitter, op.getResidual(),
+                       flat && inputPitch == 0 ? gap : int64_t(0));
 }
 
 ImageTiles::Shape ImageTiles::chooseShape(int64_t units, int64_t rows) {
@@ -99,11 +112,28 @@ ImageTiles::Shape ImageTiles::chooseShape(int64_t units, int64_t rows) {
   return best;
 }
 
+Value ImageTiles::locate(Value y, int64_t rowStride, Value x,
+                         int64_t columnStride) {
+  return emitter.add(emitter.mul(y, rowStride), emitter.mul(x, columnStride));
+}
+
 ImagePosition ImageTiles::makeFlatPosition(Value position) {
   ImagePosition result;
   result.input = emitter.mul(position, inputStep);
   result.output = emitter.mul(position, outputStep);
   result.residual = emitter.mul(position, residualStep);
+  if (inputPitch > 0) {
+    Value y = emitter.div(position, inputPitch);
+    Value x = emitter.rem(position, inputPitch);
+    if (inputPitch > width) {
+      result.isStored = isLess(emitter, x, emitter.index(width));
+      x = arith::MinUIOp::create(emitter, x, emitter.index(width - 1));
+    }
+    result.output = locate(y, outputStrides[2], x, outputStrides[3]);
+    if (residual)
+      result.residual = locate(y, residualStrides[2], x, residualStrides[3]);
+    return result;
+  }
   if (height > 1 && pitch > width && op.getGaps() != Gaps::Free) {
     Value inside =
         isLess(emitter, emitter.rem(position, pitch), emitter.index(width));
@@ -119,13 +149,10 @@ ImagePosition ImageTiles::makePosition(Value y, Value x, bool whole) {
     result.isStored = isLess(emitter, y, emitter.index(height));
     y = arith::MinUIOp::create(emitter, y, emitter.index(height - 1));
   }
-  auto locate = [&](int64_t row, int64_t column) {
-    return emitter.add(emitter.mul(y, row), emitter.mul(x, column));
-  };
-  result.input = locate(rowStep, columnStep);
-  result.output = locate(outputStrides[2], outputStrides[3]);
+  result.input = locate(y, rowStep, x, columnStep);
+  result.output = locate(y, outputStrides[2], x, outputStrides[3]);
   if (residual)
-    result.residual = locate(residualStrides[2], residualStrides[3]);
+    result.residual = locate(y, residualStrides[2], x, residualStrides[3]);
   return result;
 }
 
@@ -218,7 +245,21 @@ Value ImageTiles::getElement(ArrayRef<int64_t> strides, const ImageTile &tile,
 
 Value ImageTiles::loadOutput(const ImageTile &tile, Value row,
                              const ImagePosition &at) {
-  return emitter.load(output, getElement(outputStrides, tile, row, at.output));
+  auto load = [&]() -> Value {
+    return emitter.load(output,
+                        getElement(outputStrides, tile, row, at.output));
+  };
+  if (!at.isStored)
+    return load();
+  // What another work-item stores may change while it is loaded.
+  auto choice = scf::IfOp::create(emitter, TypeRange(emitter.typeOf(1)),
+                                  at.isStored, /*withElseRegion=*/true);
+  OpBuilder::InsertionGuard guard(emitter);
+  emitter.setInsertionPointToStart(choice.thenBlock());
+  scf::YieldOp::create(emitter, load());
+  emitter.setInsertionPointToStart(choice.elseBlock());
+  scf::YieldOp::create(emitter, emitter.constant(0, 1));
+  return choice.getResult(0);
 }
 
 void ImageTiles::storeOutput(Value value, const ImageTile &tile, Value row,
@@ -248,7 +289,8 @@ void ImageTiles::finish(Value sum, const ImageTile &tile, Value row,
 
 void ImageTiles::launchGaps() {
   int64_t gap = pitch - width;
-  if ((flat && height > 1) || op.getGaps() != Gaps::Zero || gap <= 0)
+  if ((flat && height > 1 && inputPitch == 0) || op.getGaps() != Gaps::Zero ||
+      gap <= 0)
     return;
   auto type = cast<MemRefType>(op.getInit().getType());
   Grid grid{gap, height, type.getDimSize(1) * samples, getGroupSize(gap)};

@@ -9,9 +9,11 @@
 // Work-items of a group are neighbouring positions, so they load neighbouring
 // inputs. Where a position of the input's layout is one of the output,
 // positions are flat, and a work-item has several of them, a work-group's size
-// apart. Else a work-group is in one row of the image, and a work-item has that
-// column of several rows. Where groups do not divide the image, the last one
-// computes some positions again and does not store them.
+// apart. So they are in a narrow image whose input has rows that are little
+// longer, though the output has not: then a position of the output is found by
+// its row and column. Else a work-group is in one row of the image, and a
+// work-item has that column of several rows. Where groups do not divide the
+// image, the last one computes some positions again and does not store them.
 //
 //===----------------------------------------------------------------------===//
 
@@ -43,7 +45,8 @@ struct ImageTile {
 
 class ImageTiles {
 public:
-  /// The layouts of the operands are known; `layout` reads in place.
+  /// The layouts of the operands are known; `layout` reads in place, or from a
+  /// copy of each sample that the layer has as its input.
   ImageTiles(Conv2DOp op, const loops::InputLayout &layout, Emitter &emitter);
 
   using Body = llvm::function_ref<void(const ImageTile &, Value unit)>;
@@ -74,6 +77,8 @@ private:
     int64_t tiles = 1;
   };
   Shape chooseShape(int64_t units, int64_t rows);
+  /// The element of a column of a row.
+  Value locate(Value y, int64_t rowStride, Value x, int64_t columnStride);
   ImagePosition makeFlatPosition(Value position);
   ImagePosition makePosition(Value y, Value x, bool whole);
   void emitFlat(const Shape &shape, Value tile, const WorkItem &item,
@@ -92,6 +97,9 @@ private:
   /// Elements between two rows of the output, if those of a row are neighbours.
   int64_t pitch = 0;
   bool flat = false;
+  /// Positions are those of an input with rows this far apart, and the output
+  /// has others; else 0.
+  int64_t inputPitch = 0;
   /// Flat positions, and elements between two of them.
   int64_t length = 0, inputStep = 1, outputStep = 1, residualStep = 1;
   int64_t inputBytes;

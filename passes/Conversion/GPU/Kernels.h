@@ -8,6 +8,7 @@
 #define BCR_PASSES_CONVERSION_GPU_KERNELS_H
 
 #include "passes/Conversion/GPU/Launch.h"
+#include "passes/Conversion/Loops/InputLayout.h"
 
 #include "mlir/Dialect/Math/IR/Math.h"
 
@@ -17,11 +18,14 @@ namespace mlir::bcr::gpu_kernels {
 struct KernelOptions {
   /// Neighbouring weights that a work-item loads at once: 1 or 4.
   int64_t weightVector = 1;
+  /// The device is a processor: what is not neighbours it loads one by one.
+  bool processor = false;
 };
 
-/// Emits the launches of a convolution of a known layout without padding, with
+/// Emits the launches of a convolution whose input is as `layout` says, with
 /// `height` rows a work-item.
 LogicalResult emitConv(Conv2DOp op, ConstantOp weights, int64_t height,
+                       const loops::InputLayout &layout,
                        const KernelOptions &options, Emitter &emitter);
 
 /// Whether `op` keeps all weights and each output channel reads one input
@@ -35,16 +39,33 @@ LogicalResult emitDepthwise(Conv2DOp op, ConstantOp weights, Emitter &emitter);
 /// padding, and lets the convolution read that. Returns the buffer.
 Value emitPadding(Conv2DOp op, Emitter &emitter);
 
+/// Copies the input of a convolution into a buffer of the layout that `layout`
+/// has for copies, and lets the convolution read that. Returns the buffer.
+Value emitPhases(Conv2DOp op, const loops::InputLayout &layout,
+                 Emitter &emitter);
+
 /// Whether a linear layer has so many samples that these are best the
 /// work-items of a group.
 bool hasManySamples(MatmulOp op);
 
-/// Replaces such a layer by a convolution over its samples, whose input is a
-/// transposed copy that is returned. Its operands are views of the layer's.
-std::pair<Conv2DOp, Value> makeConv(MatmulOp op, Emitter &emitter);
+/// Such a layer as a convolution over its samples.
+struct SamplesConv {
+  Conv2DOp conv;
+  /// The transposed input; and the transposed result, or null where the
+  /// convolution writes the layer's.
+  Value input, result;
+};
+
+/// Replaces such a layer by a convolution over its samples. Where
+/// `options.processor`, the convolution writes sums to a buffer and
+/// `finishConv` brings them to the layer's result.
+SamplesConv makeConv(MatmulOp op, const KernelOptions &options,
+                     Emitter &emitter);
+void finishConv(MatmulOp op, const SamplesConv &made, Emitter &emitter);
 
 /// Emits the launches of a linear layer of a known number of samples.
-LogicalResult emitMatmul(MatmulOp op, ConstantOp weights, Emitter &emitter);
+LogicalResult emitMatmul(MatmulOp op, ConstantOp weights,
+                         const KernelOptions &options, Emitter &emitter);
 
 /// Emits the launches of a recurrent layer on memrefs of known shape, in a loop
 /// of the host. The products of a step are a layer, which is returned to be

@@ -23,6 +23,10 @@ using loops::Emitter;
 /// Attribute of a launch: the layer it belongs to, or what it does.
 inline constexpr StringRef kKernelAttrName = "bcr.kernel";
 
+/// Attribute of a buffer: it has sums, to which more is added before they are
+/// what a layer stores.
+inline constexpr StringRef kSumsAttrName = "bcr.sums";
+
 /// Work-items of a kernel: as many as there are, also where a device takes
 /// fewer groups in y or z.
 struct Grid {

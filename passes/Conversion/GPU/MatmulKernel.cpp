@@ -36,8 +36,9 @@ static constexpr int64_t kMaxShared = 8;
 namespace {
 class MatmulKernel {
 public:
-  MatmulKernel(MatmulOp op, const KernelPlan &plan, Emitter &emitter)
-      : op(op), plan(plan), emitter(emitter),
+  MatmulKernel(MatmulOp op, const KernelPlan &plan,
+               const KernelOptions &options, Emitter &emitter)
+      : op(op), plan(plan), options(options), emitter(emitter),
         samples(cast<MemRefType>(op.getInit().getType()).getDimSize(0)) {}
   void emit(ElementsAttr values);
 
@@ -57,6 +58,7 @@ private:
 
   MatmulOp op;
   const KernelPlan &plan;
+  KernelOptions options;
   Emitter &emitter;
   int64_t samples;
   std::optional<PlanConstants> constants;
@@ -69,7 +71,10 @@ void MatmulKernel::launchOver(
   auto launchSamples = [&](int64_t begin, int64_t tiles, int64_t count) {
     if (tiles == 0)
       return;
-    Grid grid{items, units, tiles, getGroupSize(items)};
+    // A branch around the whole body hides from a processor's compiler that
+    // loads of a group are the same.
+    bool exact = options.processor && items <= kMaxGroup;
+    Grid grid{items, units, tiles, exact ? items : getGroupSize(items)};
     launch(emitter, op.getLayer().value_or("matmul"), grid,
            [&](const WorkItem &item) {
              Value first = emitter.add(emitter.mul(item.z, count), begin);
@@ -105,7 +110,8 @@ SmallVector<Value> MatmulKernel::multiply(const KernelClass &entry,
                                           const GroupValues &group, Value r,
                                           ValueRange batch, ValueRange sums) {
   return constants->reduceColumns(
-      emitter, entry, group, emitter.index(0), sums, loops::ColumnTurn::Single,
+      emitter, entry, group, emitter.index(0), sums,
+      options.processor ? ColumnTurn::SideBySide : ColumnTurn::Single,
       [&](Value at, Value first, MutableArrayRef<Value> next) {
         Value weight =
             emitter.load(constants->getValues(), emitter.add(first, r));
@@ -201,6 +207,7 @@ static bool hasSharedRows(const PackedStructure &structure) {
 }
 
 LogicalResult gpu_kernels::emitMatmul(MatmulOp op, ConstantOp weights,
+                                      const KernelOptions &options,
                                       Emitter &emitter) {
   std::vector<int32_t> offsets(op.getNumColumns());
   std::iota(offsets.begin(), offsets.end(), 0);
@@ -215,6 +222,6 @@ LogicalResult gpu_kernels::emitMatmul(MatmulOp op, ConstantOp weights,
       planLayer(op, weights, structure, planOptions, emitter, values);
   if (failed(plan))
     return failure();
-  MatmulKernel(op, *plan, emitter).emit(values);
+  MatmulKernel(op, *plan, options, emitter).emit(values);
   return success();
 }

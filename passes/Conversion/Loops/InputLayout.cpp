@@ -109,6 +109,15 @@ int64_t InputLayout::getPhaseIndex(int64_t phaseY, int64_t phaseX) const {
          (llvm::find(phasesX, phaseX) - phasesX.begin());
 }
 
+SmallVector<InputLayout::Part> InputLayout::getParts() const {
+  SmallVector<Part> parts;
+  for (int64_t phaseY : phasesY)
+    for (int64_t phaseX : phasesX)
+      parts.push_back({getPhaseIndex(phaseY, phaseX) * phaseStride,
+                       y.getOrigin(phaseY), x.getOrigin(phaseX)});
+  return parts;
+}
+
 int64_t InputLayout::getOffset(int64_t column) const {
   int64_t tapX = column % x.kernel;
   int64_t tapY = column / x.kernel % y.kernel;

@@ -73,6 +73,15 @@ public:
   /// Elements of one copy of the image or of a window.
   int64_t getNumElements() const;
 
+  /// The parts of a copy: row r and column c of each channel of a part hold
+  /// row r * stride + y and column c * stride + x of the image, or a zero.
+  struct Part {
+    int64_t begin, y, x;
+  };
+  SmallVector<Part> getParts() const;
+  /// Rows of a channel of a part; they are `getPitch()` apart.
+  int64_t getNumRows() const { return getWindowReach(); }
+
   /// Allocates the copy of a window of one sample, or returns null.
   Value allocate(Emitter &emitter) const;
   /// Fills `buffer` from sample `sample` and returns the flat input. A window

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import logging
 import struct
 import warnings
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-from bcr.cache import folder
-from bcr.container import write_atomically
-from bcr.errors import BCRError, DeviceError
+from bcr import cache
+from bcr.errors import DeviceError
 from bcr.opencl.device import Device
 from bcr.opencl.driver import load
 
@@ -59,8 +56,8 @@ def check_module(spirv: bytes, device: Device) -> None:
         text, attribute = _CAPABILITIES.get(words[place + 1], ("", ""))
         if attribute and not getattr(device, attribute):
             raise DeviceError(
-                f"the model computes in {text}, which {device.name} cannot: convert it with "
-                ".float(), or choose another device"
+                f"the kernels are in {text}, which {device.name} cannot: compile the model after "
+                '.float() and without storage="f16", or choose another device'
             )
         place += words[place] >> 16
 
@@ -75,46 +72,26 @@ def build(spirv: bytes, device: Device) -> Kernels:
         DeviceError: the device cannot take the module, or its compiler fails.
     """
     check_module(spirv, device)
-    path = _cache_path(spirv, device)
-    if path is not None:
-        program = _build_cached(path, device)
+    path = cache.file_for(
+        "opencl", device.platform, device.name, device.version, device.driver, spirv
+    )
+    # A driver may crash on a binary that is cut off.
+    binary = cache.load(path)
+    if binary is not None:
+        program = _build_cached(binary, device)
         if program is not None:
             _LOG.debug("kernels for %s from %s", device.name, path)
             return Kernels(program, True)
     program = _build_spirv(spirv, device)
     _LOG.debug("kernels for %s built from SPIR-V", device.name)
-    if path is not None:
-        with contextlib.suppress(BCRError, OSError, load().Error):
-            binary = bytes(program.get_info(load().program_info.BINARIES)[0])
-            path.parent.mkdir(parents=True, exist_ok=True)
-            write_atomically(path, lambda to: to.write_bytes(_digest(binary) + binary))
+    with contextlib.suppress(load().Error):
+        cache.store(path, bytes(program.get_info(load().program_info.BINARIES)[0]))
     return Kernels(program, False)
 
 
-def _cache_path(spirv: bytes, device: Device) -> Path | None:
-    key = "\0".join((device.platform, device.name, device.version, device.driver))
-    digest = hashlib.sha256(key.encode() + b"\0" + hashlib.sha256(spirv).digest()).hexdigest()
-    try:
-        return folder("opencl") / f"{digest[:32]}.bin"
-    except BCRError:
-        return None
-
-
-def _digest(binary: bytes) -> bytes:
-    return hashlib.sha256(binary).digest()
-
-
-def _build_cached(path: Path, device: Device) -> Any:
-    """Return the program of a file of the cache, or None."""
+def _build_cached(binary: bytes, device: Device) -> Any:
+    """Return the program of a binary of the cache, or None."""
     cl = load()
-    try:
-        stored = path.read_bytes()
-    except OSError:
-        return None
-    digest, binary = stored[:32], stored[32:]
-    # A driver may crash on a binary that is cut off.
-    if digest != _digest(binary):
-        return None
     try:
         return _build(cl.Program(device.context, [device.handle], [binary]))
     except cl.Error:

@@ -27,6 +27,10 @@ _FEATURES = {
 }  # fmt: skip
 """Capabilities of SPIR-V, by their numbers, that a device may lack."""
 
+_REMEDIES = dict.fromkeys(
+    ("Float16", "StorageBuffer16BitAccess"), "compile without storage=, "
+)  # fmt: skip
+
 
 @dataclass(frozen=True)
 class Device:
@@ -45,6 +49,7 @@ class Device:
         alignment: what parts of a buffer begin at multiples of, bytes.
         bindings: buffers of a kernel at most.
         nanoseconds: of a tick of the device's clock; 0: it has none.
+        cache: what identifies compiled kernels of the driver, hexadecimal.
         features: capabilities of SPIR-V it has among those that a device may lack.
     """
 
@@ -60,22 +65,38 @@ class Device:
     alignment: int
     bindings: int
     nanoseconds: float
+    cache: str
     features: frozenset[str]
     family: int = field(default=0, compare=False, repr=False)
     handle: Any = field(default=None, compare=False, repr=False)
 
-    def shared_memory(self, bits: int) -> int:
-        """Return the type of memory, among those of the mask `bits`, that the host sees too.
+    @property
+    def has_own_memory(self) -> bool:
+        """Whether what the host sees of the device's memory is slow or a small part of it."""
+        return self.kind == "gpu"
+
+    def memory_type(self, bits: int, *, shared: bool) -> int:
+        """Return the type of memory, among those of the mask `bits`, to keep a buffer in.
+
+        Args:
+            bits: which types the buffer can be in.
+            shared: whether the host has to see it too.
 
         Raises:
             DeviceError: there is none.
         """
         vk = api()
+        local = vk.VK_MEMORY_PROPERTY_DEVICE_LOCAL_BIT
         seen = vk.VK_MEMORY_PROPERTY_HOST_VISIBLE_BIT | vk.VK_MEMORY_PROPERTY_HOST_COHERENT_BIT
+        # The host reads what it does not cache one word at a time.
+        cached = vk.VK_MEMORY_PROPERTY_HOST_CACHED_BIT
+        wanted = [local, 0]
+        if shared:
+            wanted = [seen | cached, seen] if self.has_own_memory else [seen | local, seen]
         known = vk.vkGetPhysicalDeviceMemoryProperties(self.handle)
-        for wanted in (seen | vk.VK_MEMORY_PROPERTY_DEVICE_LOCAL_BIT, seen):
+        for flags in wanted:
             for i in range(known.memoryTypeCount):
-                if bits >> i & 1 and known.memoryTypes[i].propertyFlags & wanted == wanted:
+                if bits >> i & 1 and known.memoryTypes[i].propertyFlags & flags == flags:
                     return i
         raise DeviceError(f"{self.name} has no memory that the host sees: choose another device")
 
@@ -116,8 +137,8 @@ class Device:
         )
         if missing:
             raise DeviceError(
-                f"{self.name} lacks what the kernels need ({', '.join(missing)}): choose another "
-                "device, or another target"
+                f"{self.name} lacks what the kernels need ({', '.join(missing)}): "
+                f"{_REMEDIES.get(missing[0], '')}choose another device, or another target"
             )
 
 
@@ -196,6 +217,7 @@ def _describe(index: int, handle: Any, family: int, clock_bits: int) -> Device:
         alignment=limits.minStorageBufferOffsetAlignment,
         bindings=limits.maxPerStageDescriptorStorageBuffers,
         nanoseconds=limits.timestampPeriod if clock_bits else 0.0,
+        cache=bytes(properties.pipelineCacheUUID).hex(),
         features=_features(handle),
         family=family,
         handle=handle,

@@ -1,4 +1,4 @@
-"""Buffers in memory that host and device share."""
+"""Buffers that kernels read and write."""
 
 from __future__ import annotations
 
@@ -13,16 +13,22 @@ from bcr.vulkan.driver import api, explained
 
 
 class Memory:
-    """A storage buffer that the host sees too.
+    """A storage buffer.
 
     Attributes:
         size: its bytes.
         buffer: its handle.
-        bytes: uint8[size], the same memory.
+        bytes: uint8[size], the same memory; empty if the host does not see it.
     """
 
-    def __init__(self, device: Any, info: Device, size: int) -> None:
+    def __init__(self, device: Any, info: Device, size: int, *, shared: bool = True) -> None:
         """Allocate `size` bytes, a multiple of 16.
+
+        Args:
+            device: the handle that computes.
+            info: what it is.
+            size: bytes.
+            shared: whether the host sees the memory too.
 
         Raises:
             DeviceError: the device has too little memory, or none that the host sees.
@@ -30,10 +36,13 @@ class Memory:
         vk = api()
         self.size = size
         self._device = device
+        self._shared = shared
         self._memory: Any = None
         request = vk.VkBufferCreateInfo(
             size=size,
-            usage=vk.VK_BUFFER_USAGE_STORAGE_BUFFER_BIT,
+            usage=vk.VK_BUFFER_USAGE_STORAGE_BUFFER_BIT
+            | vk.VK_BUFFER_USAGE_TRANSFER_SRC_BIT
+            | vk.VK_BUFFER_USAGE_TRANSFER_DST_BIT,
             sharingMode=vk.VK_SHARING_MODE_EXCLUSIVE,
         )
         with explained(f"keep {bytes_text(size)}", info.name):
@@ -43,13 +52,13 @@ class Memory:
             except BaseException:
                 self.free()
                 raise
-            mapped = vk.vkMapMemory(device, self._memory, 0, size, 0)
+            mapped = vk.vkMapMemory(device, self._memory, 0, size, 0) if shared else b""
         self.bytes: npt.NDArray[np.uint8] = np.frombuffer(mapped, np.uint8)
 
     def _allocate(self, info: Device) -> None:
         vk = api()
         wanted = vk.vkGetBufferMemoryRequirements(self._device, self.buffer)
-        kind = info.shared_memory(wanted.memoryTypeBits)
+        kind = info.memory_type(wanted.memoryTypeBits, shared=self._shared)
         request = vk.VkMemoryAllocateInfo(allocationSize=wanted.size, memoryTypeIndex=kind)
         self._memory = vk.vkAllocateMemory(self._device, request, None)
         vk.vkBindBufferMemory(self._device, self.buffer, self._memory, 0)

@@ -2,7 +2,8 @@
 
 All launches of a model are one command buffer: a barrier between two of them, a time stamp after
 each. A call copies the inputs, submits it, waits for its fence and copies the outputs. Buffers lie
-in memory that host and device share.
+in memory that host and device share; where the device has memory of its own, they lie there, and
+weights are copied once, inputs and outputs by each call.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from bcr import cache
 from bcr.errors import DeviceError
 from bcr.kernels import Array
 from bcr.launches import (
@@ -32,6 +34,7 @@ from bcr.tables import bytes_text
 from bcr.vulkan.device import Device
 from bcr.vulkan.driver import api, explained
 from bcr.vulkan.memory import Memory
+from bcr.vulkan.pipelines import PipelineCache
 
 
 @dataclass(frozen=True)
@@ -166,14 +169,26 @@ class Network:
         sizes.update({("input", i): tensor_bytes(s) for i, s in enumerate(signature.inputs)})
         sizes.update({("output", i): tensor_bytes(s) for i, s in enumerate(signature.outputs)})
         self._buffers: dict[tuple[str, int], Memory] = {}
+        self._staged: dict[tuple[str, int], Memory] = {}
         for key, size in sizes.items():
             # A kernel sees whole words.
-            memory = Memory(self.handle, info, -(-max(size, 1) // 16) * 16)
-            self._own(memory.free)
-            self._buffers[key] = memory
-        self._buffers["weights", 0].bytes[: pool.size] = pool
+            size = -(-max(size, 1) // 16) * 16
+            shared = not info.has_own_memory or key[0] in ("status", "turn")
+            self._buffers[key] = self._make_memory(size, shared=shared)
+            if not shared and key[0] != "arena":
+                self._staged[key] = self._make_memory(size, shared=True)
+        self._seen("weights", 0).bytes[: pool.size] = pool
         for turn in range(turns):
             self._buffers["turn", 0].bytes[turn * step :][:8].view(np.int64)[0] = turn
+
+    def _make_memory(self, size: int, *, shared: bool) -> Memory:
+        memory = Memory(self.handle, self.device, size, shared=shared)
+        self._own(memory.free)
+        return memory
+
+    def _seen(self, space: str, number: int) -> Memory:
+        """Return the memory that the host sees for a buffer."""
+        return self._staged.get((space, number), self._buffers[space, number])
 
     def _part(self, argument: Argument, turns: tuple[int, ...]) -> Any:
         """Return the part of a buffer that is an argument."""
@@ -194,14 +209,22 @@ class Network:
                 device, vk.VkShaderModuleCreateInfo(codeSize=len(spirv), pCode=spirv), None
             )
         self._own(lambda: vk.vkDestroyShaderModule(device, module, None))
+        info = self.device
+        path = cache.file_for("vulkan", info.name, info.version, info.driver, info.cache, spirv)
+        kept = PipelineCache(device, cache.load(path))
         self._pipelines: dict[str, _Pipeline] = {}
-        for dispatch in self.dispatches:
-            name = dispatch.launch.kernel
-            if name not in self._pipelines:
-                count = len(dispatch.launch.arguments)
-                self._pipelines[name] = self._make_pipeline(module, name, count)
+        try:
+            for dispatch in self.dispatches:
+                name = dispatch.launch.kernel
+                if name not in self._pipelines:
+                    count = len(dispatch.launch.arguments)
+                    self._pipelines[name] = self._make_pipeline(module, name, count, kept.handle)
+            if kept.is_new:
+                cache.store(path, kept.read())
+        finally:
+            kept.free()
 
-    def _make_pipeline(self, module: Any, name: str, arguments: int) -> _Pipeline:
+    def _make_pipeline(self, module: Any, name: str, arguments: int, kept: Any) -> _Pipeline:
         vk, device = api(), self.handle
         bindings = [
             vk.VkDescriptorSetLayoutBinding(
@@ -225,7 +248,7 @@ class Network:
         )
         info = vk.VkComputePipelineCreateInfo(stage=stage, layout=layout)
         with explained(f"compile the kernel {name}", self.device.name):
-            pipeline = vk.vkCreateComputePipelines(device, None, 1, [info], None)[0]
+            pipeline = vk.vkCreateComputePipelines(device, kept, 1, [info], None)[0]
         self._own(lambda: vk.vkDestroyPipeline(device, pipeline, None))
         return _Pipeline(pipeline, layout, sets)
 
@@ -288,12 +311,21 @@ class Network:
             if stamps is not None:
                 vk.vkCmdWriteTimestamp(commands, compute, stamps, number)
 
-        def barrier(to: int, access: int) -> None:
-            write = vk.VK_ACCESS_SHADER_WRITE_BIT
-            memory = vk.VkMemoryBarrier(srcAccessMask=write, dstAccessMask=access)
-            vk.vkCmdPipelineBarrier(commands, compute, to, 0, 1, [memory], 0, None, 0, None)
+        read, write = vk.VK_ACCESS_SHADER_READ_BIT, vk.VK_ACCESS_SHADER_WRITE_BIT
+        copy = vk.VK_PIPELINE_STAGE_TRANSFER_BIT
+        copied = [key for key in self._staged if key[0] == "input"]
+        fetched = [key for key in self._staged if key[0] == "output"]
 
+        def barrier(begin: int, written: int, to: int, access: int) -> None:
+            memory = vk.VkMemoryBarrier(srcAccessMask=written, dstAccessMask=access)
+            vk.vkCmdPipelineBarrier(commands, begin, to, 0, 1, [memory], 0, None, 0, None)
+
+        self._upload(pool)
         vk.vkBeginCommandBuffer(commands, vk.VkCommandBufferBeginInfo())
+        for key in copied:
+            self._copy(commands, self._staged[key], self._buffers[key])
+        if copied:
+            barrier(copy, vk.VK_ACCESS_TRANSFER_WRITE_BIT, compute, read)
         if stamps is not None:
             vk.vkCmdResetQueryPool(commands, stamps, 0, count)
         stamp(0)
@@ -302,10 +334,40 @@ class Network:
             vk.vkCmdBindPipeline(commands, point, pipeline.handle)
             vk.vkCmdBindDescriptorSets(commands, point, pipeline.layout, 0, 1, [arguments], 0, None)
             vk.vkCmdDispatch(commands, *dispatch.launch.groups)
-            barrier(compute, vk.VK_ACCESS_SHADER_READ_BIT | vk.VK_ACCESS_SHADER_WRITE_BIT)
+            barrier(compute, write, compute, read | write)
             stamp(i + 1)
-        barrier(host, vk.VK_ACCESS_HOST_READ_BIT)
+        if fetched:
+            barrier(compute, write, copy, vk.VK_ACCESS_TRANSFER_READ_BIT)
+        for key in fetched:
+            self._copy(commands, self._buffers[key], self._staged[key])
+        if fetched:
+            barrier(copy, vk.VK_ACCESS_TRANSFER_WRITE_BIT, host, vk.VK_ACCESS_HOST_READ_BIT)
+        barrier(compute, write, host, vk.VK_ACCESS_HOST_READ_BIT)
         vk.vkEndCommandBuffer(commands)
+
+    def _copy(self, commands: Any, source: Memory, target: Memory) -> None:
+        region = api().VkBufferCopy(srcOffset=0, dstOffset=0, size=source.size)
+        api().vkCmdCopyBuffer(commands, source.buffer, target.buffer, 1, [region])
+
+    def _upload(self, pool: Any) -> None:
+        """Bring the weights to the device's own memory, and give back where they were before."""
+        vk = api()
+        staged = self._staged.pop(("weights", 0), None)
+        if staged is None:
+            return
+        info = vk.VkCommandBufferAllocateInfo(
+            commandPool=pool, level=vk.VK_COMMAND_BUFFER_LEVEL_PRIMARY, commandBufferCount=1
+        )
+        commands = vk.vkAllocateCommandBuffers(self.handle, info)[0]
+        vk.vkBeginCommandBuffer(commands, vk.VkCommandBufferBeginInfo())
+        self._copy(commands, staged, self._buffers["weights", 0])
+        vk.vkEndCommandBuffer(commands)
+        with explained("keep the weights", self.device.name):
+            submit = vk.VkSubmitInfo(pCommandBuffers=[commands])
+            vk.vkQueueSubmit(self._queue, 1, [submit], None)
+            vk.vkQueueWaitIdle(self._queue)
+        self._ends.remove(staged.free)
+        staged.free()
 
     def run(
         self, inputs: Sequence[Array], outputs: Sequence[Array], *, timed: bool = False
@@ -353,7 +415,7 @@ class Network:
             self._submitted = False
 
     def _bytes(self, space: str, number: int, like: Array) -> Array:
-        return self._buffers[space, number].bytes[: like.nbytes]
+        return self._seen(space, number).bytes[: like.nbytes]
 
     def _times(self) -> list[float]:
         if not self.dispatches or self._stamps is None:
