@@ -66,13 +66,15 @@ void EmitSchedule::collectPlaces(func::FuncOp function) {
   }
 }
 
-/// Elements that a memref may touch, from the address it is based on.
-static int64_t getExtent(MemRefType type) {
+/// Elements that a memref may touch, from the address it is based on, or
+/// failure where they are not known.
+static FailureOr<int64_t> getExtent(MemRefType type) {
   SmallVector<int64_t> strides;
   int64_t offset;
-  [[maybe_unused]] LogicalResult known =
-      type.getStridesAndOffset(strides, offset);
-  assert(succeeded(known) && "kernels are made for known layouts");
+  if (!type.hasStaticShape() ||
+      failed(type.getStridesAndOffset(strides, offset)) ||
+      ShapedType::isDynamic(offset) || ShapedType::isDynamicShape(strides))
+    return failure();
   int64_t extent = offset + 1;
   for (auto [size, stride] : llvm::zip_equal(type.getShape(), strides))
     extent += (size - 1) * stride;
@@ -109,6 +111,10 @@ FailureOr<Attribute> EmitSchedule::describe(gpu::LaunchFuncOp launch,
     return launch.emitOpError("uses a number of type ")
            << operand.getType() << " that only the host could compute";
   }
+  FailureOr<int64_t> extent = getExtent(type);
+  if (failed(extent))
+    return launch.emitOpError("has an argument of type ")
+           << type << ", whose place is not known when the model is compiled";
   int64_t begin = 0;
   // Views keep the address and put their offset into the type, which is what
   // kernels are compiled for; only memref.view moves the address.
@@ -130,7 +136,7 @@ FailureOr<Attribute> EmitSchedule::describe(gpu::LaunchFuncOp launch,
                       .getTypeSize(type.getElementType())
                       .getFixedValue();
   return makeArgument(&getContext(), place.space, place.number, begin,
-                      getExtent(type) * width);
+                      *extent * width);
 }
 
 /// The numbers of the arguments of `kernel` whose memory it reads, or writes.
@@ -165,19 +171,29 @@ FailureOr<Attribute> EmitSchedule::describe(gpu::LaunchFuncOp launch) {
       return failure();
     arguments.push_back(*argument);
   }
-  auto sizes = [&](gpu::KernelDim3 dims) {
-    return builder.getDenseI64ArrayAttr({*getConstantIntValue(dims.x),
-                                         *getConstantIntValue(dims.y),
-                                         *getConstantIntValue(dims.z)});
+  auto sizes = [&](gpu::KernelDim3 dims) -> FailureOr<Attribute> {
+    SmallVector<int64_t> numbers;
+    for (Value size : {dims.x, dims.y, dims.z}) {
+      std::optional<int64_t> number = getConstantIntValue(size);
+      if (!number)
+        return launch.emitOpError("is of a size that is not known when the "
+                                  "model is compiled");
+      numbers.push_back(*number);
+    }
+    return Attribute(builder.getDenseI64ArrayAttr(numbers));
   };
+  FailureOr<Attribute> groups = sizes(launch.getGridSizeOperandValues());
+  FailureOr<Attribute> local = sizes(launch.getBlockSizeOperandValues());
+  if (failed(groups) || failed(local))
+    return failure();
   Attribute label = launch->getAttr(gpu_kernels::kKernelAttrName);
   auto kernel = symbols->lookupNearestSymbolFrom<gpu::GPUFuncOp>(
       launch, launch.getKernel());
   return Attribute(builder.getDictionaryAttr(
       {builder.getNamedAttr("kernel", launch.getKernelName()),
        builder.getNamedAttr("label", label ? label : builder.getStringAttr("")),
-       builder.getNamedAttr("groups", sizes(launch.getGridSizeOperandValues())),
-       builder.getNamedAttr("local", sizes(launch.getBlockSizeOperandValues())),
+       builder.getNamedAttr("groups", *groups),
+       builder.getNamedAttr("local", *local),
        builder.getNamedAttr("arguments", builder.getArrayAttr(arguments)),
        builder.getNamedAttr("loads", builder.getDenseI64ArrayAttr(getAccessed(
                                          kernel, /*isStore=*/false))),
@@ -205,9 +221,15 @@ FailureOr<ArrayAttr> EmitSchedule::describe(Block &block) {
   SmallVector<Attribute> entries;
   for (Operation &op : block) {
     FailureOr<Attribute> entry = failure();
+    auto loop = dyn_cast<scf::ForOp>(op);
+    std::optional<APInt> turns;
+    if (loop)
+      turns = loop.getStaticTripCount();
     if (auto launch = dyn_cast<gpu::LaunchFuncOp>(op))
       entry = describe(launch);
-    else if (auto loop = dyn_cast<scf::ForOp>(op))
+    else if (turns && turns->isZero())
+      continue;
+    else if (loop)
       entry = describe(loop);
     else if (isa<ViewLikeOpInterface, func::ReturnOp, scf::YieldOp>(op) ||
              matchPattern(&op, m_Constant()))

@@ -141,6 +141,17 @@ static LogicalResult replaceBF16(gpu::GPUFuncOp kernel) {
   return success();
 }
 
+/// Loads of vectors begin at any element; without a word on it, SPIR-V takes
+/// them to begin at a multiple of the vector.
+static void alignByElement(spirv::LoadOp load) {
+  auto type = dyn_cast<VectorType>(load.getType());
+  auto pointer = cast<spirv::PointerType>(load.getPtr().getType());
+  if (!type || pointer.getStorageClass() != spirv::StorageClass::CrossWorkgroup)
+    return;
+  load.setMemoryAccess(spirv::MemoryAccess::Aligned);
+  load.setAlignment(type.getElementTypeBitWidth() / 8);
+}
+
 namespace {
 struct KernelsToSPIRV : bcr::impl::BCRKernelsToSPIRVPassBase<KernelsToSPIRV> {
   using Base::Base;
@@ -193,6 +204,7 @@ void KernelsToSPIRV::runOnOperation() {
       converted->moveBefore(old);
     old.erase();
   }
+  module.walk(alignByElement);
   OpPassManager finish(ModuleOp::getOperationName());
   OpPassManager &binaries = finish.nest<spirv::ModuleOp>();
   binaries.addPass(spirv::createSPIRVLowerABIAttributesPass());

@@ -14,6 +14,7 @@
 #include "mlir/Dialect/SCF/Transforms/Transforms.h"
 #include "mlir/IR/IRMapping.h"
 #include "mlir/IR/Matchers.h"
+#include "mlir/IR/PatternMatch.h"
 #include "mlir/IR/Remarks.h"
 #include "mlir/Interfaces/LoopLikeInterface.h"
 #include "mlir/Interfaces/SideEffectInterfaces.h"
@@ -65,21 +66,18 @@ static bool isHostOp(Operation *op) {
 static constexpr StringRef kLabel = "loops";
 
 /// Loops over shares mean the same on one work-item.
-static void runInOrder(gpu::LaunchOp op) {
+static LogicalResult runInOrder(gpu::LaunchOp op) {
   SmallVector<scf::ParallelOp> loops;
   op.walk([&](scf::ParallelOp loop) { loops.push_back(loop); });
+  IRRewriter rewriter(op.getContext());
   for (scf::ParallelOp loop : loops) {
-    ImplicitLocOpBuilder inside(loop.getLoc(), loop);
-    scf::buildLoopNest(
-        inside, loop.getLoc(), loop.getLowerBound(), loop.getUpperBound(),
-        loop.getStep(), [&](OpBuilder &nested, Location, ValueRange at) {
-          IRMapping mapping;
-          mapping.map(loop.getInductionVars(), at);
-          for (Operation &old : loop.getBody()->without_terminator())
-            nested.clone(old, mapping);
-        });
-    loop.erase();
+    if (loop->getNumResults() > 0)
+      return loop.emitOpError("reduces in parallel; kernels for a GPU need "
+                              "reductions that are loops in order");
+    if (failed(scf::parallelForToNestedFors(rewriter, loop)))
+      return failure();
   }
+  return success();
 }
 
 /// Whether one work-item has more to do than to move a number.
@@ -94,7 +92,7 @@ struct LaunchLoops : bcr::impl::BCRLaunchLoopsPassBase<LaunchLoops> {
 
 private:
   LogicalResult launchParallel(scf::ParallelOp loop);
-  void launchCopy(memref::CopyOp copy);
+  LogicalResult launchCopy(memref::CopyOp copy);
   LogicalResult launchSingle(SmallVector<Operation *> ops);
   LogicalResult launchAllOf(Block &block);
 };
@@ -113,8 +111,8 @@ LogicalResult LaunchLoops::launchParallel(scf::ParallelOp loop) {
                               "is compiled");
     begins.push_back(*first);
     steps.push_back(*by);
-    counts.push_back(
-        std::max<int64_t>(llvm::divideCeil(*last - *first, *by), 0));
+    counts.push_back(*last > *first ? llvm::divideCeil(*last - *first, *by)
+                                    : 0);
   }
   if (llvm::is_contained(counts, 0)) {
     loop.erase();
@@ -164,19 +162,25 @@ LogicalResult LaunchLoops::launchParallel(scf::ParallelOp loop) {
     for (Operation &inner : loop.getBody()->without_terminator())
       builder.clone(inner, mapping);
   });
-  runInOrder(op);
+  if (failed(runInOrder(op)))
+    return failure();
   loop.erase();
   ++numParallel;
   return success();
 }
 
-void LaunchLoops::launchCopy(memref::CopyOp copy) {
-  auto type = cast<MemRefType>(copy.getTarget().getType());
+LogicalResult LaunchLoops::launchCopy(memref::CopyOp copy) {
+  auto type = dyn_cast<MemRefType>(copy.getTarget().getType());
+  if (!type || !type.hasStaticShape())
+    return copy.emitOpError("has a shape that is not known; kernels for a GPU "
+                            "need shapes that are known when the model is "
+                            "compiled");
   ImplicitLocOpBuilder builder(copy.getLoc(), copy);
   if (type.getRank() == 0) {
     Value value = memref::LoadOp::create(builder, copy.getSource());
     memref::StoreOp::create(builder, value, copy.getTarget());
-    return copy.erase();
+    copy.erase();
+    return success();
   }
   Value zero = arith::ConstantIndexOp::create(builder, 0);
   Value one = arith::ConstantIndexOp::create(builder, 1);
@@ -191,6 +195,7 @@ void LaunchLoops::launchCopy(memref::CopyOp copy) {
         memref::StoreOp::create(nested, loc, value, copy.getTarget(), at);
       });
   copy.erase();
+  return success();
 }
 
 /// What becomes a kernel around `user`, or null if it is the host's.
@@ -265,7 +270,8 @@ LogicalResult LaunchLoops::launchSingle(SmallVector<Operation *> ops) {
   Operation *end = op.getBody().front().getTerminator();
   for (Operation *moved : llvm::concat<Operation *>(ops, stores))
     moved->moveBefore(end);
-  runInOrder(op);
+  if (failed(runInOrder(op)))
+    return failure();
   if (isSlow(op))
     remark::missed(
         op.getLoc(),
@@ -402,9 +408,6 @@ static void fuseNeighbours(Block &block) {
 }
 
 LogicalResult LaunchLoops::launchAllOf(Block &block) {
-  for (memref::CopyOp copy :
-       llvm::make_early_inc_range(block.getOps<memref::CopyOp>()))
-    launchCopy(copy);
   sinkViews(block);
   fuseNeighbours(block);
   // Code between two kernels runs in order on one work-item.
@@ -433,6 +436,14 @@ LogicalResult LaunchLoops::launchAllOf(Block &block) {
 }
 
 void LaunchLoops::runOnOperation() {
+  SmallVector<memref::CopyOp> copies;
+  getOperation().walk([&](memref::CopyOp copy) {
+    if (!copy->getParentOfType<gpu::LaunchOp>())
+      copies.push_back(copy);
+  });
+  for (memref::CopyOp copy : copies)
+    if (failed(launchCopy(copy)))
+      return signalPassFailure();
   if (failed(launchAllOf(getOperation().getBody().front())))
     signalPassFailure();
 }

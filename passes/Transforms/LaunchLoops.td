@@ -33,9 +33,10 @@ def BCRLaunchLoopsPass : Pass<"bcr-launch-loops", "::mlir::func::FuncOp"> {
     run time: `bcr-plan-arena` goes by the uses.
 
     *Requires:* bounds of parallel loops that are constants. *Ensures:* the
-    host has nothing to compute. *Fails when:* a bound is not a constant; the
-    host or a launch's grid needs a number that a kernel computes; a kernel
-    computes which memory another one uses.
+    host has nothing to compute. *Fails when:* a bound or the shape of a copy is
+    not a constant; a parallel loop reduces; the host or a launch's grid needs a
+    number that a kernel computes; a kernel computes which memory another one
+    uses.
   }];
   let dependentDialects = ["::mlir::arith::ArithDialect",
     "::mlir::gpu::GPUDialect", "::mlir::memref::MemRefDialect",

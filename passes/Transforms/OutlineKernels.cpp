@@ -109,18 +109,20 @@ LogicalResult OutlineKernels::outline(gpu::LaunchOp launch,
              << operand.getType() << " that only the host could compute";
   gpu::KernelDim3 groups = launch.getGridSizeOperandValues();
   gpu::KernelDim3 items = launch.getBlockSizeOperandValues();
-  auto size = [](Value value) {
-    return static_cast<int32_t>(*getConstantIntValue(value));
-  };
+  SmallVector<int32_t> sizes;
+  for (Value value : {items.x, items.y, items.z}) {
+    std::optional<int64_t> size = getConstantIntValue(value);
+    if (!size)
+      return launch.emitOpError("has groups of a size that is not known when "
+                                "the model is compiled");
+    sizes.push_back(static_cast<int32_t>(*size));
+  }
   // A group of a fixed size is what lets a compiler count on whole sub-groups.
-  kernel->setAttr(
-      spirv::getEntryPointABIAttrName(),
-      spirv::EntryPointABIAttr::get(
-          &getContext(),
-          DenseI32ArrayAttr::get(&getContext(),
-                                 {size(items.x), size(items.y), size(items.z)}),
-          std::nullopt, std::nullopt));
-  kernel->removeAttr("known_grid_size");
+  kernel->setAttr(spirv::getEntryPointABIAttrName(),
+                  spirv::EntryPointABIAttr::get(
+                      &getContext(),
+                      DenseI32ArrayAttr::get(&getContext(), sizes),
+                      std::nullopt, std::nullopt));
   kernel.removeKnownGridSizeAttr();
   auto [entry, isNew] = known.insert(kernel);
   if (isNew) {

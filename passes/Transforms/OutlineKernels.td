@@ -19,8 +19,8 @@ def BCROutlineKernelsPass : Pass<"bcr-outline-kernels", "::mlir::ModuleOp"> {
 
     *Requires:* launches at the top level of @main or in loops of it. *Ensures:*
     arguments of kernels are memrefs and numbers of a loop's turn. *Fails when:* a
-    kernel needs another number that only the host could compute; a launch is in a
-    branch.
+    kernel needs another number that only the host could compute; the size of its
+    groups is not a constant; a launch is in a branch.
   }];
   let dependentDialects = ["::mlir::gpu::GPUDialect",
     "::mlir::spirv::SPIRVDialect"];

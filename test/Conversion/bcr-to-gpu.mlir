@@ -191,6 +191,19 @@ func.func @part_of_a_part(%x: memref<1x1x3x6xf32>, %y: memref<1x1x3x6xf32>) {
   return
 }
 
+// What may be read behind the input is not behind its copy.
+// CHECK-LABEL: func.func @copied(
+// CHECK:         %[[P:.*]] = memref.alloc() {{.*}} : memref<1x1x7x8xf32>
+// CHECK:         memref.reinterpret_cast %[[P]] to offset: [0], sizes: [56]
+func.func @copied(%x: memref<1x1x5x6xf32>, %y: memref<1x1x5x6xf32>) {
+  %w = bcr.constant {block = array<i64: 1, 9>, groups = dense<[[0, 1, 0, 2]]> : tensor<1x4xi32>,
+    rows = dense<0> : tensor<1xi16>, columns = dense<[3, 8]> : tensor<2xi16>,
+    values = dense<[1.0, 2.0]> : tensor<2xf32>} : !bcr.packed<1x9xf32>
+  bcr.conv2d ins(%x : memref<1x1x5x6xf32>) weights(%w : !bcr.packed<1x9xf32>) outs(%y : memref<1x1x5x6xf32>)
+    {layer = "copied", kernel = array<i64: 3, 3>, padding = array<i64: 1, 1, 1, 1>, overread = 64 : i64}
+  return
+}
+
 // A work-item computes one position, without taps outside of the image.
 // CHECK-LABEL: func.func @pool(
 // CHECK-DAG:     %[[C1:.*]] = arith.constant 1 : index

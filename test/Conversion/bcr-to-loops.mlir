@@ -430,3 +430,40 @@ func.func @winograd(%x: memref<1x3x9x5xf32>, %o: memref<1x5x9x5xf32>) {
      schedule = #bcr.schedule<winograd, height = 2, vectors = 1, lanes = 4>}
   return
 }
+
+// -----
+
+// One group that cannot be cut: two threads share the nine vectors of the image,
+// five and four. The first one has two tiles of two vectors and one of one, the
+// other one a tile of two and one that ends with the image: 28 and 31.
+
+// THREADS-LABEL: func.func @shared
+// THREADS: scf.parallel
+// THREADS-NOT: scf.parallel
+// THREADS: %[[LAST:[0-9]+]] = arith.cmpi eq, %[[SHARE:[0-9]+]], %c1
+// THREADS: arith.select %[[LAST]], %c1{{[a-z0-9_]*}}, %
+// THREADS: scf.for
+// THREADS-COUNT-4: vector.fma
+// THREADS: %[[OTHER:[0-9]+]] = arith.cmpi ult, %[[SHARE]], %c1
+// THREADS: %[[RUNS:[0-9]+]] = arith.andi %[[OTHER]], %
+// THREADS: scf.if %[[RUNS]]
+// THREADS-COUNT-2: vector.fma
+// THREADS-NOT: vector.fma
+// THREADS: scf.if %[[LAST]]
+// THREADS-COUNT-4: vector.fma
+// THREADS-NOT: vector.fma
+// THREADS: return
+func.func @shared(%x: memref<1x64x5x7xf32>, %o: memref<1x2x5x7xf32>) {
+  %w = bcr.constant {
+    block = array<i64: 2, 64>,
+    groups = dense<[[0, 2, 0, 3]]> : tensor<1x4xi32>,
+    rows = dense<[0, 1]> : tensor<2xi16>,
+    columns = dense<[3, 40, 63]> : tensor<3xi16>,
+    values = dense<[1.0, 2.0, 3.0, 4.0, 5.0, 6.0]> : tensor<6xf32>
+  } : !bcr.packed<2x64xf32>
+  bcr.conv2d ins(%x : memref<1x64x5x7xf32>) weights(%w : !bcr.packed<2x64xf32>)
+    outs(%o : memref<1x2x5x7xf32>)
+    {kernel = array<i64: 1, 1>, layer = "shared", chunks = array<i64: 0>,
+     schedule = #bcr.schedule<pixels, height = 2, vectors = 2, lanes = 4>}
+  return
+}

@@ -1,11 +1,10 @@
 // RUN: bcr-opt %s --bcr-emit-schedule --split-input-file --verify-diagnostics | FileCheck %s
 
 // Memory is named by its argument of @main; an offset of memref.view is an address, one of a type is the kernel's, and
-// the size covers it. `loads` and `stores` say what becomes of it, views in kernels included.
+// the size covers it. A loop of no turn is no entry. `loads` and `stores` say what becomes of it, views in kernels included.
 
 // CHECK: module @network attributes {bcr.schedule = [
-// CHECK-SAME: {arguments = {{\[\[}}"input", 1, 0, 36], ["weights", 0, 128, 20], ["arena", 0, 256, 56]], groups = array<i64: 3, 5, 7>, kernel = "k", label = "layer", loads = array<i64: 1>, local = array<i64: 16, 1, 1>, stores = array<i64: 2>},
-// CHECK-SAME: {body = [
+// CHECK-SAME: {arguments = {{\[\[}}"input", 1, 0, 36], ["weights", 0, 128, 20], ["arena", 0, 256, 56]], groups = array<i64: 3, 5, 7>, kernel = "k", label = "layer", loads = array<i64: 1>, local = array<i64: 16, 1, 1>, stores = array<i64: 2>}, {body = [
 // CHECK-SAME:   {arguments = {{\[\[}}"output", 0, 0, 36], ["turn", 0, 0, 8]], groups = array<i64: 2, 1, 1>, kernel = "step", label = "", loads = array<i64: 0>, local = array<i64: 4, 1, 1>, stores = array<i64: 0>},
 // CHECK-SAME:   {body = [{arguments = {{\[\[}}"output", 0, 0, 36], ["turn", 1, 0, 8]],
 // CHECK-SAME:   }], repeat = 2 : i64}
@@ -50,6 +49,10 @@ module @network attributes {gpu.container_module} {
     %part = memref.subview %a[5] [3] [4] : memref<20xf32> to memref<3xf32, strided<[4], offset: 5>>
     gpu.launch_func @kernels::@k blocks in (%c3, %c5, %c7) threads in (%c16, %c1, %c1)
       args(%x : memref<9xf32>, %w : memref<5xf32>, %part : memref<3xf32, strided<[4], offset: 5>>) {bcr.kernel = "layer"}
+    scf.for %i = %c0 to %c0 step %c1 {
+      gpu.launch_func @kernels::@step blocks in (%c3, %c1, %c1) threads in (%c4, %c1, %c1)
+        args(%y : memref<9xf32>, %i : index)
+    }
     scf.for %i = %c0 to %c6 step %c1 {
       gpu.launch_func @kernels::@step blocks in (%c2, %c1, %c1) threads in (%c4, %c1, %c1)
         args(%y : memref<9xf32>, %i : index)
@@ -104,6 +107,39 @@ module attributes {gpu.container_module} {
     scf.for %i = %c0 to %size step %c1 {
       gpu.launch_func @kernels::@k blocks in (%c1, %c1, %c1) threads in (%c1, %c1, %c1) args(%x : memref<9xf32>)
     }
+    return
+  }
+}
+
+// -----
+
+module attributes {gpu.container_module} {
+  gpu.module @kernels {
+    gpu.func @k(%a: memref<2xf32, strided<[1], offset: ?>>) kernel {
+      gpu.return
+    }
+  }
+  func.func @main(%x: memref<9xf32>, %at: index) {
+    %c1 = arith.constant 1 : index
+    %part = memref.subview %x[%at] [2] [1] : memref<9xf32> to memref<2xf32, strided<[1], offset: ?>>
+    // expected-error @below {{has an argument of type 'memref<2xf32, strided<[1], offset: ?>>', whose place is not known when the model is compiled}}
+    gpu.launch_func @kernels::@k blocks in (%c1, %c1, %c1) threads in (%c1, %c1, %c1) args(%part : memref<2xf32, strided<[1], offset: ?>>)
+    return
+  }
+}
+
+// -----
+
+module attributes {gpu.container_module} {
+  gpu.module @kernels {
+    gpu.func @k(%a: memref<9xf32>) kernel {
+      gpu.return
+    }
+  }
+  func.func @main(%x: memref<9xf32>, %size: index) {
+    %c1 = arith.constant 1 : index
+    // expected-error @below {{is of a size that is not known when the model is compiled}}
+    gpu.launch_func @kernels::@k blocks in (%size, %c1, %c1) threads in (%c1, %c1, %c1) args(%x : memref<9xf32>)
     return
   }
 }

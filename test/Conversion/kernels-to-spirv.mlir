@@ -24,6 +24,24 @@ module attributes {gpu.container_module} {
 
 // -----
 
+// A vector begins at any element, so no more than an element's alignment is promised.
+// CHECK: spirv.func @vectors(
+// CHECK: spirv.Load "CrossWorkgroup" %{{.*}} ["Aligned", 4] : vector<4xf32>
+module attributes {gpu.container_module} {
+  gpu.module @kernels {
+    gpu.func @vectors(%x: memref<14xf32>, %y: memref<14xf32>) kernel
+        attributes {spirv.entry_point_abi = #spirv.entry_point_abi<workgroup_size = [16, 1, 1]>} {
+      %at = gpu.global_id x
+      %four = vector.load %x[%at] : memref<14xf32>, vector<4xf32>
+      %last = vector.extract %four[3] : f32 from vector<4xf32>
+      memref.store %last, %y[%at] : memref<14xf32>
+      gpu.return
+    }
+  }
+}
+
+// -----
+
 // bf16 is moved as bits; half floats and doubles are asked for where they are used.
 // CHECK: spirv.module @{{.*}} Physical64 OpenCL requires #spirv.vce<v1.0, [{{.*}}Float16{{.*}}], []>
 // CHECK: spirv.func @move(%{{.*}}: !spirv.ptr<!spirv.array<3 x i16>, CrossWorkgroup>, %{{.*}}: !spirv.ptr<!spirv.array<3 x i16>, CrossWorkgroup>, %{{.*}}: !spirv.ptr<!spirv.array<3 x f16>, CrossWorkgroup>, %[[Z:.*]]: !spirv.ptr<!spirv.array<3 x i16>, CrossWorkgroup>)

@@ -441,6 +441,71 @@ func.func @choice_of_memory(%c: i1, %x: memref<8xf32>, %out: memref<8xf32>) {
 
 // -----
 
+// An end before the begin is no turn.
+// CHECK-LABEL: func.func @no_turn(
+// CHECK-NOT:     gpu.launch
+// CHECK:         return
+func.func @no_turn(%y: memref<9xf32>) {
+  %c2 = arith.constant 2 : index
+  %c3 = arith.constant 3 : index
+  %c5 = arith.constant 5 : index
+  %one = arith.constant 1.0 : f32
+  scf.parallel (%i) = (%c5) to (%c3) step (%c2) {
+    memref.store %one, %y[%i] : memref<9xf32>
+  }
+  return
+}
+
+// -----
+
+// A copy in what runs in order is a loop of its work-item.
+// CHECK-LABEL: func.func @copy_in_a_loop(
+// CHECK:         gpu.launch
+// CHECK:           scf.for
+// CHECK:             scf.for
+// CHECK:               memref.load
+// CHECK:               memref.store
+func.func @copy_in_a_loop(%n: memref<index>, %x: memref<9xf32>, %y: memref<9xf32>) {
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  // expected-remark @below {{runs on a single work-item}}
+  %size = memref.load %n[] : memref<index>
+  scf.for %i = %c0 to %size step %c1 {
+    memref.copy %x, %y : memref<9xf32> to memref<9xf32>
+  }
+  return
+}
+
+// -----
+
+func.func @reduction(%x: memref<9xf32>, %y: memref<f32>) {
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  %c9 = arith.constant 9 : index
+  %zero = arith.constant 0.0 : f32
+  // expected-error @below {{reduces in parallel; kernels for a GPU need reductions that are loops in order}}
+  %r = scf.parallel (%i) = (%c0) to (%c9) step (%c1) init (%zero) -> f32 {
+    %p = memref.load %x[%i] : memref<9xf32>
+    scf.reduce(%p : f32) {
+    ^bb0(%a: f32, %b: f32):
+      %sum = arith.addf %a, %b : f32
+      scf.reduce.return %sum : f32
+    }
+  }
+  memref.store %r, %y[] : memref<f32>
+  return
+}
+
+// -----
+
+func.func @dynamic_copy(%x: memref<?xf32>, %y: memref<?xf32>) {
+  // expected-error @below {{has a shape that is not known; kernels for a GPU need shapes that are known when the model is compiled}}
+  memref.copy %x, %y : memref<?xf32> to memref<?xf32>
+  return
+}
+
+// -----
+
 func.func @dynamic_bound(%y: memref<9xf32>, %size: index) {
   %c0 = arith.constant 0 : index
   %c1 = arith.constant 1 : index

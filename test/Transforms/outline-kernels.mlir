@@ -1,6 +1,6 @@
 // RUN: bcr-opt %s --bcr-outline-kernels --split-input-file --verify-diagnostics | FileCheck %s
 
-// Launches that differ only in the memory they are given share a kernel; one of another group size has its own. Constants
+// Launches that differ only in the memory they are given and the number of their groups share a kernel; one of another group size has its own. Constants
 // move in. The number of a host loop's turn becomes an argument.
 
 // CHECK: module attributes {gpu.container_module}
@@ -36,7 +36,7 @@ func.func @main(%x: memref<9xf32>, %y: memref<9xf32>, %z: memref<9xf32>) {
     memref.store %p, %y[%tx] : memref<9xf32>
     gpu.terminator
   } {bcr.kernel = "features.0"}
-  gpu.launch blocks(%bx, %by, %bz) in (%gx = %c1, %gy = %c1, %gz = %c1)
+  gpu.launch blocks(%bx, %by, %bz) in (%gx = %c9, %gy = %c1, %gz = %c1)
              threads(%tx, %ty, %tz) in (%lx = %c16, %ly = %c1, %lz = %c1) {
     %v = memref.load %y[%tx] : memref<9xf32>
     %p = arith.mulf %v, %two : f32
@@ -87,6 +87,20 @@ func.func @main(%x: memref<i1>, %y: memref<9xi1>) {
       memref.store %true, %y[%tx] : memref<9xi1>
       gpu.terminator
     }
+  }
+  return
+}
+
+// -----
+
+func.func @main(%x: memref<9xf32>, %size: index) {
+  %c1 = arith.constant 1 : index
+  %one = arith.constant 1.0 : f32
+  // expected-error @below {{has groups of a size that is not known when the model is compiled}}
+  gpu.launch blocks(%bx, %by, %bz) in (%gx = %c1, %gy = %c1, %gz = %c1)
+             threads(%tx, %ty, %tz) in (%lx = %size, %ly = %c1, %lz = %c1) {
+    memref.store %one, %x[%tx] : memref<9xf32>
+    gpu.terminator
   }
   return
 }

@@ -13,7 +13,7 @@ from torch import nn
 TOOLS = Path(__file__).parents[2] / "tools"
 sys.path.insert(0, str(TOOLS))
 
-from bench import recurrent, recurrent_tables  # noqa: E402
+from bench import recurrent, recurrent_tables, rtmobile  # noqa: E402
 from bench.measure import Timing  # noqa: E402
 
 
@@ -101,3 +101,26 @@ def test_an_account_adds_up():
     table = recurrent_tables.accounts_table([account])
     row = next(line for line in table.splitlines() if "29x" in line)
     assert row.split() == ["29x", "16.0", "2.0", "2.0", "9.0", "3.0"]
+
+
+@pytest.mark.parametrize("rate", rtmobile.PUBLISHED)
+def test_published_times_and_speeds_agree(rate):
+    row = rtmobile.PUBLISHED[rate]
+    for microseconds, speed in ((row.gpu_us, row.gpu_gops), (row.cpu_us, row.cpu_gops)):
+        # Every figure is rounded: operations to 1e5, times and speeds to a hundredth.
+        least = 1e6 * (row.gop - 5e-5) / (microseconds + 5e-3) - 5e-3
+        most = 1e6 * (row.gop + 5e-5) / (microseconds - 5e-3) + 5e-3
+        assert least <= speed <= most
+    assert row.gop == pytest.approx(rtmobile.PUBLISHED[1].gop / rate, abs=3e-3)
+
+
+def test_published_and_measured_stand_side_by_side():
+    assert rtmobile.PUBLISHED.keys() == recurrent.STEPS.keys()
+    gru = nn.GRU(recurrent.FEATURES, recurrent.UNITS, recurrent.LAYERS)
+    assert sum(p.numel() for p in gru.parameters() if p.dim() == 2) == rtmobile.WEIGHTS
+    point = recurrent.Point(10, 12.0, 1, timing("bcr", "ours", 50e-6), None, [80.0])
+    table = rtmobile.table(recurrent.Result(1, [point], [], {}, 0.0))
+    row = next(line for line in table.splitlines() if "10x" in line)
+    # 2 * 9.557 million / 12 in 50 us.
+    assert row.split() == ["10x", "0.0580", "495.3", "1210.2", "117.1", "47.9", "50.0", "31.9"]
+    assert "operations of 30 steps" in table

@@ -140,6 +140,39 @@ def test_threads_do_not_change_sums_of_several_groups(scheme):
         assert torch.equal(result, results[0]), f"{threads} threads"
 
 
+@pytest.mark.parametrize(
+    ("side", "batch", "scheme"),
+    [((14, 14), 1, "both"), ((5, 29), 1, "columns"), ((8, 8), 2, "columns"), ((17, 6), 3, "rows")],
+)
+def test_threads_that_share_positions(side, batch, scheme):
+    """Layers of many inputs and one block of rows, with whole and partial vectors for each."""
+
+    class Net(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.first = nn.Conv2d(3, 8, 1)
+            self.wide = nn.Conv2d(8, 96, 1)
+            self.point = nn.Conv2d(96, 8, 1)
+            self.square = nn.Conv2d(96, 8, 3, padding=1)
+
+        def forward(self, x):
+            x = self.first(x).relu()
+            y = self.wide(x).relu()
+            return self.point(y) + x, self.square(y).relu()
+
+    torch.manual_seed(side[1])
+    model = Net().eval()
+    config = bcr.PruneConfig(rate=4, scheme=scheme, block=(8, 16), oversize="clip")
+    bcr.Pruner(model, config).finalize()
+    x = torch.randn(batch, 3, *side)
+    one = bcr.compile(model, (x,), sparsity="force")(x)
+    for result, expected in zip(one, eager(model, x), strict=True):
+        assert relative_error(result.numpy(), expected.numpy()) < 1e-5
+    for threads in (2, 3, 5):
+        exe = bcr.compile(model, (x,), sparsity="force", num_threads=threads)
+        assert all(map(torch.equal, exe(x), one)), f"{threads} threads"
+
+
 def test_one_model_from_two_python_threads_at_once(net, x):
     """Two calls meet inside the compiled code: the interpreter is not held, nothing is shared."""
     two = bcr.compile(net, (x,), sparsity="force", num_threads=2)

@@ -92,6 +92,21 @@ def test_results_are_new_unless_reused(exe):
     assert not torch.equal(again, kept)
 
 
+def test_reused_results_follow_the_kind_of_the_inputs(exe, model):
+    sequence = frames(7)
+    stream, results = exe.stream(STATES, reuse=True), []
+    kinds = "nnnttnnntnntntttnnnn"
+    for kind, x in zip(kinds, sequence):
+        y, twice = stream(x if kind == "t" else x.numpy())
+        assert isinstance(y, torch.Tensor if kind == "t" else np.ndarray)
+        results.append((torch.as_tensor(y).clone(), torch.as_tensor(twice).clone()))
+        with pytest.raises(bcr.InputError, match="takes 1 inputs"):
+            stream(x.numpy(), x.numpy())
+        with pytest.raises(bcr.InputError):
+            stream(x.numpy()[:, :3])
+    assert_close(results, expected(model, sequence))
+
+
 def test_streams_are_independent_and_run_in_threads(exe, model):
     sequences = [frames(seed, 50) for seed in range(4)]
     streams = [exe.stream(STATES) for _ in sequences]

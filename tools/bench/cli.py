@@ -252,7 +252,7 @@ def _compile(options: argparse.Namespace) -> None:
 
 
 def _recurrent(options: argparse.Namespace) -> None:
-    from bench import recurrent, recurrent_tables
+    from bench import recurrent, recurrent_tables, rtmobile
 
     rates = options.rates or list(recurrent.STEPS)
     if unknown := set(rates) - set(recurrent.STEPS):
@@ -271,6 +271,7 @@ def _recurrent(options: argparse.Namespace) -> None:
         )  # fmt: skip
         print(recurrent_tables.rates_table(result), end="\n\n")
         print(recurrent_tables.peers_table(result), end="\n\n", flush=True)
+        print(rtmobile.table(result), end="\n\n", flush=True)
         found.append(recurrent.to_dict(result))
         if frames == 1:
             accounts = recurrent_tables.account(result, options.scheme, options.real_time)

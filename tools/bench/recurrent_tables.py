@@ -129,20 +129,19 @@ def accounts_table(accounts: Sequence[Account]) -> str:
 
 
 def _without_weights() -> Path:
-    """Compile the network with zeros for weights, once."""
+    """Compile the network with zeros for weights."""
     import torch
     from torch import nn
 
     import bcr
 
     path = RecurrentCase(1, 1).folder / "without-weights.bcr"
-    if not path.exists():
-        model = nn.GRU(FEATURES, UNITS, LAYERS).eval()
-        for weight in model.parameters():
-            if weight.dim() == 2:
-                weight.detach().zero_()
-        inputs = torch.zeros(1, 1, FEATURES), torch.zeros(LAYERS, 1, UNITS)
-        bcr.compile(model, inputs, num_threads=1, sparsity="force").save(path)
+    model = nn.GRU(FEATURES, UNITS, LAYERS).eval()
+    for weight in model.parameters():
+        if weight.dim() == 2:
+            weight.detach().zero_()
+    inputs = torch.zeros(1, 1, FEATURES), torch.zeros(LAYERS, 1, UNITS)
+    bcr.compile(model, inputs, num_threads=1, sparsity="force").save(path)
     return path
 
 

@@ -225,6 +225,8 @@ Value gpu_kernels::emitPadding(Conv2DOp op, Emitter &emitter) {
          });
   op.getInputMutable().assign(padded);
   op.setPadding({0, 0, 0, 0});
+  // What may be read behind the input is not behind the copy.
+  op.setOverread(0);
   return padded;
 }
 

@@ -16,19 +16,28 @@ namespace mlir::bcr::loops {
 /// Flat positions from the first to the last one of `rows` rows.
 int64_t getBandLength(int64_t rows, int64_t width, int64_t pitch);
 
-/// The rows of a band: those of the schedule, or else chosen for `threads` of
-/// `machine`; a divisor of the image's, so that all bands are alike and no
-/// position belongs to two.
-int64_t chooseBandRows(Conv2DOp op, ScheduleAttr schedule,
-                       const InputLayout &layout,
-                       const PackedStructure &structure,
-                       const MachineModel &machine, int64_t threads);
+/// How an image is divided.
+struct Division {
+  /// Rows of a band: a divisor of the image's, so that all bands are alike and
+  /// no position belongs to two.
+  int64_t bandRows;
+  /// Threads share the tiles of the one band, not the rows of W.
+  bool sharesTiles;
+};
+
+/// The division for `threads` of `machine`, with the band of the schedule if it
+/// has one. `canShareTiles`: the kernel is able to.
+Division divideImage(Conv2DOp op, ScheduleAttr schedule,
+                     const InputLayout &layout,
+                     const PackedStructure &structure,
+                     const MachineModel &machine, int64_t threads,
+                     bool canShareTiles);
 
 /// Whether the input of a band of `rows` rows, which is read in place, is
 /// fetched before the groups read it: what the layer before wrote of it has
 /// left the second cache again.
 bool fetchesBands(Conv2DOp op, const InputLayout &layout, int64_t rows,
-                  const MachineModel &machine);
+                  const MachineModel &machine, int64_t threads);
 
 /// Shares of the rows of W: one where the bands are many or come out even, so
 /// that threads get bands of their own; else one for each thread.

@@ -88,7 +88,7 @@ Value Emitter::hide(Value value) {
         .getRes();
   };
   if (isa<VectorType>(value.getType()))
-    return hide(value, "=w,0");
+    return hide(value, options.byElement ? "=w,0" : "=v,0");
   Value number = arith::IndexCastOp::create(*this, getI64Type(), value);
   return arith::IndexCastOp::create(*this, getIndexType(),
                                     hide(number, "=r,0"));

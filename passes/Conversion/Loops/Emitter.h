@@ -57,7 +57,7 @@ public:
   Value div(Value a, int64_t b);
   Value rem(Value a, int64_t b);
   /// The same index or vector, of which LLVM knows nothing: its optimisations
-  /// sometimes cost more than they save. For AArch64 only.
+  /// sometimes cost more than they save. Vectors of AArch64 and AVX-512 only.
   Value hide(Value value);
 
   // Loops.

@@ -56,19 +56,21 @@ namespace {
 class PixelKernel {
 public:
   PixelKernel(Conv2DOp op, ScheduleAttr schedule, const KernelPlan &plan,
-              InputLayout layout, int64_t bandRows, const MachineModel &machine,
-              Emitter &emitter);
+              InputLayout layout, Division division,
+              const MachineModel &machine, Emitter &emitter);
 
   void emit(ElementsAttr values);
 
 private:
-  /// What one task, a band of one sample and the rows of one thread, works
-  /// with.
+  /// What one task works with: a band of one sample, and of it the rows or the
+  /// tiles of one thread.
   struct Task {
     Value sample;
     Value firstRow;
     Value input;
     Value thread;
+    /// The part of the band's tiles that is its own, if threads share these.
+    Value share;
     /// First element of the band in `input` and first position in the output.
     Value inputBegin;
     Value outputBegin;
@@ -128,6 +130,8 @@ private:
   /// between its rows to zero.
   bool direct = false, clearsGaps = false;
   int64_t bandRows;
+  /// Shares of the tiles of a band.
+  int64_t tileShares;
   const MachineModel &machine;
   /// Elements between rows of the output, if they go there straight.
   int64_t outputPitch = 0;
@@ -143,42 +147,54 @@ private:
 };
 } // namespace
 
+/// Elements behind the last position that the kernel may read.
+static int64_t getReadable(Conv2DOp op, const InputLayout &layout,
+                           int64_t lanes) {
+  return layout.isInPlace() ? static_cast<int64_t>(op.getOverread()) : lanes;
+}
+
+/// Whether accumulators over `length` flat positions go to the output as they
+/// are.
+static bool storesDirectly(Conv2DOp op, const InputLayout &layout,
+                           int64_t length, int64_t lanes) {
+  std::optional<int64_t> pitch = getImagePitch(op.getInit());
+  if (length < lanes || pitch != layout.getPitch() ||
+      (op.getResidual() && getImagePitch(op.getResidual()) != pitch))
+    return false;
+  int64_t gap = *pitch - cast<MemRefType>(op.getInit().getType()).getDimSize(3);
+  return gap == 0 || (op.getGaps() && getReadable(op, layout, lanes) >= gap);
+}
+
 PixelKernel::PixelKernel(Conv2DOp op, ScheduleAttr schedule,
                          const KernelPlan &plan, InputLayout inputLayout,
-                         int64_t bandRows, const MachineModel &machine,
+                         Division division, const MachineModel &machine,
                          Emitter &emitter)
     : op(op), schedule(schedule), plan(plan), emitter(emitter),
       layout(std::move(inputLayout)), lanes(schedule.getLanes()),
-      bandRows(bandRows), machine(machine) {
+      bandRows(division.bandRows),
+      tileShares(division.sharesTiles ? emitter.getThreads() : 1),
+      machine(machine) {
   auto type = cast<MemRefType>(op.getInit().getType());
   height = type.getDimSize(2);
   width = type.getDimSize(3);
-  std::optional<int64_t> pitchOfInit = getImagePitch(op.getInit());
-  bool samePitch =
-      pitchOfInit &&
-      (!op.getResidual() || getImagePitch(op.getResidual()) == pitchOfInit);
   if (layout.getColumnStep() > 1) {
     direct = true;
-    outputPitch = *pitchOfInit;
+    outputPitch = *getImagePitch(op.getInit());
     tiles =
         PixelTiles::makeStrided(layout, bandRows, width, outputPitch, lanes);
   } else {
     length = getBandLength(bandRows, width, layout.getPitch());
-    // The last vector of a band is moved back to end with it, which takes at
-    // least one vector.
-    if (layout.canReadInPlace() && layout.hasPitchOfCopy() && length >= lanes)
-      layout.readInPlace();
     if (!layout.isInPlace() && bandRows < height && plan.getNumThreads() == 1)
       layout.setWindow(bandRows);
     outputPitch = layout.getPitch();
     int64_t gap = outputPitch - width;
-    int64_t readable = layout.isInPlace() ? op.getOverread() : lanes;
-    direct = length >= lanes && samePitch && pitchOfInit == outputPitch &&
-             (gap == 0 || (op.getGaps() && readable >= gap));
+    direct = storesDirectly(op, layout, length, lanes);
     clearsGaps = direct && gap > 0 && op.getGaps() == Gaps::Zero;
     if (clearsGaps)
       length += gap;
-    tiles = PixelTiles::makeFlat(length, lanes, direct || readable < lanes);
+    tiles = PixelTiles::makeFlat(
+        length, lanes, direct || getReadable(op, layout, lanes) < lanes);
+    tiles.setShares(tileShares);
   }
   auto getBufferStride = [&](int64_t elements) {
     return elements % kBadStride == 0 ? elements + lanes : elements;
@@ -357,7 +373,7 @@ void PixelKernel::emitClass(size_t index, const Task &task, Value chunk) {
       return constants->getRow(emitter, entry, group, r);
     };
     tiles.forEachTile(
-        emitter, getNumVectors(entry), [&](const PixelTile &tile) {
+        emitter, getNumVectors(entry), task.share, [&](const PixelTile &tile) {
           int64_t vectors = tiles.getNumVectors(tile);
           SmallVector<Value> sums;
           for (int64_t r = 0; r < entry.height; ++r) {
@@ -401,32 +417,35 @@ void PixelKernel::emitSums(const Task &task, Value chunk) {
   };
   constants->forEachAccumulated(emitter, chunk, [&](Value slot, Value row) {
     Value bias = emitter.broadcast(getBias(row), lanes);
-    emitter.coverRange(tiles.getTotalVectors(sumVectors) * lanes, lanes,
-                       [&](Value position, int64_t) {
-                         emitter.store(bias, task.sums, {slot, position});
-                       });
+    tiles.forEachTile(
+        emitter, sumVectors, task.share, [&](const PixelTile &tile) {
+          SmallVector<Value> sums(tiles.getNumVectors(tile), bias);
+          store(tile, slot, sums);
+        });
   });
   constants->forEachSharedGroup(
       emitter, chunk, [&](const KernelClass &entry, const GroupValues &group) {
         SmallVector<Value> slots;
         for (int64_t r = 0; r < entry.height; ++r)
           slots.push_back(constants->getRow(emitter, entry, group, r));
-        tiles.forEachTile(emitter, sumVectors, [&](const PixelTile &tile) {
-          SmallVector<Value> sums;
-          for (Value slot : slots)
-            load(tile, slot, sums);
-          int64_t vectors = tiles.getNumVectors(tile);
-          sums = emitProducts(entry, group, task, tile, sumVectors, sums);
-          for (auto [r, slot] : llvm::enumerate(slots))
-            store(tile, slot, ArrayRef(sums).slice(r * vectors, vectors));
-        });
+        tiles.forEachTile(
+            emitter, sumVectors, task.share, [&](const PixelTile &tile) {
+              SmallVector<Value> sums;
+              for (Value slot : slots)
+                load(tile, slot, sums);
+              int64_t vectors = tiles.getNumVectors(tile);
+              sums = emitProducts(entry, group, task, tile, sumVectors, sums);
+              for (auto [r, slot] : llvm::enumerate(slots))
+                store(tile, slot, ArrayRef(sums).slice(r * vectors, vectors));
+            });
       });
   constants->forEachAccumulated(emitter, chunk, [&](Value slot, Value row) {
-    tiles.forEachTile(emitter, sumVectors, [&](const PixelTile &tile) {
-      SmallVector<Value> sums;
-      load(tile, slot, sums);
-      emitStore(task, tile, row, slot, sums, loadGapMasks(tile));
-    });
+    tiles.forEachTile(
+        emitter, sumVectors, task.share, [&](const PixelTile &tile) {
+          SmallVector<Value> sums;
+          load(tile, slot, sums);
+          emitStore(task, tile, row, slot, sums, loadGapMasks(tile));
+        });
     if (!direct)
       emitCopyOut(task, row, [&](Value position, int64_t pieceWidth) {
         return emitter.load(task.rows, {slot, position}, pieceWidth);
@@ -441,10 +460,11 @@ void PixelKernel::emitEmptyRow(const Task &task, Value row) {
   };
   if (!direct)
     return emitCopyOut(task, row, getValue);
-  tiles.forEachTile(emitter, /*vectors=*/1, [&](const PixelTile &tile) {
-    emitStore(task, tile, row, Value(), emitter.broadcast(bias, lanes),
-              loadGapMasks(tile));
-  });
+  tiles.forEachTile(
+      emitter, /*vectors=*/1, task.share, [&](const PixelTile &tile) {
+        emitStore(task, tile, row, Value(), emitter.broadcast(bias, lanes),
+                  loadGapMasks(tile));
+      });
 }
 
 void PixelKernel::fetchLines(const Task &task, Value begin, Value end) {
@@ -491,7 +511,8 @@ void PixelKernel::emitTask(Task task) {
   if (!layout.isWindowed())
     task.inputBegin = emitter.mul(task.firstRow, layout.getRowStep());
   task.outputBegin = emitter.mul(task.firstRow, outputPitch);
-  if (layout.isInPlace() && fetchesBands(op, layout, bandRows, machine))
+  if (layout.isInPlace() &&
+      fetchesBands(op, layout, bandRows, machine, emitter.getThreads()))
     fetchBand(task);
   constants->forEachChunk(emitter, task.thread, [&](Value chunk) {
     if (plan.hasAccumulated())
@@ -522,7 +543,9 @@ void PixelKernel::emit(ElementsAttr values) {
   residual =
       direct ? flattenImage(emitter, op.getResidual()) : op.getResidual();
   Value samples = emitter.createOrFold<memref::DimOp>(op.getInit(), 0);
-  int64_t threads = plan.getNumThreads(), bands = height / bandRows;
+  // Threads share the rows of W of a band, or its tiles.
+  int64_t threads = std::max(plan.getNumThreads(), tileShares);
+  int64_t bands = height / bandRows;
 
   Value rows, sums;
   auto allocateBuffers = [&] {
@@ -537,7 +560,7 @@ void PixelKernel::emit(ElementsAttr values) {
         emitter.deallocate(buffer);
   };
   // More would not stay in the cache.
-  bool fetches = threads > 1 && bands == 1 &&
+  bool fetches = plan.getNumThreads() > 1 && bands == 1 &&
                  4 * layout.getElementsRead(height) <= machine.l2Bytes / 2;
   // With one thread, buffers are allocated once.
   bool shared = emitter.getThreads() == 1;
@@ -559,7 +582,9 @@ void PixelKernel::emit(ElementsAttr values) {
     task.sample = sample;
     task.firstRow = firstRow;
     task.input = input;
-    task.thread = emitter.rem(index, threads);
+    task.thread = task.share = emitter.rem(index, threads);
+    if (tileShares > 1)
+      task.thread = emitter.index(0);
     task.sums = sums;
     task.rows = rows;
     if (fetches)
@@ -593,6 +618,14 @@ void PixelKernel::emit(ElementsAttr values) {
     emitter.deallocate(window);
 }
 
+/// Decides to read an input in place that needs no copy. The last vector of
+/// `length` positions is moved back to end with them, which takes at least one
+/// vector.
+static void readUncopied(InputLayout &layout, int64_t length, int64_t lanes) {
+  if (layout.canReadInPlace() && layout.hasPitchOfCopy() && length >= lanes)
+    layout.readInPlace();
+}
+
 /// Whether a convolution with strides does better to read its input in place.
 /// It loads whole cache lines for every group. Where the kernel leaves elements
 /// of them out, one copy without those costs less unless all lines stay in the
@@ -613,6 +646,17 @@ static bool gainsInPlace(Conv2DOp op, int64_t lanes,
       return false;
   }
   return output.getDimSize(3) * 8 >= lanes * 3;
+}
+
+/// Whether threads can share the tiles of an image: those lie where they are.
+static bool canShareTiles(Conv2DOp op, InputLayout layout, int64_t threads,
+                          int64_t lanes) {
+  auto type = cast<MemRefType>(op.getInit().getType());
+  int64_t length =
+      getBandLength(type.getDimSize(2), type.getDimSize(3), layout.getPitch());
+  readUncopied(layout, length, lanes);
+  return threads > 1 && layout.isInPlace() && layout.hasStrideOne() &&
+         length >= threads * lanes && storesDirectly(op, layout, length, lanes);
 }
 
 /// Decides to read the input in place if that takes no knowledge of the bands.
@@ -648,10 +692,19 @@ LogicalResult loops::emitPixelKernel(Conv2DOp op, ConstantOp weights,
   // offsets but keeps their order.
   std::vector<int32_t> offsets = layout.getOffsets();
   options.offsets = offsets;
-  int64_t bandRows = chooseBandRows(op, schedule, layout, structure, machine,
-                                    emitter.getThreads());
-  int64_t height = cast<MemRefType>(op.getInit().getType()).getDimSize(2);
-  options.chunks = chooseChunks(height / bandRows, emitter.getThreads());
+  int64_t threads = emitter.getThreads(), lanes = schedule.getLanes();
+  Division division =
+      divideImage(op, schedule, layout, structure, machine, threads,
+                  canShareTiles(op, layout, threads, lanes));
+  auto type = cast<MemRefType>(op.getInit().getType());
+  options.chunks =
+      division.sharesTiles
+          ? 1
+          : chooseChunks(type.getDimSize(2) / division.bandRows, threads);
+  readUncopied(
+      layout,
+      getBandLength(division.bandRows, type.getDimSize(3), layout.getPitch()),
+      lanes);
   if (op.getChunksAttr())
     options.chunkStarts = op.getChunksAttr().asArrayRef();
   ElementsAttr values;
@@ -659,7 +712,7 @@ LogicalResult loops::emitPixelKernel(Conv2DOp op, ConstantOp weights,
       planLayer(op, weights, structure, options, emitter, values);
   if (failed(plan))
     return failure();
-  PixelKernel(op, schedule, *plan, std::move(layout), bandRows, machine,
+  PixelKernel(op, schedule, *plan, std::move(layout), division, machine,
               emitter)
       .emit(values);
   return success();

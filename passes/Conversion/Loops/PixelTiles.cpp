@@ -7,7 +7,10 @@
 #include "passes/Conversion/Loops/PixelTiles.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
+#include "mlir/IR/Matchers.h"
+#include "llvm/ADT/SetVector.h"
 #include "llvm/Support/MathExtras.h"
 
 #include <algorithm>
@@ -84,34 +87,94 @@ PixelTiles::Shape PixelTiles::chooseShape(int64_t vectors) const {
   return {best, inRow, 1};
 }
 
+void PixelTiles::emitFlat(
+    Emitter &emitter, Value before, int64_t begin, int64_t end,
+    llvm::function_ref<void(const PixelTile &)> body) const {
+  int64_t total = divideCeil(length, lanes);
+  PixelTile tile;
+  tile.output = tile.input = emitter.mul(before, lanes);
+  tile.vectorsBefore = emitter.add(before, begin);
+  // Vectors of the last tile end with the band where nothing may be read or
+  // written past it.
+  bool known = matchPattern(before, m_Zero());
+  for (int64_t i = begin; i < end; ++i) {
+    int64_t position = i * lanes;
+    if (known && exact && i + 1 == total)
+      position = length - lanes;
+    tile.pieces.push_back({position, position});
+  }
+  tile.numPieces = end - begin;
+  body(tile);
+}
+
 void PixelTiles::forEachFlat(
     Emitter &emitter, int64_t vectors,
     llvm::function_ref<void(const PixelTile &)> body) const {
   int64_t total = divideCeil(length, lanes);
   int64_t full = total / vectors;
-  // Vectors of the last tile end with the band where nothing may be read or
-  // written past it; then they do not fit the loop over full tiles.
+  // A tile whose last vector is moved back does not fit the loop.
   if (exact && length % lanes != 0 && total % vectors == 0)
     --full;
-  auto emit = [&](Value base, Value before, int64_t begin, int64_t end,
-                  int64_t last) {
-    PixelTile tile;
-    tile.output = tile.input = base;
-    tile.vectorsBefore = before;
-    for (int64_t i = begin; i < end; ++i) {
-      int64_t position = std::min(i * lanes, last);
-      tile.pieces.push_back({position, position});
-    }
-    tile.numPieces = end - begin;
-    body(tile);
-  };
   emitter.loop(full, [&](Value index) {
-    emit(emitter.mul(index, vectors * lanes), emitter.mul(index, vectors), 0,
-         vectors, total * lanes);
+    emitFlat(emitter, emitter.mul(index, vectors), 0, vectors, body);
   });
   if (full * vectors < total)
-    emit(emitter.index(0), emitter.index(full * vectors), full * vectors, total,
-         exact ? length - lanes : total * lanes);
+    emitFlat(emitter, emitter.index(0), full * vectors, total, body);
+}
+
+void PixelTiles::forEachShared(
+    Emitter &emitter, int64_t vectors, Value share,
+    llvm::function_ref<void(const PixelTile &)> body) const {
+  int64_t total = divideCeil(length, lanes), lastShare = shares - 1;
+  auto getBegin = [&](int64_t index) {
+    return divideCeil(index * total, shares);
+  };
+  // What the last share does in its loop and behind it.
+  int64_t begin = getBegin(lastShare);
+  int64_t full = (total - begin) / vectors;
+  if (exact && length % lanes != 0 && (total - begin) % vectors == 0)
+    --full;
+  // The rest of the others by its vectors: their sizes differ by one at most.
+  llvm::SmallSetVector<int64_t, 2> rests;
+  for (int64_t i = 0; i < lastShare; ++i)
+    rests.insert((getBegin(i + 1) - getBegin(i)) % vectors);
+
+  auto getBeginOf = [&](Value index) {
+    return emitter.div(emitter.add(emitter.mul(index, total), shares - 1),
+                       shares);
+  };
+  auto compare = [&](Value value, int64_t with) -> Value {
+    return arith::CmpIOp::create(emitter, arith::CmpIPredicate::eq, value,
+                                 emitter.index(with));
+  };
+  Value first = getBeginOf(share);
+  Value count = emitter.sub(getBeginOf(emitter.add(share, 1)), first);
+  Value isLast = compare(share, lastShare);
+  Value turns = arith::SelectOp::create(emitter, isLast, emitter.index(full),
+                                        emitter.div(count, vectors));
+  Value end = emitter.add(first, emitter.mul(turns, vectors));
+  emitter.loop(first, end, vectors, [&](Value before) {
+    emitFlat(emitter, before, 0, vectors, body);
+  });
+  auto emitIf = [&](Value condition, llvm::function_ref<void()> emitBody) {
+    auto choice = scf::IfOp::create(emitter, condition);
+    OpBuilder::InsertionGuard guard(emitter);
+    emitter.setInsertionPointToStart(choice.thenBlock());
+    emitBody();
+  };
+  Value rest = emitter.rem(count, vectors);
+  for (int64_t some : rests) {
+    if (some == 0)
+      continue;
+    Value isOther = arith::CmpIOp::create(emitter, arith::CmpIPredicate::ult,
+                                          share, emitter.index(lastShare));
+    emitIf(arith::AndIOp::create(emitter, isOther, compare(rest, some)),
+           [&] { emitFlat(emitter, end, 0, some, body); });
+  }
+  if (begin + full * vectors < total)
+    emitIf(isLast, [&] {
+      emitFlat(emitter, emitter.index(0), begin + full * vectors, total, body);
+    });
 }
 
 void PixelTiles::forEachStrided(
@@ -159,10 +222,12 @@ void PixelTiles::forEachStrided(
 }
 
 void PixelTiles::forEachTile(
-    Emitter &emitter, int64_t vectors,
+    Emitter &emitter, int64_t vectors, Value share,
     llvm::function_ref<void(const PixelTile &)> body) const {
   if (strided)
     forEachStrided(emitter, vectors, body);
+  else if (shares > 1)
+    forEachShared(emitter, vectors, share, body);
   else
     forEachFlat(emitter, vectors, body);
 }

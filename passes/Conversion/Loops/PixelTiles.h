@@ -57,6 +57,11 @@ public:
                                 int64_t width, int64_t outputPitch,
                                 int64_t lanes);
 
+  /// Divides flat tiles into `count` shares of about as many vectors each. The
+  /// first ones are the larger ones, as whole vectors of a larger share than
+  /// the last, which may have a part of one, are whole cache lines.
+  void setShares(int64_t count) { shares = count; }
+
   bool isStrided() const { return strided; }
   int64_t getPiecesPerVector() const { return piecesPerVector; }
   /// Positions of a piece.
@@ -69,9 +74,9 @@ public:
   /// Vectors of all tiles.
   int64_t getTotalVectors(int64_t vectors) const;
 
-  /// Covers the band with tiles of up to `vectors` vectors. Positions may be in
-  /// two tiles.
-  void forEachTile(Emitter &emitter, int64_t vectors,
+  /// Covers the band, or share `share` of it where there are several, with
+  /// tiles of up to `vectors` vectors. Positions may be in two tiles.
+  void forEachTile(Emitter &emitter, int64_t vectors, Value share,
                    llvm::function_ref<void(const PixelTile &)> body) const;
   /// Loads vector `index` of a tile for the column that lies `bias` elements
   /// before `origin`.
@@ -88,10 +93,17 @@ private:
   Shape chooseShape(int64_t vectors) const;
   void forEachFlat(Emitter &emitter, int64_t vectors,
                    llvm::function_ref<void(const PixelTile &)> body) const;
+  void forEachShared(Emitter &emitter, int64_t vectors, Value share,
+                     llvm::function_ref<void(const PixelTile &)> body) const;
+  /// Calls `body` with a flat tile of the vectors from `begin` to `end`,
+  /// counted from vector `before` of the band.
+  void emitFlat(Emitter &emitter, Value before, int64_t begin, int64_t end,
+                llvm::function_ref<void(const PixelTile &)> body) const;
   void forEachStrided(Emitter &emitter, int64_t vectors,
                       llvm::function_ref<void(const PixelTile &)> body) const;
 
   bool strided = false, exact = false;
+  int64_t shares = 1;
   int64_t length = 0, lanes = 1, pieceWidth = 1, piecesPerVector = 1;
   int64_t bandRows = 0, width = 0, outputPitch = 0, rowStep = 0, columnStep = 1;
 };

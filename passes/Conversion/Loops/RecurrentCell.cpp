@@ -33,6 +33,14 @@ void RecurrentCell::emitUnits(Emitter &emitter, Value step, Value sample,
                            ActivationAttr::get(emitter.getContext(), kind),
                            value);
   };
+  // sigmoid(x) = (1 + tanh(x / 2)) / 2: a quotient of two polynomials takes two
+  // thirds of the operations and of the latency of an exponential and a
+  // division.
+  auto sigmoid = [&](Value x) {
+    Value half = emitter.constant(0.5, width);
+    Value value = apply(ActivationKind::Tanh, mul(x, half));
+    return emitter.multiplyAdd(value, half, half);
+  };
   auto getInput = [&](int64_t gate) {
     return emitter.load(op.getGates(),
                         {step, sample, emitter.add(unit, gate * units)}, width);
@@ -40,8 +48,9 @@ void RecurrentCell::emitUnits(Emitter &emitter, Value step, Value sample,
   auto getSum = [&](int64_t gate) {
     return emitter.load(sums, {sample, emitter.add(unit, gate * units)}, width);
   };
-  auto getGate = [&](int64_t gate, ActivationKind kind) {
-    return apply(kind, add(getInput(gate), getSum(gate)));
+  auto getGate = [&](int64_t gate, ActivationKind kind) -> Value {
+    Value x = add(getInput(gate), getSum(gate));
+    return kind == ActivationKind::Sigmoid ? sigmoid(x) : apply(kind, x);
   };
   using K = ActivationKind;
   switch (op.getCell()) {

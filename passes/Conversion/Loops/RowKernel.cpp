@@ -13,6 +13,7 @@
 
 #include "passes/Conversion/Loops/ImageRows.h"
 #include "passes/Conversion/Loops/InputLayout.h"
+#include "passes/Conversion/Loops/KeptRows.h"
 #include "passes/Conversion/Loops/Kernel.h"
 #include "passes/Conversion/Loops/WindowKernel.h"
 
@@ -471,9 +472,19 @@ int64_t RowKernel::emit(std::vector<int32_t> offsets, ElementsAttr values,
   return constants->getBytes();
 }
 
-LogicalResult loops::emitRowKernel(LayerOpInterface op, ConstantOp weights,
+/// Emits the kernel and returns the bytes of its indices.
+static FailureOr<int64_t> emitRows(LayerOpInterface op, ConstantOp weights,
                                    ScheduleAttr schedule, Emitter &emitter) {
   PackedStructure structure = readStructure(weights);
+  if (auto matmul = dyn_cast<MatmulOp>(op.getOperation()))
+    if (std::optional<KeptRows> kept = KeptRows::take(
+            matmul, structure, weights, schedule.getLanes(), emitter)) {
+      FailureOr<int64_t> bytes =
+          emitRows(kept->getProducts(), kept->getWeights(), schedule, emitter);
+      if (failed(bytes))
+        return failure();
+      return *bytes + kept->emitResult(emitter);
+    }
   PlanOptions options;
   options.maxHeight = schedule.getHeight();
   options.vectorRows = schedule.getLanes();
@@ -540,11 +551,17 @@ LogicalResult loops::emitRowKernel(LayerOpInterface op, ConstantOp weights,
   }
   int64_t indexBytes = RowKernel(op, schedule, *plan, emitter)
                            .emit(std::move(offsets), values, how);
-  if (windows.empty())
-    return success();
-  indexBytes += emitWindowKernel(cast<MatmulOp>(op.getOperation()),
-                                 std::move(windows), options.chunks, emitter);
-  emitter.getReport().set(op, "index_bytes",
-                          emitter.getI64IntegerAttr(indexBytes));
+  if (!windows.empty())
+    indexBytes += emitWindowKernel(cast<MatmulOp>(op.getOperation()),
+                                   std::move(windows), options.chunks, emitter);
+  return indexBytes;
+}
+
+LogicalResult loops::emitRowKernel(LayerOpInterface op, ConstantOp weights,
+                                   ScheduleAttr schedule, Emitter &emitter) {
+  FailureOr<int64_t> bytes = emitRows(op, weights, schedule, emitter);
+  if (failed(bytes))
+    return failure();
+  emitter.getReport().set(op, "index_bytes", emitter.getI64IntegerAttr(*bytes));
   return success();
 }

@@ -54,7 +54,7 @@ class Size:
     demonstration: int
 
 
-FULL = Size(WORDS, None, 2, 2, 128, 12, 10, 10)
+FULL = Size(WORDS, None, 4, 2, 128, 20, 20, 10)
 QUICK = Size(("yes", "stop", "seven"), 6, 2, 6, 48, 20, 12, 6)
 
 

@@ -1,0 +1,54 @@
+//===- KeptRows.h - Matrices that lose whole rows --------------*- C++ -*-===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// Where blocks lose whole rows, the rows of a group are no neighbours, and each
+// sum goes to a place of its own: an extraction, a load, an addition and a
+// store of one number. Counted among the rows that are left they are
+// neighbours. So the products are those of a matrix without the empty rows, and
+// one pass over the result spreads them, 16 outputs at a time, and adds bias
+// and residual. Needs an instruction that moves the first lanes to those of a
+// mask, which AVX-512 has.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef BCR_PASSES_CONVERSION_LOOPS_KEPTROWS_H
+#define BCR_PASSES_CONVERSION_LOOPS_KEPTROWS_H
+
+#include "passes/Conversion/Loops/Emitter.h"
+
+#include "dialect/Packed.h"
+
+namespace mlir::bcr::loops {
+
+class KeptRows {
+public:
+  /// Makes the matrix, the buffer and the layer of their products before
+  /// `emitter`, or nothing if the machine or the weights are not for it.
+  static std::optional<KeptRows> take(MatmulOp op,
+                                      const PackedStructure &structure,
+                                      ConstantOp weights, int64_t lanes,
+                                      Emitter &emitter);
+
+  /// The layer to be converted before `emitResult`; it has neither bias nor
+  /// activation.
+  MatmulOp getProducts() const { return products; }
+  ConstantOp getWeights() const { return weights; }
+  /// Emits the pass that makes the result of the sums, and erases the layer of
+  /// the products. Returns the bytes of its indices.
+  int64_t emitResult(Emitter &emitter);
+
+private:
+  /// A vector from the sum of any output on, which may be the last one.
+  Value buffer;
+  MatmulOp op, products;
+  ConstantOp weights;
+  /// Increasing.
+  std::vector<int32_t> rows;
+};
+
+} // namespace mlir::bcr::loops
+
+#endif // BCR_PASSES_CONVERSION_LOOPS_KEPTROWS_H
