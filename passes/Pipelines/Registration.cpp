@@ -10,6 +10,7 @@
 #include "passes/Passes.h"
 #include "passes/Pipelines/BCRToLLVM.h"
 #include "passes/Pipelines/BCRToSPIRV.h"
+#include "passes/Transforms/SeparateDestinations.h"
 
 #include "mlir/InitAllDialects.h"
 #include "mlir/InitAllExtensions.h"
@@ -23,6 +24,7 @@ void mlir::bcr::registerAllDialects(DialectRegistry &registry) {
 
 void mlir::bcr::registerAllPasses() {
   registerBCRPasses();
+  registerPass([] { return createSeparateDestinationsPass(); });
   registerBCRToLLVM();
   registerBCRToSPIRV();
 }

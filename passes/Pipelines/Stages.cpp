@@ -5,6 +5,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "passes/Pipelines/Stages.h"
+#include "passes/Transforms/SeparateDestinations.h"
 
 #include "mlir/Dialect/Bufferization/Pipelines/Passes.h"
 #include "mlir/Dialect/Bufferization/Transforms/Passes.h"
@@ -61,6 +62,7 @@ void mlir::bcr::addBufferize(OpPassManager &manager) {
   addCleanup(manager);
   manager.addPass(createBCRGuardPass());
   addCleanup(manager);
+  manager.addPass(createSeparateDestinationsPass());
   bufferization::OneShotBufferizePassOptions bufferize;
   bufferize.bufferizeFunctionBoundaries = true;
   bufferize.functionBoundaryTypeConversion =
