@@ -38,6 +38,7 @@ include "passes/Transforms/PoolConstants.td"
 include "passes/Transforms/Raise.td"
 include "passes/Transforms/Reorder.td"
 include "passes/Transforms/Select.td"
+include "passes/Transforms/SeparateDestinations.td"
 include "passes/Transforms/SetMachine.td"
 include "passes/Transforms/Tile.td"
 

@@ -10,7 +10,6 @@
 #include "passes/Passes.h"
 #include "passes/Pipelines/BCRToLLVM.h"
 #include "passes/Pipelines/BCRToSPIRV.h"
-#include "passes/Transforms/SeparateDestinations.h"
 
 #include "mlir/InitAllDialects.h"
 #include "mlir/InitAllExtensions.h"
@@ -24,7 +23,6 @@ void mlir::bcr::registerAllDialects(DialectRegistry &registry) {
 
 void mlir::bcr::registerAllPasses() {
   registerBCRPasses();
-  registerPass([] { return createSeparateDestinationsPass(); });
   registerBCRToLLVM();
   registerBCRToSPIRV();
 }

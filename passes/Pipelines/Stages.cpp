@@ -5,7 +5,6 @@
 //===----------------------------------------------------------------------===//
 
 #include "passes/Pipelines/Stages.h"
-#include "passes/Transforms/SeparateDestinations.h"
 
 #include "mlir/Dialect/Bufferization/Pipelines/Passes.h"
 #include "mlir/Dialect/Bufferization/Transforms/Passes.h"
@@ -62,7 +61,7 @@ void mlir::bcr::addBufferize(OpPassManager &manager) {
   addCleanup(manager);
   manager.addPass(createBCRGuardPass());
   addCleanup(manager);
-  manager.addPass(createSeparateDestinationsPass());
+  manager.addPass(createBCRSeparateDestinationsPass());
   bufferization::OneShotBufferizePassOptions bufferize;
   bufferize.bufferizeFunctionBoundaries = true;
   bufferize.functionBoundaryTypeConversion =

@@ -17,7 +17,8 @@ def BCRFusePass : Pass<"bcr-fuse", "::mlir::func::FuncOp"> {
     would repeat it along a dimension that it does not have (the reciprocal
     square root of a normalisation), and a producer all of whose uses are in one
     consumer is fused. Results that nobody reads are dropped: the index that
-    torch-mlir computes beside every maximum.
+    torch-mlir computes beside every maximum. A maximum of maxima, as torch-mlir
+    writes one over several dimensions, becomes one reduction.
 
     Requires: linalg on tensors. Ensures: the same values. Fails when: never.
   }];

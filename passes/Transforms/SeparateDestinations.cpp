@@ -4,22 +4,21 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "passes/Transforms/SeparateDestinations.h"
+#include "passes/Passes.h"
 
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "mlir/IR/Builders.h"
+
+namespace mlir::bcr {
+#define GEN_PASS_DEF_BCRSEPARATEDESTINATIONSPASS
+#include "passes/Passes.h.inc"
+} // namespace mlir::bcr
 
 using namespace mlir;
 
 namespace {
 struct SeparateDestinations
-    : PassWrapper<SeparateDestinations, OperationPass<>> {
-  MLIR_DEFINE_EXPLICIT_INTERNAL_INLINE_TYPE_ID(SeparateDestinations)
-
-  StringRef getArgument() const final { return "bcr-separate-destinations"; }
-  StringRef getDescription() const final {
-    return "Give each use of an empty tensor one of its own";
-  }
-
+    : bcr::impl::BCRSeparateDestinationsPassBase<SeparateDestinations> {
   void runOnOperation() override {
     SmallVector<tensor::EmptyOp> shared;
     getOperation()->walk([&](tensor::EmptyOp op) {
@@ -35,7 +34,3 @@ struct SeparateDestinations
   }
 };
 } // namespace
-
-std::unique_ptr<Pass> mlir::bcr::createSeparateDestinationsPass() {
-  return std::make_unique<SeparateDestinations>();
-}
