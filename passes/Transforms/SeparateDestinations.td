@@ -16,8 +16,8 @@ def BCRSeparateDestinationsPass : Pass<"bcr-separate-destinations"> {
     a shape, and one-shot bufferization compares all pairs of what is written to
     it with all reads: 1.2 s for 400 layers, 20 ms where they are apart.
 
-    Requires: nothing. Ensures: each `tensor.empty` has one use at most. Fails
-    when: never.
+    Requires: nothing. Ensures: each `tensor.empty` has one use at most.
+    Fails when: never.
   }];
   let dependentDialects = ["::mlir::tensor::TensorDialect"];
 }

@@ -187,10 +187,14 @@ def test_two_processes_share_a_study(tmp_path):
     run(trials=1, storage=tmp_path / "study.db")
     command = [sys.executable, "-c", WORKER, str(Path(__file__).parent), str(tmp_path)]
     workers = [
-        subprocess.Popen([*command, name], stdout=subprocess.PIPE, text=True) for name in "ab"
+        subprocess.Popen(
+            [*command, name], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
+        for name in "ab"
     ]
-    lines = [worker.communicate(timeout=120)[0].split() for worker in workers]
-    assert [worker.returncode for worker in workers] == [0, 0]
+    printed = [worker.communicate(timeout=240) for worker in workers]
+    assert [worker.returncode for worker in workers] == [0, 0], printed
+    lines = [out.split() for out, _ in printed]
     counts = [int(count) for count, _, _ in lines]
     assert min(counts) >= 2
     total = run(trials=16, storage=tmp_path / "study.db")

@@ -251,7 +251,8 @@ def _require_optuna() -> None:
 
 def _storage(storage: Any) -> Any:
     if isinstance(storage, (str, os.PathLike)) and "://" not in os.fspath(storage):
-        return f"sqlite:///{os.path.abspath(storage)}"
+        # Seconds to wait for another process that writes; by default 5.
+        return f"sqlite:///{os.path.abspath(storage)}?timeout=60"
     return storage
 
 
