@@ -91,7 +91,7 @@ _DIGITS = Study(
     feed=_pixels,
 )
 
-_RESNET_PLAN = Plan(
+_GLYPHS_PLAN = Plan(
     14, 6, 12, 128, "sgd", 0.15, 0.08, options=_ADMM, ranking="network", distillation=0.5,
     bf16=True,
 )  # fmt: skip
@@ -106,7 +106,7 @@ _GLYPHS = Study(
             lambda: networks.SmallResNet(62),
             _convolutions,
             _curves(((4, 8), (8, 36)), RATES, patterns=True),
-            _RESNET_PLAN,
+            _GLYPHS_PLAN,
             (1, 32, 32),
         ),
         Network(
@@ -114,7 +114,7 @@ _GLYPHS = Study(
             lambda: networks.SmallMobileNet(62),
             _convolutions,
             _curves(((4, 8), (8, 16)), RATES, patterns=False),
-            Plan(14, 4, 6, 128, "sgd", 0.15, 0.08, options=_ADMM, ranking="network"),
+            _GLYPHS_PLAN,
             (1, 32, 32),
         ),
     ),
