@@ -41,6 +41,9 @@ def draw(title: str, networks: Mapping[str, Sequence[Summary]], unit: str, path:
         left.legend(fontsize="x-small")
         for axis in (left, right):
             axis.grid(alpha=0.3)
+        if not any(s.seconds for s in summaries):
+            right.set_axis_off()
+            right.set_title("latency: not measured yet")
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, dpi=80, pil_kwargs={"optimize": True})
     pyplot.close(figure)
