@@ -1,5 +1,7 @@
 """Convolutions and upsampling, rewritten: the same numbers, and none of the zeros."""
 
+import math
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -68,6 +70,42 @@ def test_slices_are_the_convolution_of_volumes(kernel, stride, padding, dilation
     arguments = (x, weight, bias, stride, padding, dilation, False, [0, 0, 0], groups)
     got = DECOMPOSITIONS[aten.convolution.default](*arguments)
     torch.testing.assert_close(got, aten.convolution.default(*arguments), rtol=1e-5, atol=1e-5)
+
+
+@st.composite
+def bordered(draw):
+    """Sizes of images and borders of them; a mirror needs more pixels than it shows."""
+    rank = draw(st.integers(1, 3))
+    sizes = draw(st.lists(st.integers(1, 5), min_size=rank, max_size=rank))
+    return sizes, [draw(st.integers(0, size - 1)) for size in reversed(sizes) for _ in range(2)]
+
+
+@pytest.mark.parametrize("mode", ["reflection", "replication"])
+@given(bordered(), st.booleans())
+@settings(max_examples=60, deadline=None)
+def test_slices_are_the_border(mode, case, batch):
+    sizes, pad = case
+    if mode == "replication":
+        pad = [3 * amount for amount in pad]
+    elif batch:  # enough to show more pixels than are copied one by one
+        sizes, pad = [2 * size + 8 for size in sizes], [3 * amount for amount in pad]
+    operator = getattr(aten, f"{mode}_pad{len(sizes)}d").default
+    x = torch.arange(3.0 * math.prod(sizes) * (1 + batch))
+    x = x.reshape(*([2] if batch else []), 3, *sizes)
+    assert torch.equal(DECOMPOSITIONS[operator](x, pad), operator(x, pad))
+
+
+def test_borders_that_cut_are_left_to_torch():
+    x = torch.randn(1, 2, 5)
+    assert DECOMPOSITIONS[aten.reflection_pad1d.default](x, [-1, 2]) is NotImplemented
+
+
+@pytest.mark.parametrize("mode", ["reflect", "replicate"])
+def test_borders_are_not_looked_up(mode):
+    """No position is read from memory: that takes fifteen times as long."""
+    model = nn.Sequential(nn.Conv2d(2, 3, 3, padding=(2, 1), padding_mode=mode)).eval()
+    exe = bcr.compile(model, (torch.randn(2, 2, 6, 7),), verify=True)
+    assert "tensor.extract " not in exe.mlir("raise")
 
 
 def test_pruned_volumes_run_sparse():

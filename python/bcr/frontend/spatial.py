@@ -1,4 +1,4 @@
-"""Transposed and 3-D convolutions and upsampling as what kernels are fast at.
+"""Transposed and 3-D convolutions, upsampling and mirrored borders as what kernels are fast at.
 
 torch-mlir writes a transposed convolution of stride s as a convolution of an image with s - 1 zeros
 between its pixels, so that all but one of s * s products are with zeros. It writes interpolation
@@ -7,6 +7,9 @@ pixel: s * s convolutions with a part of the taps each, or s * s sums of neighbo
 
 A 3-D convolution is one of images that have the channels of all the slices it meets, with the same
 matrix of weights, so that its zeros count as those of any other.
+
+A border of mirrored or repeated pixels is a few slices beside the image; torch looks up where each
+pixel of the result comes from.
 """
 
 from __future__ import annotations
@@ -199,11 +202,64 @@ def _nearest(
     return apart.expand(*x.shape[:2], *order).reshape(*x.shape[:2], *grown)
 
 
+def _extend(
+    x: Tensor, pad: Sequence[int], border: Callable[[Tensor, int, int, int], Tensor]
+) -> Any:
+    """Return x with slices at both ends of its last dimensions.
+
+    Args:
+        pad: how many before and behind, last dimension first.
+        border: (x, dimension, first index, count) -> that many slices, `first index` counted as if
+            x went on.
+    """
+    sizes = x.shape[x.dim() - len(pad) // 2 :]
+    if not _is_fixed((*sizes, *(amount + 1 for amount in pad))):
+        return NotImplemented
+    for i in range(0, len(pad), 2):
+        dim, (low, high) = x.dim() - 1 - i // 2, pad[i : i + 2]
+        parts = [border(x, dim, -low, low)] if low else []
+        parts.append(x)
+        parts += [border(x, dim, x.shape[dim], high)] if high else []
+        x = torch.cat(parts, dim)
+    return x
+
+
+_LARGE = 8
+"""Above this many, slices are looked up one by one by `flip` in place of a copy for each."""
+
+
+def _mirrored(x: Tensor, dim: int, first: int, count: int) -> Tensor:
+    last = x.shape[dim] - 1
+    begin = 1 if first < 0 else last - count
+    if count > _LARGE:
+        return x.narrow(dim, begin, count).flip(dim)
+    return torch.cat([x.narrow(dim, begin + i, 1) for i in reversed(range(count))], dim)
+
+
+def _repeated(x: Tensor, dim: int, first: int, count: int) -> Tensor:
+    edge = x.narrow(dim, 0 if first < 0 else x.shape[dim] - 1, 1)
+    return edge.expand([count if d == dim else -1 for d in range(x.dim())])
+
+
+def _reflection_pad(x: Tensor, padding: Sequence[int]) -> Any:
+    return _extend(x, padding, _mirrored)
+
+
+def _replication_pad(x: Tensor, padding: Sequence[int]) -> Any:
+    return _extend(x, padding, _repeated)
+
+
 DECOMPOSITIONS: dict[OperatorBase, Callable[..., Any]] = {
     aten.convolution.default: _convolution,
     aten.upsample_linear1d.vec: _linear,
     aten.upsample_bilinear2d.vec: _linear,
     aten.upsample_nearest1d.vec: _nearest,
     aten.upsample_nearest2d.vec: _nearest,
+    aten.reflection_pad1d.default: _reflection_pad,
+    aten.reflection_pad2d.default: _reflection_pad,
+    aten.reflection_pad3d.default: _reflection_pad,
+    aten.replication_pad1d.default: _replication_pad,
+    aten.replication_pad2d.default: _replication_pad,
+    aten.replication_pad3d.default: _replication_pad,
 }
-"""What each operator becomes where its sizes are known and whole multiples."""
+"""What each operator becomes where its sizes are known, and for upsampling whole multiples."""
