@@ -6,7 +6,7 @@
 
 #include "python/bindings/Convert.h"
 #include "python/bindings/Nesting.h"
-#include "python/bindings/Printing.h"
+#include "python/bindings/PrintMethods.h"
 #include "python/bindings/Resources.h"
 
 #include "mlir/Bytecode/BytecodeReader.h"
@@ -108,8 +108,8 @@ static nb::bytes writeBytecode(const ModuleObject &self) {
 }
 
 void bindModules(nb::module_ &m) {
-  nb::class_<ModuleObject>(m, "Module")
-      .def_static("parse", parseModule, "source"_a, "context"_a = nb::none(),
+  nb::class_<ModuleObject> type(m, "Module");
+  type.def_static("parse", parseModule, "source"_a, "context"_a = nb::none(),
                   "source_name"_a = "<string>")
       .def_static("create", createModule, "location"_a = nb::none(),
                   "context"_a = nb::none())
@@ -147,21 +147,8 @@ void bindModules(nb::module_ &m) {
           },
           "name"_a, "array"_a)
       .def("set_resources", setResources, "arrays"_a)
-      .def("resources", listResources)
-      .def(
-          "get_asm",
-          [](const ModuleObject &self, std::optional<int64_t> elements,
-             std::optional<int64_t> resources, bool debugInfo, bool generic) {
-            return printOperation(self.get(),
-                                  {elements, resources ? resources : elements,
-                                   debugInfo, generic});
-          },
-          nb::kw_only(), "large_elements_limit"_a = nb::none(),
-          "large_resource_limit"_a = nb::none(), "enable_debug_info"_a = false,
-          "print_generic_op_form"_a = false)
-      .def("__str__", [](const ModuleObject &self) {
-        return printOperation(self.get(), PrintOptions());
-      });
+      .def("resources", listResources);
+  bindPrinting(type);
 }
 
 } // namespace bcr::python

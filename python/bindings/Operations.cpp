@@ -7,7 +7,7 @@
 #include "python/bindings/AttributeMap.h"
 #include "python/bindings/Convert.h"
 #include "python/bindings/InsertionPoint.h"
-#include "python/bindings/Printing.h"
+#include "python/bindings/PrintMethods.h"
 
 #include "mlir/IR/Operation.h"
 #include "mlir/IR/Verifier.h"
@@ -323,27 +323,13 @@ void bindOperations(nb::module_ &m) {
   bindReading(type);
   bindWalk(m, type);
   bindChanging(type);
+  bindPrinting(type);
   type.def_static("create", create, "name"_a,
                   "results"_a = std::vector<TypeObject>(),
                   "operands"_a = std::vector<ValueHandle>(),
                   "attributes"_a = nb::dict(), nb::kw_only(), "regions"_a = 0,
                   "successors"_a = std::vector<BlockHandle>(),
                   "ip"_a = nb::none(), "location"_a = nb::none())
-      .def(
-          "get_asm",
-          [](const OperationHandle &self, std::optional<int64_t> elements,
-             std::optional<int64_t> resources, bool debugInfo, bool generic) {
-            return printOperation(self.get(),
-                                  {elements, resources ? resources : elements,
-                                   debugInfo, generic});
-          },
-          nb::kw_only(), "large_elements_limit"_a = nb::none(),
-          "large_resource_limit"_a = nb::none(), "enable_debug_info"_a = false,
-          "print_generic_op_form"_a = false)
-      .def("__str__",
-           [](const OperationHandle &self) {
-             return printOperation(self.get(), PrintOptions());
-           })
       .def("__eq__",
            [](const OperationHandle &self, nb::handle other) {
              return nb::isinstance<OperationHandle>(other) &&
