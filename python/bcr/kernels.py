@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import abc
 import ctypes
+import os
 import statistics
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeAlias, TypeVar
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, TypeAlias, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -21,6 +23,7 @@ from bcr.report import Profile, layer_time
 from bcr.tensors import is_torch
 
 if TYPE_CHECKING:
+    from bcr.export_kernels import Api
     from bcr.frontend.specs import InputSpec, OutputSpec
     from bcr.program import Program
 
@@ -40,7 +43,13 @@ class HasDevice(Protocol):
 
 
 class KernelExecutable(Executable, abc.ABC, Generic[Network, Device]):
-    """A compiled model that is kernels and a schedule of their launches."""
+    """A compiled model that is kernels and a schedule of their launches.
+
+    Attributes:
+        c_api: what its C program has that those for other APIs have not.
+    """
+
+    c_api: ClassVar[Api]
 
     def __init__(self, program: Program, name: str = "model", device: Choice = None) -> None:
         super().__init__(program, name)
@@ -193,6 +202,26 @@ class KernelExecutable(Executable, abc.ABC, Generic[Network, Device]):
         ]
         rest = max(total - sum(row.seconds for row in rows), 0.0)
         return Profile(tuple(rows), rest, total)
+
+    def export(self, folder: str | os.PathLike[str], name: str | None = None) -> list[Path]:
+        """Write a C program that runs the model with nothing but the headers and the loader of
+        OpenCL or Vulkan.
+
+        Args:
+            folder: made if missing.
+            name: prefix of files and C functions; a C identifier. Default: "model".
+
+        Returns:
+            The files written: kernels, weights, host code, header, an example `main.c` and a
+            `CMakeLists.txt` that builds them.
+
+        Raises:
+            ConfigError: the name is no C identifier.
+            ExportError: a file cannot be written.
+        """
+        from bcr.export_kernels import export_kernels
+
+        return export_kernels(self._program, Path(folder), name or self._name, self.c_api)
 
 
 def as_array(value: Any) -> Array:

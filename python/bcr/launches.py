@@ -143,6 +143,19 @@ def launches_of(schedule: Schedule, depth: int = 0) -> Iterator[tuple[Launch, in
             yield step, depth
 
 
+def unrolled(
+    schedule: Schedule, turns: tuple[int, ...] = ()
+) -> Iterator[tuple[Launch, tuple[int, ...]]]:
+    """Yield launches in the order in which a call enqueues them, those in a loop at every turn of
+    it, with the numbers of the turns of the loops around each, from the innermost."""
+    for step in schedule:
+        if isinstance(step, Repeat):
+            for turn in range(step.turns):
+                yield from unrolled(step.body, (turn, *turns))
+        else:
+            yield step, turns
+
+
 def tensor_bytes(spec: InputSpec | OutputSpec) -> int:
     """Return the size of a tensor whose shape is fixed."""
     width = 2 if spec.dtype == "bfloat16" else np.dtype(spec.dtype).itemsize

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import ctypes
 import sys
-import threading
-from collections.abc import Callable, Mapping, Sequence
-from functools import partial
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 import numpy.typing as npt
 
+from bcr._stream import Repeater
 from bcr.errors import ConfigError, InputError
 from bcr.frontend.specs import InputSpec, OutputSpec
 from bcr.tensors import address, empty, is_torch, prepare
@@ -26,12 +26,8 @@ _COPIED = 1 << 14
 """Inputs of up to as many bytes are copied into memory of the stream: that takes less time than
 asking NumPy for the address of an array."""
 
-_READY_TYPE = ctypes.CFUNCTYPE(ctypes.c_int32)
-"""Of the entry, when all arguments are ctypes values already: without types there is nothing to
-convert, which takes half of the time of a call."""
 
-
-class Stream:
+class Stream(Repeater):
     """One stream of frames through a compiled model, with a state of its own.
 
     ::
@@ -42,10 +38,18 @@ class Stream:
             y = stream(frame)
         stream.reset()
 
-    A call computes what the model computes, with the state of the call before: on two pieces of
+    A call takes torch tensors or NumPy arrays for the inputs that are no states, in the order of
+    `Executable.input_specs` or by name; shapes and dtypes as it says. It returns the results that
+    are no states: nothing, one, or a tuple of them, made of torch tensors if any input is one, else
+    of NumPy arrays; with `reuse` the same in each call. It raises an `InputError` if number, shape,
+    dtype or device of the inputs do not fit, or a value does not (an index out of range), and a
+    `ConfigError` if the code is for another machine.
+
+    It computes what the model computes, with the state of the call before: on two pieces of
     memory in turn, so that nothing is copied, and in a workspace of its own. A call that fails
     leaves the state as it was. Streams of one model run at the same time in several threads; calls
-    of one stream wait for each other.
+    of one stream wait for each other. With `reuse`, a call with NumPy arrays like those of the call
+    before runs no Python (`bcr._stream`).
 
     Made by `Executable.stream`.
     """
@@ -62,7 +66,6 @@ class Stream:
         self._executable = executable
         self._entry: Any = None
         self._reuse = reuse
-        self._lock = threading.Lock()
         results = _leaves(signature.out_spec)
         pairs = [
             (_input(signature.inputs, key), _output(results, position))
@@ -91,7 +94,7 @@ class Stream:
         ]
         # What call k reads and writes: [k % 2] and [1 - k % 2].
         self._states = [[_aligned(start) for start in self._initial] for _ in range(2)]
-        self._phase = 0
+        super().__init__([slot.memory for slot in self._inputs])
         self._workspace = aligned_bytes(program.arena.bytes)
         self._sizes: dict[str, int] = {}
         for (i, _), start in zip(pairs, self._initial):
@@ -111,82 +114,68 @@ class Stream:
         self._kept: dict[bool, list[Any]] = {}
         # The results that the pointers of each phase lead to.
         self._bound: list[list[Any] | None] = [None, None]
-        # What a call like the last one of its phase has left to do once its inputs are copied, and
-        # what it returns.
-        self._ready: list[Callable[[], int] | None] = [None, None]
-        self._result: Any = None
 
-    def __call__(self, *inputs: Any, **named: Any) -> Any:
-        """Run the model on the next frame.
-
-        Args:
-            inputs: torch tensors or NumPy arrays for the inputs that are no states, in the order
-                of `Executable.input_specs`; shapes and dtypes as it says.
-            named: the same by name.
-
-        Returns:
-            The results that are no states: nothing, one, or a tuple of them, made of torch tensors
-            if any input is one, else of NumPy arrays; with `reuse` the same in each call.
-
-        Raises:
-            InputError: number, shape, dtype or device of the inputs do not fit, or a value does
-                not (an index out of range).
-            ConfigError: the code is for another machine.
-        """
-        with self._lock:
-            ready = self._ready[self._phase]
-            if ready is not None and not named and len(inputs) == len(self._inputs):
-                for slot, value in zip(self._inputs, inputs):
-                    if not slot.copy(value):
-                        break
-                else:
-                    if code := ready():
-                        raise InputError(self._executable.program.checks[code - 1])
-                    self._phase ^= 1
-                    return self._result
-            entry = self._entry
-            if entry is None:
-                entry = self._entry = self._executable.entry()
-            self._ready[self._phase] = None
-            values = self._arrange(inputs, named) if named else inputs
-            if len(values) != len(self._inputs):
-                raise InputError(
-                    f"the stream takes {len(self._inputs)} inputs "
-                    f"({', '.join(slot.spec.name for slot in self._inputs)}), not {len(values)}"
-                )
-            sources, targets = self._pointers[self._phase]
-            like_torch = False
-            foreign = []
-            sizes = dict(self._sizes) if self._dynamic else self._sizes
-            for slot, value in zip(self._inputs, values):
-                if slot.copy(value):
-                    continue
-                like_torch |= is_torch(value)
-                array = prepare(slot.spec, value)
-                if array.shape != slot.spec.shape:
-                    self._executable.bind_sizes(slot.spec, tuple(array.shape), sizes)
-                foreign.append((slot, array))
-            outputs = self._kept.get(like_torch) or self._make_outputs(like_torch, sizes)
-            if outputs is not self._bound[self._phase]:
-                for (o, _), output in zip(self._outputs, outputs):
-                    targets[o] = address(output)
-                self._bound[self._phase] = outputs if self._reuse else None
-            dims = self._dims(sizes) if self._dynamic else self._no_dims
-            if foreign:
-                code = self._run_foreign(entry, foreign, dims)
-            else:
-                code = entry(sources, targets, *self._shared, dims, None)
-            if code:
-                raise InputError(self._executable.program.checks[code - 1])
-            result = outputs[0] if len(outputs) == 1 else tuple(outputs) or None
-            if self._reuse and not self._dynamic and not foreign:
-                self._ready[self._phase] = partial(
-                    _READY_TYPE(ctypes.cast(entry, ctypes.c_void_p).value or 0),
-                    sources, targets, *map(ctypes.c_void_p, self._shared), dims, None,
-                )  # fmt: skip
-                self._result = result
-            self._phase ^= 1
+    def _run(self, *inputs: Any, **named: Any) -> Any:
+        """What a call does that is not like the one before."""
+        entry = self._entry
+        if entry is None:
+            entry = self._entry = self._executable.entry()
+        self._forget()
+        values = self._arrange(inputs, named) if named else inputs
+        if len(values) != len(self._inputs):
+            raise InputError(
+                f"the stream takes {len(self._inputs)} inputs "
+                f"({', '.join(slot.spec.name for slot in self._inputs)}), not {len(values)}"
+            )
+        sources, targets = self._pointers[self._phase]
+        like_torch = False
+        foreign = []
+        sizes = dict(self._sizes) if self._dynamic else self._sizes
+        for slot, value in zip(self._inputs, values):
+            if slot.copy(value):
+                continue
+            like_torch |= is_torch(value)
+            array = prepare(slot.spec, value)
+            if array.shape != slot.spec.shape:
+                self._executable.bind_sizes(slot.spec, tuple(array.shape), sizes)
+            foreign.append((slot, array))
+        outputs = self._kept.get(like_torch) or self._make_outputs(like_torch, sizes)
+        if outputs is not self._bound[self._phase]:
+            for (o, _), output in zip(self._outputs, outputs):
+                targets[o] = address(output)
+            self._bound[self._phase] = outputs if self._reuse else None
+        dims = self._dims(sizes) if self._dynamic else self._no_dims
+        if foreign:
+            code = self._run_foreign(entry, foreign, dims)
+        else:
+            code = entry(sources, targets, *self._shared, dims, None)
+        if code:
+            self._fail(code)
+        result = outputs[0] if len(outputs) == 1 else tuple(outputs) or None
+        if self._reuse and not self._dynamic and not foreign:
+            self._keep(
+                ctypes.cast(entry, ctypes.c_void_p).value or 0,
+                ctypes.addressof(sources),
+                ctypes.addressof(targets),
+                *self._shared,
+                ctypes.addressof(dims),
+                result,
+            )
+        self._swap()
         return result
+
+    def _fail(self, code: int) -> NoReturn:
+        """Raise what the compiled code returned."""
+        raise InputError(self._executable.program.checks[code - 1])
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Keep calls of other threads waiting."""
+        self._acquire()
+        try:
+            yield
+        finally:
+            self._release()
 
     def _run_foreign(self, entry: Any, foreign: list[tuple[_Slot, Any]], dims: Any) -> int:
         """Run with inputs in memory of the caller, whose addresses are not kept."""
@@ -211,20 +200,20 @@ class Stream:
             ConfigError: a name is that of no state.
         """
         values = self._checked(initial or {})
-        with self._lock:
+        with self._alone():
             for k, start in enumerate(self._initial):
                 np.copyto(self._states[self._phase][k], values.get(k, start))
 
     @property
     def state(self) -> dict[str, Array]:
         """A copy of the present state, by the inputs' names; bfloat16 as bit patterns in uint16."""
-        with self._lock:
+        with self._alone():
             return {name: self._states[self._phase][k].copy() for name, k in self._names.items()}
 
     @state.setter
     def state(self, values: Mapping[str, Any]) -> None:
         checked = self._checked(values)
-        with self._lock:
+        with self._alone():
             for k, value in checked.items():
                 np.copyto(self._states[self._phase][k], value)
 
@@ -281,6 +270,7 @@ class _Slot:
 
     Attributes:
         position: in the model's inputs.
+        memory: of the stream; None if there is none.
         address: of the memory; 0 if there is none.
     """
 
@@ -288,19 +278,19 @@ class _Slot:
         self.position = position
         self.spec = spec
         self.address = 0
-        self._memory: Array | None = None
+        self.memory: Array | None = None
         shape = tuple(size for size in spec.shape if isinstance(size, int))
         if len(shape) < len(spec.shape) or spec.dtype == "bfloat16":
             return
         start = np.zeros(shape, spec.dtype)
         if start.nbytes <= _COPIED:
-            self._memory = _aligned(start)
+            self.memory = _aligned(start)
             self._dtype, self._shape = start.dtype, shape
-            self.address = address(self._memory)
+            self.address = address(self.memory)
 
     def copy(self, value: Any) -> bool:
         """Copy an array of the right shape and dtype to the memory; False if it is no such."""
-        memory = self._memory
+        memory = self.memory
         if (
             memory is None
             or type(value) is not np.ndarray

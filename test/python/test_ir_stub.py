@@ -1,16 +1,20 @@
-"""The stub of the extension names what the extension has, and nothing else."""
+"""The stub of each extension names what the extension has, and nothing else."""
 
 from __future__ import annotations
 
 import ast
 from pathlib import Path
 
-import bcr
-from bcr import _core
+import pytest
 
-STUB = Path(bcr.__file__).with_name("_core.pyi")
+from bcr import _core, _stream
+
 # What Python gives every class, and enumerations their members.
 COMMON = {*dir(object), "__module__", "__dict__", "__weakref__", "__annotations__"}
+
+
+def is_private(name: str) -> bool:
+    return name.startswith("_") and not name.startswith("__")
 
 
 def declared(node: ast.Module | ast.ClassDef) -> set[str]:
@@ -24,15 +28,17 @@ def declared(node: ast.Module | ast.ClassDef) -> set[str]:
                 names.add(item.target.id)
         elif isinstance(item, ast.Assign) and isinstance(node, ast.ClassDef):
             names.update(target.id for target in item.targets if isinstance(target, ast.Name))
-    private = {name for name in names if name.startswith("_") and not name.startswith("__")}
-    return names - COMMON - private
+    return {name for name in names - COMMON if not is_private(name)}
 
 
-def test_stub_matches_the_extension() -> None:
-    tree = ast.parse(STUB.read_text())
-    public = {name for name in vars(_core) if not name.startswith("__")}
+@pytest.mark.parametrize("extension", [_core, _stream], ids=lambda module: module.__name__)
+def test_stub_matches_the_extension(extension) -> None:
+    name = extension.__name__.rpartition(".")[2]
+    tree = ast.parse(Path(extension.__file__).with_name(f"{name}.pyi").read_text())
+    public = {name for name in vars(extension) if not name.startswith("__")}
     assert declared(tree) == public
     for node in tree.body:
         if isinstance(node, ast.ClassDef) and node.bases == []:
-            defined = set(vars(getattr(_core, node.name)))
-            assert declared(node) == defined - COMMON, node.name
+            names = set(vars(getattr(extension, node.name)))
+            defined = {name for name in names - COMMON if not is_private(name)}
+            assert declared(node) == defined, node.name

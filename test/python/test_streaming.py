@@ -124,6 +124,29 @@ def test_streams_are_independent_and_run_in_threads(exe, model):
         assert_close(got, expected(model, sequence))
 
 
+def test_threads_wait_for_each_other_in_one_stream():
+    class Count(nn.Module):
+        def forward(self, x, n):
+            return n + x, n + x.sum()
+
+    exe = bcr.compile(Count(), (torch.zeros(3), torch.zeros(1)))
+    stream = exe.stream({"n": 1}, reuse=True)
+    one = np.array([1, 0, 0], np.float32)
+
+    def work():
+        for _ in range(500):
+            stream(one)
+
+    threads = [threading.Thread(target=work) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for _ in range(50):
+        assert 0 <= stream.state["n"][0] <= 2000
+    for thread in threads:
+        thread.join()
+    assert stream.state["n"][0] == 2000
+
+
 def test_state_can_be_given_read_and_moved(exe, model):
     sequence = frames(3)
     h = torch.randn(2, 11, generator=torch.Generator().manual_seed(9))
@@ -198,7 +221,8 @@ def test_sizes_that_a_call_chooses():
         stream(torch.zeros(2, 4, 3))
 
 
-def test_a_failing_call_leaves_the_state():
+@pytest.mark.parametrize("like", [torch.tensor, np.array])
+def test_a_failing_call_leaves_the_state(like):
     class Words(nn.Module):
         def __init__(self):
             super().__init__()
@@ -209,15 +233,18 @@ def test_a_failing_call_leaves_the_state():
             return self.cell(self.words(word), h)
 
     exe = bcr.compile(Words().eval(), (torch.tensor([3]), torch.zeros(1, 4)))
-    stream = exe.stream({"h": 0})
-    assert stream(torch.tensor([3])) is None, "the only result is the state"
+    stream = exe.stream({"h": 0}, reuse=True)
+    for _ in range(4):
+        assert stream(like([3])) is None, "the only result is the state"
     before = stream.state["h"]
     assert before.any()
     with pytest.raises(bcr.InputError, match="index must be smaller"):
-        stream(torch.tensor([10]))
+        stream(like([10]))
     with pytest.raises(bcr.InputError, match=r"takes 1 inputs \(word\), not 2"):
         stream(torch.tensor([3]), torch.zeros(1, 4))
     assert np.array_equal(stream.state["h"], before)
+    stream(like([4]))
+    assert not np.array_equal(stream.state["h"], before)
 
 
 @pytest.mark.parametrize(
@@ -261,7 +288,16 @@ def test_an_error_leaves_no_address_behind():
     np.testing.assert_array_equal(got, 4)
 
 
-def test_bytes_in_another_order_are_refused(exe):
-    stream = exe.stream(STATES)
+@pytest.mark.parametrize("calls", [0, 4])
+def test_other_elements_of_four_bytes_are_refused(exe, calls):
+    stream = exe.stream(STATES, reuse=True)
+    for _ in range(calls):
+        stream(np.zeros((2, 6), np.float32))
     with pytest.raises(bcr.InputError, match=r"order of another machine.*astype"):
         stream(np.zeros((2, 6), ">f4"))
+    with pytest.raises(bcr.InputError, match="dtype int32"):
+        stream(np.zeros((2, 6), np.int32))
+    with pytest.raises(bcr.InputError, match="is a list"):
+        stream([[0.0] * 6] * 2)
+    with pytest.raises(bcr.InputError, match=r"shape \(6, 2\)"):
+        stream(np.zeros((6, 2), np.float32))

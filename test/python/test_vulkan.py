@@ -92,11 +92,6 @@ def test_save_and_load(exe, inputs, tmp_path):
     assert "llvmpipe" in repr(loaded)
 
 
-def test_what_vulkan_has_not(exe, tmp_path):
-    with pytest.raises(UnsupportedError, match="opencl"):
-        exe.export(tmp_path)
-
-
 def test_streams_keep_their_own_state():
     class Cell(nn.Module):
         def __init__(self) -> None:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,6 +11,7 @@ from bcr.devices import Choice
 from bcr.executable import Call
 from bcr.kernels import Array, KernelExecutable, as_array
 from bcr.opencl.device import Device, find_device
+from bcr.opencl.export import API
 from bcr.opencl.network import Network, Pending, Session
 from bcr.tensors import empty
 from bcr.workspace import aligned_bytes
@@ -51,21 +50,14 @@ class OpenCLExecutable(KernelExecutable[Network, Device]):
     they begin at multiples of 64 bytes, as torch's tensors do.
     """
 
-    def find_device(self, choice: Choice) -> Device:
-        """Return the device that is meant.
+    c_api = API
 
-        Raises:
-            ConfigError: no device is meant by the name or index, or more than one.
-            DeviceError: there is no device.
-        """
+    def find_device(self, choice: Choice) -> Device:
+        """Return the device that is meant."""
         return find_device(choice)
 
     def open_network(self, device: Device) -> Network:
-        """Build the kernels and upload the weights.
-
-        Raises:
-            DeviceError: it cannot run the model.
-        """
+        """Build the kernels and upload the weights."""
         network = Network(self._program, device)
         # The first session shows whether there is memory for a call.
         network.give_back(Session(network))
@@ -131,23 +123,3 @@ class OpenCLExecutable(KernelExecutable[Network, Device]):
     def start_profile(self) -> Session:
         """Return buffers and a queue that takes the time."""
         return Session(self.network, profiled=True)
-
-    # --- files ---------------------------------------------------------------------------------
-
-    def export(self, folder: str | os.PathLike[str], name: str | None = None) -> list[Path]:
-        """Write a C program that runs the model with nothing but OpenCL.
-
-        Args:
-            folder: made if missing.
-            name: prefix of files and C functions; a C identifier. Default: "model".
-
-        Returns:
-            The files written: kernels, weights, host code, header, an example `main.c` and a
-            `CMakeLists.txt` that builds them.
-
-        Raises:
-            ExportError: a file cannot be written.
-        """
-        from bcr.opencl.export import export_opencl
-
-        return export_opencl(self._program, Path(folder), name or self._name)

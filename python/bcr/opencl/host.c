@@ -1,50 +1,8 @@
-//===- host.c - What runs the tables of any model with OpenCL -------------===//
+//===- host.c - OpenCL for the tables of any model -----------------------===//
 //
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 //===----------------------------------------------------------------------===//
-
-#include <stdarg.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-
-enum space {
-  SPACE_INPUT,
-  SPACE_OUTPUT,
-  SPACE_WEIGHTS,
-  SPACE_ARENA,
-  SPACE_STATUS,
-  SPACE_TURN
-};
-
-/* A part of a buffer; of SPACE_TURN, the loop whose turn it is, from the
- * innermost one. */
-struct part {
-  enum space space;
-  uint32_t number;
-  size_t begin, size;
-};
-
-enum step_kind { STEP_LAUNCH, STEP_REPEAT, STEP_END };
-
-/* A launch; or a loop of `number` turns, up to its STEP_END. */
-struct step {
-  enum step_kind kind;
-  uint32_t number;
-  size_t items[3], local[3];
-  uint32_t first_argument, num_arguments;
-};
-
-struct tables {
-  const unsigned char *spirv, *spirv_end, *weights, *weights_end;
-  const size_t *tensor_bytes;
-  const char *const *kernel_names;
-  const struct part *parts;
-  size_t num_parts;
-  const uint32_t *arguments;
-  const struct step *steps;
-};
 
 struct network {
   const struct tables *tables;
@@ -56,15 +14,6 @@ struct network {
   cl_kernel kernels[BCR_LAUNCHES + 1];
   cl_mem *parts;
 };
-
-static int report(char *log, size_t log_size, const char *format, ...) {
-  va_list values;
-  va_start(values, format);
-  if (log && log_size)
-    vsnprintf(log, log_size, format, values);
-  va_end(values);
-  return 0;
-}
 
 static int takes_spirv(cl_device_id device) {
   char versions[512] = "";
@@ -152,8 +101,9 @@ static int open_network(struct network *n, const struct tables *tables,
   if (!error)
     n->status = clCreateBuffer(n->context, both, sizeof(cl_int), 0, &error);
   for (size_t i = 0; !error && i < BCR_INPUTS + BCR_OUTPUTS; ++i)
-    n->tensors[i] =
-        clCreateBuffer(n->context, both, tables->tensor_bytes[i], 0, &error);
+    n->tensors[i] = clCreateBuffer(
+        n->context, both, tables->tensor_bytes[i] + !tables->tensor_bytes[i], 0,
+        &error);
   n->parts = calloc(tables->num_parts + 1, sizeof *n->parts);
   if (!n->parts)
     error = CL_OUT_OF_HOST_MEMORY;
@@ -182,68 +132,41 @@ static int open_network(struct network *n, const struct tables *tables,
   return 1;
 }
 
-/* The turns of the loops around a step, from the outermost one. */
-struct turns {
-  cl_long at[16];
-  int depth;
-};
-
-/* Enqueues steps up to the STEP_END that belongs to them, and moves `step` and
- * `launch` there. */
-static cl_int enqueue(struct network *n, const struct step **step,
-                      size_t *launch, struct turns *turns) {
-  const struct tables *tables = n->tables;
-  for (; (*step)->kind != STEP_END; ++*step) {
-    const struct step *now = *step;
-    if (now->kind == STEP_REPEAT) {
-      size_t first = *launch;
-      cl_long *turn = &turns->at[turns->depth++];
-      for (*turn = 0; *turn < (cl_long)now->number; ++*turn) {
-        *step = now + 1;
-        *launch = first;
-        cl_int error = enqueue(n, step, launch, turns);
-        if (error)
-          return error;
-      }
-      --turns->depth;
+/* Sets the arguments that change from turn to turn, and enqueues. */
+static int32_t enqueue(void *network, const struct step *step, size_t launch,
+                       const struct turns *turns) {
+  struct network *n = network;
+  cl_kernel kernel = n->kernels[launch];
+  for (uint32_t i = 0; i < step->num_arguments; ++i) {
+    const struct part *part = get_argument(n->tables, step, i);
+    if (part->space != SPACE_TURN)
       continue;
-    }
-    cl_kernel kernel = n->kernels[(*launch)++];
-    for (uint32_t i = 0; i < now->num_arguments; ++i) {
-      const struct part *part =
-          &tables->parts[tables->arguments[now->first_argument + i]];
-      if (part->space != SPACE_TURN)
-        continue;
-      const cl_long *turn = &turns->at[turns->depth - 1 - (int)part->number];
-      cl_int error = clSetKernelArg(kernel, i, sizeof *turn, turn);
-      if (error)
-        return error;
-    }
-    cl_int error = clEnqueueNDRangeKernel(n->queue, kernel, 3, 0, now->items,
-                                          now->local, 0, 0, 0);
+    cl_long turn = get_turn(turns, part);
+    cl_int error = clSetKernelArg(kernel, i, sizeof turn, &turn);
     if (error)
       return error;
   }
-  return CL_SUCCESS;
+  return clEnqueueNDRangeKernel(n->queue, kernel, 3, 0, step->items,
+                                step->local, 0, 0, 0);
 }
 
 static int32_t run_network(struct network *n, const void *const *inputs,
                            void *const *outputs) {
   const size_t *bytes = n->tables->tensor_bytes;
-  const struct step *step = n->tables->steps;
-  struct turns turns = {{0}, 0};
-  size_t launch = 0;
   cl_int status = 0;
   cl_int error = clEnqueueWriteBuffer(n->queue, n->status, CL_FALSE, 0,
                                       sizeof status, &status, 0, 0, 0);
   for (size_t i = 0; !error && i < BCR_INPUTS; ++i)
-    error = clEnqueueWriteBuffer(n->queue, n->tensors[i], CL_FALSE, 0, bytes[i],
-                                 inputs[i], 0, 0, 0);
+    if (bytes[i])
+      error = clEnqueueWriteBuffer(n->queue, n->tensors[i], CL_FALSE, 0,
+                                   bytes[i], inputs[i], 0, 0, 0);
   if (!error)
-    error = enqueue(n, &step, &launch, &turns);
+    error = visit_launches(n->tables, enqueue, n);
   for (size_t i = 0; !error && i < BCR_OUTPUTS; ++i)
-    error = clEnqueueReadBuffer(n->queue, n->tensors[BCR_INPUTS + i], CL_FALSE,
-                                0, bytes[BCR_INPUTS + i], outputs[i], 0, 0, 0);
+    if (bytes[BCR_INPUTS + i])
+      error =
+          clEnqueueReadBuffer(n->queue, n->tensors[BCR_INPUTS + i], CL_FALSE, 0,
+                              bytes[BCR_INPUTS + i], outputs[i], 0, 0, 0);
   if (!error)
     error = clEnqueueReadBuffer(n->queue, n->status, CL_FALSE, 0, sizeof status,
                                 &status, 0, 0, 0);

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from bcr.devices import Choice
-from bcr.errors import DeviceError, UnsupportedError
+from bcr.errors import DeviceError
 from bcr.executable import Call
 from bcr.kernels import Array, KernelExecutable, as_array
 from bcr.vulkan.device import Device, find_device
+from bcr.vulkan.export import API
 from bcr.vulkan.network import Network
 
 
@@ -22,21 +21,14 @@ class VulkanExecutable(KernelExecutable[Network, Device]):
     Safe to call from several threads at once, which take turns.
     """
 
-    def find_device(self, choice: Choice) -> Device:
-        """Return the device that is meant.
+    c_api = API
 
-        Raises:
-            ConfigError: no device is meant by the name or index, or more than one.
-            DeviceError: there is no device.
-        """
+    def find_device(self, choice: Choice) -> Device:
+        """Return the device that is meant."""
         return find_device(choice)
 
     def open_network(self, device: Device) -> Network:
-        """Build the kernels and upload the weights.
-
-        Raises:
-            DeviceError: it cannot run the model.
-        """
+        """Build the kernels and upload the weights."""
         return Network(self._program, device)
 
     def execute(self, call: Call, profile: Any) -> int:
@@ -77,14 +69,3 @@ class VulkanExecutable(KernelExecutable[Network, Device]):
         self.finish(call, code)
         labels = [dispatch.launch.label for dispatch in session.dispatches]
         return list(zip(labels, seconds, strict=True))
-
-    def export(self, folder: str | os.PathLike[str], name: str | None = None) -> list[Path]:
-        """Vulkan models have no C program yet.
-
-        Raises:
-            UnsupportedError: always.
-        """
-        raise UnsupportedError(
-            'a model for Vulkan cannot be exported: save it, or compile with target="opencl", '
-            "whose export is a C program"
-        )

@@ -11,9 +11,10 @@ from __future__ import annotations
 import os
 import threading
 import weakref
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from itertools import starmap
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -24,10 +25,9 @@ from bcr.launches import (
     STATUS_BYTES,
     Argument,
     Launch,
-    Repeat,
-    Schedule,
     launches_of,
     tensor_bytes,
+    unrolled,
 )
 from bcr.program import Program
 from bcr.tables import bytes_text
@@ -46,8 +46,7 @@ class _Pipeline:
     sets: Any
 
 
-@dataclass(frozen=True)
-class _Dispatch:
+class _Dispatch(NamedTuple):
     """A launch as it is recorded: in a loop, once for each turn.
 
     Attributes:
@@ -57,15 +56,6 @@ class _Dispatch:
 
     launch: Launch
     turns: tuple[int, ...]
-
-
-def _unrolled(schedule: Schedule, turns: tuple[int, ...] = ()) -> Iterator[_Dispatch]:
-    for step in schedule:
-        if isinstance(step, Repeat):
-            for turn in range(step.turns):
-                yield from _unrolled(step.body, (turn, *turns))
-        else:
-            yield _Dispatch(step, turns)
 
 
 class Network:
@@ -85,7 +75,7 @@ class Network:
         vk = api()
         self.program = program
         self.device = device
-        self.dispatches = tuple(_unrolled(program.schedule))
+        self.dispatches = tuple(starmap(_Dispatch, unrolled(program.schedule)))
         self._lock = threading.Lock()
         self._process = os.getpid()
         self._submitted = False

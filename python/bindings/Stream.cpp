@@ -1,0 +1,194 @@
+//===- Stream.cpp - The Python extension bcr._stream ----------------------===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// A frame of a small recurrent network takes a few microseconds, and its
+// weights drive whatever Python needs for a call out of the caches of the core.
+// So a call that is like the one before goes from the interpreter to the
+// compiled code without a line of Python. Knows neither MLIR nor LLVM: a model
+// that was saved streams without a compiler.
+//
+//===----------------------------------------------------------------------===//
+
+#include <nanobind/nanobind.h>
+
+#include <algorithm>
+#include <cstdint>
+#include <cstring>
+#include <mutex>
+#include <utility>
+#include <vector>
+
+namespace nb = nanobind;
+using namespace nanobind::literals;
+
+namespace {
+/// The compiled function (passes/README.md, "The compiled function").
+using Entry = int32_t (*)(const void *const *inputs, void *const *outputs,
+                          const void *weights, void *workspace,
+                          const int64_t *dims, int64_t *profile);
+
+/// Memory of the stream that an input is copied to.
+class Memory {
+public:
+  explicit Memory(nb::handle array) : type(Py_TYPE(array.ptr())) {
+    if (PyObject_GetBuffer(array.ptr(), &own, PyBUF_CONTIG | PyBUF_FORMAT) != 0)
+      throw nb::python_error();
+  }
+  Memory(Memory &&other) noexcept
+      : type(other.type), own(std::exchange(other.own, Py_buffer())) {}
+  Memory(const Memory &) = delete;
+  Memory &operator=(const Memory &) = delete;
+  ~Memory() {
+    if (own.obj)
+      PyBuffer_Release(&own);
+  }
+
+  /// Copies an array of the same kind, element type and shape; returns false if
+  /// it is no such.
+  bool copy(PyObject *array) const {
+    if (Py_TYPE(array) != type)
+      return false;
+    Py_buffer given;
+    if (PyObject_GetBuffer(array, &given, PyBUF_ND | PyBUF_FORMAT) != 0) {
+      PyErr_Clear();
+      return false;
+    }
+    bool same = given.ndim == own.ndim &&
+                std::equal(own.shape, own.shape + own.ndim, given.shape) &&
+                std::strcmp(given.format, own.format) == 0;
+    if (same)
+      std::memcpy(own.buf, given.buf, own.len);
+    PyBuffer_Release(&given);
+    return same;
+  }
+
+private:
+  PyTypeObject *type;
+  Py_buffer own = Py_buffer();
+};
+
+/// What a call of one phase passes to the compiled code.
+struct Arguments {
+  Entry entry = nullptr;
+  const void *const *inputs = nullptr;
+  void *const *outputs = nullptr;
+  const void *weights = nullptr;
+  void *workspace = nullptr;
+  const int64_t *dims = nullptr;
+  nb::object result;
+};
+
+class Repeater {
+public:
+  /// `arrays` has one item for each input: memory for it, or None.
+  explicit Repeater(const nb::sequence &arrays) {
+    for (nb::handle array : arrays)
+      if (array.is_none())
+        complete = false;
+      else
+        memories.emplace_back(array);
+  }
+
+  void keep(uintptr_t entry, uintptr_t inputs, uintptr_t outputs,
+            uintptr_t weights, uintptr_t workspace, uintptr_t dims,
+            nb::object result) {
+    if (!complete)
+      return;
+    kept[phase] = {reinterpret_cast<Entry>(entry),
+                   reinterpret_cast<const void *const *>(inputs),
+                   reinterpret_cast<void *const *>(outputs),
+                   reinterpret_cast<const void *>(weights),
+                   reinterpret_cast<void *>(workspace),
+                   reinterpret_cast<const int64_t *>(dims),
+                   std::move(result)};
+  }
+  void forget() { kept[phase] = Arguments(); }
+  int getPhase() const { return phase; }
+  void swap() { phase ^= 1; }
+
+  void acquire() {
+    if (mutex.try_lock())
+      return;
+    // Who holds it needs the interpreter to go on.
+    nb::gil_scoped_release released;
+    mutex.lock();
+  }
+  void release() { mutex.unlock(); }
+
+  /// Calls as before with other inputs; returns false if this is not possible.
+  /// `code` becomes what the compiled code returned.
+  bool repeat(PyObject *inputs, PyObject *named, int32_t &code) {
+    const Arguments &call = kept[phase];
+    auto count = static_cast<Py_ssize_t>(memories.size());
+    if (!call.entry || (named && PyDict_GET_SIZE(named) > 0) ||
+        PyTuple_GET_SIZE(inputs) != count)
+      return false;
+    for (Py_ssize_t i = 0; i < count; ++i)
+      if (!memories[i].copy(PyTuple_GET_ITEM(inputs, i)))
+        return false;
+    nb::gil_scoped_release released;
+    code = call.entry(call.inputs, call.outputs, call.weights, call.workspace,
+                      call.dims, /*profile=*/nullptr);
+    return true;
+  }
+  nb::object getResult() const { return kept[phase].result; }
+
+private:
+  std::mutex mutex;
+  std::vector<Memory> memories;
+  bool complete = true;
+  int phase = 0;
+  Arguments kept[2];
+};
+
+/// Holds a stream while it works on a call.
+class Turn {
+public:
+  explicit Turn(Repeater &repeater) : repeater(repeater) { repeater.acquire(); }
+  ~Turn() { repeater.release(); }
+
+private:
+  Repeater &repeater;
+};
+} // namespace
+
+static PyObject *call(PyObject *self, PyObject *inputs, PyObject *named) {
+  if (!nb::inst_ready(self)) {
+    PyErr_SetString(PyExc_TypeError, "the stream is not initialised");
+    return nullptr;
+  }
+  auto &repeater = *nb::inst_ptr<Repeater>(self);
+  Turn turn(repeater);
+  int32_t code = 0;
+  if (!repeater.repeat(inputs, named, code)) {
+    PyObject *run = PyObject_GetAttrString(self, "_run");
+    PyObject *result = run ? PyObject_Call(run, inputs, named) : nullptr;
+    Py_XDECREF(run);
+    return result;
+  }
+  if (code != 0)
+    return PyObject_CallMethod(self, "_fail", "i", code);
+  PyObject *result = repeater.getResult().release().ptr();
+  repeater.swap();
+  return result;
+}
+
+NB_MODULE(_stream, m) {
+  m.doc() = "Calls of a stream; use bcr.Stream.";
+  // A stream that lives as long as the process is no mistake.
+  nb::set_leak_warnings(false);
+  static PyType_Slot slots[] = {{Py_tp_call, reinterpret_cast<void *>(call)},
+                                {0, nullptr}};
+  nb::class_<Repeater>(m, "Repeater", nb::type_slots(slots))
+      .def(nb::init<const nb::sequence &>(), "memories"_a)
+      .def("_keep", &Repeater::keep, "entry"_a, "inputs"_a, "outputs"_a,
+           "weights"_a, "workspace"_a, "dims"_a, "result"_a.none())
+      .def("_forget", &Repeater::forget)
+      .def("_swap", &Repeater::swap)
+      .def("_acquire", &Repeater::acquire)
+      .def("_release", &Repeater::release)
+      .def_prop_ro("_phase", &Repeater::getPhase);
+}
