@@ -51,9 +51,11 @@ static loops::InputLayout getLayoutInPlace(Conv2DOp op) {
   return layout;
 }
 
-/// A work-item's neighbours ask for the memory that it will want.
+/// A work-item's neighbours ask for the memory that it will want, and SPIR-V
+/// does not convert what finds bits.
 static constexpr loops::LoopOptions kOptions = {
-    /*threads=*/1, /*byElement=*/false, /*prefetches=*/false};
+    /*threads=*/1, /*byElement=*/false, /*prefetches=*/false,
+    /*findsBits=*/false};
 
 namespace {
 struct ConvertBCRToGPUPass

@@ -209,6 +209,24 @@ Value Emitter::loadIndex(Value memref, Value position) {
   return arith::IndexCastUIOp::create(*this, getIndexType(), value);
 }
 
+Value Emitter::lowestBit(Value bits) {
+  Value number = LLVM::CountTrailingZerosOp::create(*this, bits.getType(), bits,
+                                                    /*is_zero_poison=*/true);
+  return arith::IndexCastUIOp::create(*this, getIndexType(), number);
+}
+
+Value Emitter::clearLowestBit(Value bits) {
+  Value one =
+      arith::ConstantOp::create(*this, getIntegerAttr(bits.getType(), 1));
+  return arith::AndIOp::create(*this, bits,
+                               arith::SubIOp::create(*this, bits, one));
+}
+
+Value Emitter::countBits(Value bits) {
+  Value number = LLVM::CtPopOp::create(*this, bits.getType(), bits);
+  return arith::IndexCastUIOp::create(*this, getIndexType(), number);
+}
+
 Value Emitter::multiplyAdd(Value a, Value b, Value sum) {
   if (isa<VectorType>(a.getType()))
     return vector::FMAOp::create(*this, a, b, sum);

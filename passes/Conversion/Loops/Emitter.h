@@ -31,6 +31,8 @@ struct LoopOptions {
   bool byElement = false;
   /// The machine can be asked for memory ahead of its use.
   bool prefetches = true;
+  /// The machine finds the lowest bit of an integer.
+  bool findsBits = true;
 };
 
 class Emitter : public ImplicitLocOpBuilder {
@@ -47,6 +49,7 @@ public:
   LayerReport &getReport() const { return report; }
   bool multipliesByElement() const { return options.byElement; }
   bool prefetches() const { return options.prefetches; }
+  bool findsBits() const { return options.findsBits; }
 
   // Index arithmetic; operands that are constants are folded.
   Value index(int64_t value);
@@ -87,6 +90,12 @@ public:
   Value broadcast(Value scalar, int64_t width);
   /// An index out of an array of unsigned integers.
   Value loadIndex(Value memref, Value position);
+  /// The number of the lowest bit that is set in `bits`, which are not zero.
+  Value lowestBit(Value bits);
+  /// `bits` without that one.
+  Value clearLowestBit(Value bits);
+  /// How many are set.
+  Value countBits(Value bits);
   Value multiplyAdd(Value a, Value b, Value sum);
   /// Applies an activation, if there is one, to a scalar or a vector.
   Value activate(ActivationAttr activation, Value value);

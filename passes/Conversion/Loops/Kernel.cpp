@@ -5,10 +5,12 @@
 //===----------------------------------------------------------------------===//
 
 #include "passes/Conversion/Loops/Kernel.h"
+#include "dialect/Packed.h"
 #include "passes/Conversion/Loops/ColumnCode.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
+#include "mlir/Dialect/Vector/IR/VectorOps.h"
 
 #include <algorithm>
 
@@ -50,6 +52,54 @@ static constexpr int64_t kColumnStreamBytes = 1 << 16;
 static constexpr int64_t kPrefetchDistance = 2048;
 static constexpr int64_t kNearPrefetchDistance = 512;
 
+/// The masks of the widest windows that have no more than `budget` bytes, or
+/// else of the fewest bytes; none if `bytes` are fewer.
+static std::optional<ColumnMasks> chooseMasks(const KernelPlan &plan,
+                                              ArrayRef<int32_t> offsets,
+                                              int64_t budget, int64_t bytes) {
+  std::optional<ColumnMasks> best;
+  for (int64_t window : {64, 32, 16, 8}) {
+    std::optional<ColumnMasks> code =
+        encodeMasks(plan.columns, plan.columnBegins, offsets, window);
+    if (!code || code->getBytes() >= bytes)
+      continue;
+    bytes = code->getBytes();
+    best = std::move(code);
+    if (bytes <= budget)
+      break;
+  }
+  return best;
+}
+
+/// Index arrays have up to 32 bits an element: masks of 64 are two, the lower
+/// half first.
+static Value makeMaskGlobal(Emitter &emitter, const ColumnMasks &masks) {
+  std::vector<int32_t> words;
+  for (uint64_t mask : masks.masks)
+    for (int64_t bit = 0; bit < masks.window; bit += 32)
+      words.push_back(static_cast<int32_t>(mask >> bit));
+  return emitter.global(
+      "masks", makeIndexElements({static_cast<int64_t>(words.size())},
+                                 (emitter.getLayerName() + ".masks").str(),
+                                 words, std::min<int64_t>(masks.window, 32),
+                                 emitter.getContext()));
+}
+
+/// Mask `run` as 64 bits. Targets are little-endian.
+static Value loadMask(Emitter &emitter, Value masks, int64_t window,
+                      Value run) {
+  Type bits = emitter.getI64Type();
+  if (window < 64)
+    return arith::ExtUIOp::create(emitter, bits,
+                                  memref::LoadOp::create(emitter, masks, run));
+  Value words = vector::LoadOp::create(
+      emitter, VectorType::get({2}, emitter.getI32Type()), masks,
+      emitter.mul(run, 2));
+  Value mask =
+      vector::BitCastOp::create(emitter, VectorType::get({1}, bits), words);
+  return vector::ExtractOp::create(emitter, mask, int64_t(0));
+}
+
 PlanConstants::PlanConstants(Emitter &emitter, LayerOpInterface layer,
                              const KernelPlan &plan, ArrayRef<int32_t> offsets,
                              ElementsAttr valueList)
@@ -75,22 +125,33 @@ PlanConstants::PlanConstants(Emitter &emitter, LayerOpInterface layer,
       columnOffsets.push_back(offsets[column]);
     int64_t valueBytes =
         4 * cast<MemRefType>(values.getType()).getNumElements();
-    ColumnCode code = encodeColumns(
-        columnOffsets, plan.columnBegins,
-        static_cast<int64_t>(kMaxIndexShare * valueBytes) - bytes);
-    // The kernels look one step ahead.
-    if (!code.entries.empty())
-      code.entries.push_back(0);
-    steps = makeGlobal("steps", code.entries);
-    stepTable = makeGlobal("step_table", code.table);
-    origins = makeList("origins", code.origins);
-    stepScale = code.scale;
-    origin = code.origin;
-    if (code.runBegins.empty()) {
-      groupColumns = makeList("group_columns", narrow(plan.columnBegins));
+    int64_t budget = static_cast<int64_t>(kMaxIndexShare * valueBytes) - bytes;
+    ColumnCode code = encodeColumns(columnOffsets, plan.columnBegins, budget);
+    if (code.getBytes() > budget && emitter.findsBits())
+      masks = chooseMasks(plan, offsets, budget, code.getBytes());
+    if (masks) {
+      maskBits = makeMaskGlobal(emitter, *masks);
+      bytes += static_cast<int64_t>(masks->masks.size()) * masks->window / 8;
+      maskSteps = makeList("mask_steps", masks->steps);
+      maskTable = makeGlobal("mask_table", masks->table);
+      groupRuns = makeList("group_runs", masks->groupRuns);
+      if (masks->columnsPerRun == 0)
+        groupColumns = makeList("group_columns", narrow(plan.columnBegins));
     } else {
-      runColumns = makeList("run_columns", narrow(code.runBegins));
-      groupRuns = makeList("group_runs", code.groupRuns);
+      // The kernels look one step ahead.
+      if (!code.entries.empty())
+        code.entries.push_back(0);
+      steps = makeGlobal("steps", code.entries);
+      stepTable = makeGlobal("step_table", code.table);
+      origins = makeList("origins", code.origins);
+      stepScale = code.scale;
+      origin = code.origin;
+      if (code.runBegins.empty()) {
+        groupColumns = makeList("group_columns", narrow(plan.columnBegins));
+      } else {
+        runColumns = makeList("run_columns", narrow(code.runBegins));
+        groupRuns = makeList("group_runs", code.groupRuns);
+      }
     }
     if (llvm::any_of(plan.groups, [](const KernelGroup &group) {
           return group.convGroup != 0;
@@ -157,6 +218,83 @@ void PlanConstants::prefetchLines(Emitter &emitter, Value weights,
                                  /*isDataCache=*/true);
 }
 
+void PlanConstants::walkColumns(Emitter &emitter, const GroupValues &group,
+                                Value base, MutableArrayRef<Value> sums,
+                                CursorWalk walk) const {
+  if (masks)
+    return walkMasks(emitter, group, base, sums, walk);
+  if (runColumns)
+    return walkRuns(emitter, group, base, sums, walk);
+  auto getInput = [](Value offset) { return offset; };
+  auto next = [&](Value offset, Value column) {
+    return addStep(emitter, offset, column);
+  };
+  walk(group.columnBegin, group.columnEnd,
+       {emitter.add(base, group.firstOffset), getInput, next}, sums);
+}
+
+void PlanConstants::walkRuns(Emitter &emitter, const GroupValues &group,
+                             Value base, MutableArrayRef<Value> sums,
+                             CursorWalk walk) const {
+  auto getInput = [](Value offset) { return offset; };
+  auto addNext = [&](Value offset, Value column) {
+    return addStep(emitter, offset, column);
+  };
+  // A run begins where the one before ends.
+  SmallVector<Value> carried = {runColumns.load(emitter, group.runBegin)};
+  llvm::append_range(carried, sums);
+  carried = emitter.reduce(
+      group.runBegin, group.runEnd, 1, carried,
+      [&](Value run, ValueRange before) {
+        SmallVector<Value> next(before);
+        next[0] = runColumns.load(emitter, emitter.add(run, 1));
+        walk(before[0], next[0],
+             {emitter.add(base, getOrigin(emitter, run)), getInput, addNext},
+             MutableArrayRef(next).drop_front());
+        return next;
+      });
+  llvm::copy(ArrayRef(carried).drop_front(), sums.begin());
+}
+
+void PlanConstants::walkMasks(Emitter &emitter, const GroupValues &group,
+                              Value base, MutableArrayRef<Value> sums,
+                              CursorWalk walk) const {
+  // Carried: the first column of the run, and the window of the one before.
+  SmallVector<Value> carried = {group.columnBegin, emitter.index(0)};
+  llvm::append_range(carried, sums);
+  carried = emitter.reduce(
+      group.runBegin, group.runEnd, 1, carried,
+      [&](Value run, ValueRange before) {
+        SmallVector<Value> next(before);
+        next[1] = emitter.add(before[1], maskSteps.load(emitter, run));
+        Value bits = loadMask(emitter, maskBits, masks->window, run);
+        Value count = masks->columnsPerRun > 0
+                          ? emitter.index(masks->columnsPerRun)
+                          : emitter.countBits(bits);
+        next[0] = emitter.add(before[0], count);
+        Value period = emitter.div(next[1], masks->periodWindows);
+        Value origin = emitter.add(
+            base,
+            emitter.add(emitter.mul(period, masks->periodStep), masks->origin));
+        Value window = emitter.mul(emitter.rem(next[1], masks->periodWindows),
+                                   masks->window);
+        auto getInput = [&](Value rest) {
+          Value bit = emitter.lowestBit(rest);
+          if (!maskTable)
+            return emitter.add(origin, emitter.mul(bit, masks->columnStep));
+          return emitter.add(
+              origin, emitter.loadIndex(maskTable, emitter.add(window, bit)));
+        };
+        auto dropFirst = [&](Value rest, Value) {
+          return emitter.clearLowestBit(rest);
+        };
+        walk(before[0], next[0], {bits, getInput, dropFirst},
+             MutableArrayRef(next).drop_front(2));
+        return next;
+      });
+  llvm::copy(ArrayRef(carried).drop_front(2), sums.begin());
+}
+
 SmallVector<Value> PlanConstants::reduceColumns(
     Emitter &emitter, const KernelClass &entry, const GroupValues &group,
     Value base, ValueRange sums, ColumnTurn turn, ColumnBody body) const {
@@ -174,9 +312,9 @@ SmallVector<Value> PlanConstants::reduceColumns(
   prefetch &= emitter.prefetches();
   // The value of row r of column k is at k * height + bias + r.
   int64_t bias = entry.valueBegin - entry.columnBegin * entry.height;
-  auto walk = [&](Value begin, Value end, int64_t columns, Value offset,
-                  MutableArrayRef<Value> walked) {
-    SmallVector<Value> carried = {offset};
+  auto walk = [&](Value begin, Value end, int64_t columns, const Cursor &cursor,
+                  Value carriedIn, MutableArrayRef<Value> walked) {
+    SmallVector<Value> carried = {carriedIn};
     llvm::append_range(carried, walked);
     carried = emitter.reduce(
         begin, end, columns, carried, [&](Value k, ValueRange before) {
@@ -188,9 +326,9 @@ SmallVector<Value> PlanConstants::reduceColumns(
             if (prefetch)
               prefetchLines(emitter, weights, u * entry.height, entry.height);
             int64_t chain = u * count % static_cast<int64_t>(walked.size());
-            body(next[0], weights,
+            body(cursor.getInput(next[0]), weights,
                  MutableArrayRef(next).slice(1 + chain, count));
-            next[0] = addStep(emitter, next[0], emitter.add(column, 1));
+            next[0] = cursor.next(next[0], emitter.add(column, 1));
           }
           return next;
         });
@@ -201,37 +339,20 @@ SmallVector<Value> PlanConstants::reduceColumns(
   for (int64_t u = 1; u < chains; ++u)
     for (Value sum : sums)
       partial.push_back(emitter.zero(sum.getType()));
-  auto walkRun = [&](Value begin, Value end, Value offset,
-                     MutableArrayRef<Value> walked) {
-    if (unroll > 1) {
-      Value whole =
-          emitter.mul(emitter.div(emitter.sub(end, begin), unroll), unroll);
-      Value middle = emitter.add(begin, whole);
-      offset = walk(begin, middle, unroll, offset, walked);
-      begin = middle;
-    }
-    walk(begin, end, 1, offset, walked.take_front(count));
-  };
-  if (runColumns) {
-    // A run begins where the one before ends.
-    SmallVector<Value> carried = {runColumns.load(emitter, group.runBegin)};
-    llvm::append_range(carried, partial);
-    carried =
-        emitter.reduce(group.runBegin, group.runEnd, 1, carried,
-                       [&](Value run, ValueRange before) {
-                         SmallVector<Value> next(before);
-                         next[0] =
-                             runColumns.load(emitter, emitter.add(run, 1));
-                         walkRun(before[0], next[0],
-                                 emitter.add(base, getOrigin(emitter, run)),
-                                 MutableArrayRef(next).drop_front());
-                         return next;
-                       });
-    llvm::copy(ArrayRef(carried).drop_front(), partial.begin());
-  } else {
-    walkRun(group.columnBegin, group.columnEnd,
-            emitter.add(base, group.firstOffset), partial);
-  }
+  walkColumns(emitter, group, base, partial,
+              [&](Value begin, Value end, const Cursor &cursor,
+                  MutableArrayRef<Value> walked) {
+                Value carried = cursor.first;
+                if (unroll > 1) {
+                  Value whole = emitter.mul(
+                      emitter.div(emitter.sub(end, begin), unroll), unroll);
+                  Value middle = emitter.add(begin, whole);
+                  carried =
+                      walk(begin, middle, unroll, cursor, carried, walked);
+                  begin = middle;
+                }
+                walk(begin, end, 1, cursor, carried, walked.take_front(count));
+              });
   for (int64_t i = 0; i < count; ++i)
     for (int64_t u = 1; u < chains; ++u)
       partial[i] =
@@ -257,10 +378,16 @@ GroupValues PlanConstants::getGroup(Emitter &emitter, const KernelClass &entry,
   int64_t listed = entry.getListedRows();
   fields.rowBegin = emitter.add(emitter.mul(number, listed),
                                 entry.rowBegin - entry.bounds.front() * listed);
-  if (runColumns) {
+  if (groupRuns) {
     fields.runBegin = groupRuns.load(emitter, number);
     fields.runEnd = groupRuns.load(emitter, emitter.add(number, 1));
-  } else {
+  }
+  if (masks) {
+    fields.columnBegin =
+        masks->columnsPerRun > 0
+            ? emitter.mul(fields.runBegin, masks->columnsPerRun)
+            : groupColumns.load(emitter, number);
+  } else if (!runColumns) {
     fields.columnBegin = groupColumns.load(emitter, number);
     fields.columnEnd = groupColumns.load(emitter, emitter.add(number, 1));
     fields.firstOffset =

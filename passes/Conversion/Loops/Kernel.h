@@ -7,6 +7,7 @@
 #ifndef BCR_PASSES_CONVERSION_LOOPS_KERNEL_H
 #define BCR_PASSES_CONVERSION_LOOPS_KERNEL_H
 
+#include "passes/Conversion/Loops/ColumnMasks.h"
 #include "passes/Conversion/Loops/IndexList.h"
 #include "passes/Conversion/Loops/Plan.h"
 
@@ -16,8 +17,8 @@ namespace mlir::bcr::loops {
 struct GroupValues {
   /// Position in the list of rows.
   Value rowBegin;
-  /// Its columns, and the input offset of the first one; or its runs of
-  /// columns.
+  /// Its columns, and the input offset of the first one; its runs of columns
+  /// where there are any, and then `firstOffset` is null.
   Value columnBegin, columnEnd, firstOffset;
   Value runBegin, runEnd;
   Value convGroup;
@@ -105,6 +106,24 @@ private:
   /// Where group or run `number` begins.
   Value getOrigin(Emitter &emitter, Value number) const;
 
+  /// How a loop over columns finds their inputs. What it carries is `first` at
+  /// the first column and `next`, given the column after it, from then on.
+  struct Cursor {
+    Value first;
+    llvm::function_ref<Value(Value carried)> getInput;
+    llvm::function_ref<Value(Value carried, Value column)> next;
+  };
+  using CursorWalk =
+      llvm::function_ref<void(Value begin, Value end, const Cursor &cursor,
+                              MutableArrayRef<Value> sums)>;
+  /// Walks the columns of a group: as one, run by run, or window by window.
+  void walkColumns(Emitter &emitter, const GroupValues &group, Value base,
+                   MutableArrayRef<Value> sums, CursorWalk walk) const;
+  void walkRuns(Emitter &emitter, const GroupValues &group, Value base,
+                MutableArrayRef<Value> sums, CursorWalk walk) const;
+  void walkMasks(Emitter &emitter, const GroupValues &group, Value base,
+                 MutableArrayRef<Value> sums, CursorWalk walk) const;
+
   const KernelPlan &plan;
   int64_t bytes = 0;
   Value values;
@@ -114,6 +133,10 @@ private:
   IndexList origins, runColumns, groupRuns;
   int64_t stepScale = 1, origin = 0;
   IndexList groupColumns, convGroups;
+  /// See ColumnMasks.
+  std::optional<ColumnMasks> masks;
+  Value maskBits, maskTable;
+  IndexList maskSteps;
   IndexList accumulated, empty, bounds, units;
 };
 
