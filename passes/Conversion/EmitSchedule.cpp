@@ -5,6 +5,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "passes/Analysis/EntryFunction.h"
+#include "passes/Analysis/LaunchSizes.h"
 #include "passes/Conversion/GPU/Launch.h"
 #include "passes/Passes.h"
 
@@ -171,19 +172,12 @@ FailureOr<Attribute> EmitSchedule::describe(gpu::LaunchFuncOp launch) {
       return failure();
     arguments.push_back(*argument);
   }
-  auto sizes = [&](gpu::KernelDim3 dims) -> FailureOr<Attribute> {
-    SmallVector<int64_t> numbers;
-    for (Value size : {dims.x, dims.y, dims.z}) {
-      std::optional<int64_t> number = getConstantIntValue(size);
-      if (!number)
-        return launch.emitOpError("is of a size that is not known when the "
-                                  "model is compiled");
-      numbers.push_back(*number);
-    }
-    return Attribute(builder.getDenseI64ArrayAttr(numbers));
-  };
-  FailureOr<Attribute> groups = sizes(launch.getGridSizeOperandValues());
-  FailureOr<Attribute> local = sizes(launch.getBlockSizeOperandValues());
+  FailureOr<SmallVector<int64_t>> groups = getKnownSizes(
+                                      launch, "groups",
+                                      launch.getGridSizeOperandValues()),
+                                  local = getKnownSizes(
+                                      launch, "work-items",
+                                      launch.getBlockSizeOperandValues());
   if (failed(groups) || failed(local))
     return failure();
   Attribute label = launch->getAttr(gpu_kernels::kKernelAttrName);
@@ -192,8 +186,8 @@ FailureOr<Attribute> EmitSchedule::describe(gpu::LaunchFuncOp launch) {
   return Attribute(builder.getDictionaryAttr(
       {builder.getNamedAttr("kernel", launch.getKernelName()),
        builder.getNamedAttr("label", label ? label : builder.getStringAttr("")),
-       builder.getNamedAttr("groups", *groups),
-       builder.getNamedAttr("local", *local),
+       builder.getNamedAttr("groups", builder.getDenseI64ArrayAttr(*groups)),
+       builder.getNamedAttr("local", builder.getDenseI64ArrayAttr(*local)),
        builder.getNamedAttr("arguments", builder.getArrayAttr(arguments)),
        builder.getNamedAttr("loads", builder.getDenseI64ArrayAttr(getAccessed(
                                          kernel, /*isStore=*/false))),

@@ -4,6 +4,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "passes/Conversion/ExpandArcs.h"
 #include "passes/Passes.h"
 
 #include "mlir/Conversion/GPUToSPIRV/GPUToSPIRVPass.h"
@@ -182,8 +183,11 @@ void KernelsToSPIRV::runOnOperation() {
   module->setAttr(spirv::getTargetEnvAttrName(),
                   getEnvironment(api, &getContext()));
   module.walk(guardResults);
-  if (api == KernelAPI::Vulkan)
+  if (api == KernelAPI::Vulkan) {
     module.walk(saturate);
+    if (failed(expandArcs(module)))
+      return signalPassFailure();
+  }
   WalkResult walk = module.walk([](gpu::GPUFuncOp kernel) {
     return failed(replaceBF16(kernel)) ? WalkResult::interrupt()
                                        : WalkResult::advance();

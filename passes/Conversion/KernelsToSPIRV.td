@@ -25,7 +25,8 @@ def BCRKernelsToSPIRVPass
     is a buffer that holds it. Indices have 32 bits, as the ids have; 64-bit numbers that
     become indices are clamped to them. Division
     and mathematical functions have only the precision that Vulkan promises, so
-    those that are polynomials in code for the CPU are the same ones here.
+    those that are polynomials in code for the CPU are the same ones here, and
+    asin, acos, atan and atan2 are arithmetic, too.
 
     Capabilities that a module does not use are not declared, so a device without
     doubles or half floats takes a module that has none.

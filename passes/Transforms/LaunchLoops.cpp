@@ -6,6 +6,7 @@
 
 #include "passes/Conversion/GPU/Launch.h"
 #include "passes/Passes.h"
+#include "passes/Transforms/FlattenBranches.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
@@ -444,6 +445,7 @@ void LaunchLoops::runOnOperation() {
   for (memref::CopyOp copy : copies)
     if (failed(launchCopy(copy)))
       return signalPassFailure();
-  if (failed(launchAllOf(getOperation().getBody().front())))
+  Block &block = getOperation().getBody().front();
+  if (failed(flattenBranches(block)) || failed(launchAllOf(block)))
     signalPassFailure();
 }

@@ -26,6 +26,11 @@ def BCRLaunchLoopsPass : Pass<"bcr-launch-loops", "::mlir::func::FuncOp"> {
     nothing that reads or writes memory changes places. A view at a place that a
     kernel computes is made in the kernels that use it.
 
+    Both sides of a branch around kernels are enqueued, one after the other, and
+    what they do asks for the condition, which is such a number: work-items of the
+    side that is not taken end at once. A host that waited to know which side it is
+    would stop the device in the middle of a call. A remark says so.
+
     Neighbouring loops of one shape become one kernel where a turn of the second
     reads and writes nothing of what the first wrote but what the same turn of it
     wrote. What allocates memory
@@ -36,7 +41,7 @@ def BCRLaunchLoopsPass : Pass<"bcr-launch-loops", "::mlir::func::FuncOp"> {
     host has nothing to compute. *Fails when:* a bound or the shape of a copy is
     not a constant; a parallel loop reduces; the host or a launch's grid needs a
     number that a kernel computes; a kernel computes which memory another one
-    uses.
+    uses; a branch around kernels yields memory.
   }];
   let dependentDialects = ["::mlir::arith::ArithDialect",
     "::mlir::gpu::GPUDialect", "::mlir::memref::MemRefDialect",

@@ -5,6 +5,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "passes/Analysis/EntryFunction.h"
+#include "passes/Analysis/LaunchSizes.h"
 #include "passes/Conversion/GPU/Launch.h"
 #include "passes/Passes.h"
 
@@ -109,14 +110,11 @@ LogicalResult OutlineKernels::outline(gpu::LaunchOp launch,
              << operand.getType() << " that only the host could compute";
   gpu::KernelDim3 groups = launch.getGridSizeOperandValues();
   gpu::KernelDim3 items = launch.getBlockSizeOperandValues();
-  SmallVector<int32_t> sizes;
-  for (Value value : {items.x, items.y, items.z}) {
-    std::optional<int64_t> size = getConstantIntValue(value);
-    if (!size)
-      return launch.emitOpError("has groups of a size that is not known when "
-                                "the model is compiled");
-    sizes.push_back(static_cast<int32_t>(*size));
-  }
+  FailureOr<SmallVector<int64_t>> itemsOfGroup =
+      getKnownSizes(launch, "work-items", items);
+  if (failed(itemsOfGroup))
+    return failure();
+  SmallVector<int32_t> sizes(itemsOfGroup->begin(), itemsOfGroup->end());
   // A group of a fixed size is what lets a compiler count on whole sub-groups.
   kernel->setAttr(spirv::getEntryPointABIAttrName(),
                   spirv::EntryPointABIAttr::get(

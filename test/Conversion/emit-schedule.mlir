@@ -139,7 +139,7 @@ module attributes {gpu.container_module} {
   }
   func.func @main(%x: memref<9xf32>, %size: index) {
     %c1 = arith.constant 1 : index
-    // expected-error @below {{is of a size that is not known when the model is compiled}}
+    // expected-error @below {{has a number of groups that is not known when the model is compiled}}
     gpu.launch_func @kernels::@k blocks in (%size, %c1, %c1) threads in (%c1, %c1, %c1) args(%x : memref<9xf32>)
     return
   }

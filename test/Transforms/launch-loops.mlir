@@ -557,3 +557,101 @@ func.func @dynamic_bound(%y: memref<9xf32>, %size: index) {
   }
   return
 }
+
+// -----
+
+// Both sides of a branch around kernels run one after the other, and ask for its condition: in a
+// kernel, in a loop, in steps of one work-item. What a step computes for others is zero where the
+// side is not taken. Memory and places are the host's.
+// CHECK-LABEL: func.func @branch(
+// CHECK-SAME:    %[[X:.*]]: memref<f32>, %[[Y:.*]]: memref<7xf32>, %[[Z:.*]]: memref<7xf32>)
+// CHECK:         %[[NUMBER:.*]] = memref.alloc() : memref<f32>
+// CHECK:         %[[CONDITION:.*]] = memref.alloc() : memref<i1>
+// CHECK-NOT:     scf.if
+// CHECK:         gpu.launch
+// CHECK:           %[[V:.*]] = memref.load %[[X]][]
+// CHECK:           %[[POSITIVE:.*]] = arith.cmpf ogt, %[[V]]
+// CHECK:           %[[FIRST:.*]] = scf.if %[[POSITIVE]] -> (f32) {
+// CHECK:             %[[OLD:.*]] = memref.load %[[Y]][%{{.*}}]
+// CHECK:             scf.yield %[[OLD]]
+// CHECK:           } else {
+// CHECK:             scf.yield %{{.*}} : f32
+// CHECK:           memref.store %[[FIRST]], %[[NUMBER]][]
+// CHECK:         gpu.launch
+// CHECK:           scf.if %{{.*}} {
+// CHECK:             memref.store %{{.*}}, %[[Z]][%{{.*}}]
+// CHECK:         } {bcr.kernel = "layer"}
+// CHECK:         gpu.launch
+// CHECK:           %[[NOT:.*]] = arith.xori
+// CHECK:           scf.if %{{.*}} {
+// CHECK:             memref.store %{{.*}}, %[[Z]][%{{.*}}]
+// CHECK:         } {bcr.kernel = "loops"}
+// CHECK:         return
+func.func @branch(%x: memref<f32>, %y: memref<7xf32>, %z: memref<7xf32>) {
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  %c7 = arith.constant 7 : index
+  %zero = arith.constant 0.0 : f32
+  %two = arith.constant 2.0 : f32
+  %v = memref.load %x[] : memref<f32>
+  %positive = arith.cmpf ogt, %v, %zero : f32
+  // expected-remark @below {{enqueues the kernels of both sides}}
+  scf.if %positive {
+    %first = memref.load %y[%c1] : memref<7xf32>
+    gpu.launch blocks(%bx, %by, %bz) in (%gx = %c7, %gy = %c1, %gz = %c1)
+               threads(%tx, %ty, %tz) in (%lx = %c1, %ly = %c1, %lz = %c1) {
+      memref.store %first, %z[%bx] : memref<7xf32>
+      gpu.terminator
+    } {bcr.kernel = "layer"}
+  } else {
+    scf.parallel (%i) = (%c0) to (%c7) step (%c1) {
+      memref.store %two, %z[%i] : memref<7xf32>
+    }
+  }
+  return
+}
+
+// -----
+
+// A branch inside of a branch runs where both conditions hold, and chooses a number.
+// CHECK-LABEL: func.func @nested(
+// CHECK-SAME:    %[[OUTER:.*]]: i1, %[[INNER:.*]]: i1, %[[Y:.*]]: memref<7xf32>)
+// CHECK:         gpu.launch
+// CHECK:           %[[BOTH:.*]] = arith.andi %[[OUTER]], %[[INNER]]
+// CHECK:           scf.if %[[BOTH]]
+// CHECK:             memref.store %{{.*}}, %[[Y]][%{{.*}}]
+func.func @nested(%outer: i1, %inner: i1, %y: memref<7xf32>) {
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  %c7 = arith.constant 7 : index
+  %two = arith.constant 2.0 : f32
+  // expected-remark @below {{enqueues the kernels of both sides}}
+  scf.if %outer {
+    // expected-remark @below {{enqueues the kernels of both sides}}
+    scf.if %inner {
+      scf.parallel (%i) = (%c0) to (%c7) step (%c1) {
+        memref.store %two, %y[%i] : memref<7xf32>
+      }
+    }
+  }
+  return
+}
+
+// -----
+
+func.func @choice_of_memory(%x: i1, %y: memref<7xf32>, %z: memref<7xf32>) -> memref<7xf32> {
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  %c7 = arith.constant 7 : index
+  %two = arith.constant 2.0 : f32
+  // expected-error @below {{chooses a value of type 'memref<7xf32>'; branches around kernels choose numbers only}}
+  %r = scf.if %x -> memref<7xf32> {
+    scf.parallel (%i) = (%c0) to (%c7) step (%c1) {
+      memref.store %two, %y[%i] : memref<7xf32>
+    }
+    scf.yield %y : memref<7xf32>
+  } else {
+    scf.yield %z : memref<7xf32>
+  }
+  return %r : memref<7xf32>
+}

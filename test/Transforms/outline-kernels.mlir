@@ -96,7 +96,7 @@ func.func @main(%x: memref<i1>, %y: memref<9xi1>) {
 func.func @main(%x: memref<9xf32>, %size: index) {
   %c1 = arith.constant 1 : index
   %one = arith.constant 1.0 : f32
-  // expected-error @below {{has groups of a size that is not known when the model is compiled}}
+  // expected-error @below {{has a number of work-items that is not known when the model is compiled}}
   gpu.launch blocks(%bx, %by, %bz) in (%gx = %c1, %gy = %c1, %gz = %c1)
              threads(%tx, %ty, %tz) in (%lx = %size, %ly = %c1, %lz = %c1) {
     memref.store %one, %x[%tx] : memref<9xf32>

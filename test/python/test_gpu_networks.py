@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 from torch import nn
 
 import bcr
 import networks
-from bcr.compiler import relative_error
+from bcr.compiler import compile_imported, relative_error
+from bcr.executable import make_executable
+from bcr.frontend import import_model
+from bcr.progress import Stages
+from bcr.target import Target
 from conftest import make_net, prune
 
 
@@ -146,6 +152,52 @@ class Scaled(nn.Module):
 def test_number_that_waits_for_a_layer(target):
     torch.manual_seed(5)
     check(target, Scaled().eval(), (torch.randn(1, 3, 5, 6), torch.tensor(2.5)))
+
+
+class Guarded(nn.Module):
+    """Layers, loops and steps that depend on one another, to go behind a check."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(2, 3, 3, padding=1)
+        self.cell = nn.GRU(15, 4, batch_first=True)
+        self.head = nn.Linear(4, 5)
+
+    def forward(self, x):
+        steps = torch.exp(self.conv(x)).flatten(2)
+        return self.head(self.cell(steps)[0]).softmax(-1).cumsum(1)
+
+
+CHECK = """
+    %first = arith.constant 0 : index
+    %least = arith.constant 0.0 : f32
+    %value = tensor.extract %arg0[%first, %first, %first, %first] : tensor<1x2x3x5xf32>
+    %fits = arith.cmpf ogt, %value, %least : f32
+    cf.assert %fits, "the first value is positive"
+"""
+
+
+def test_nothing_runs_behind_a_check_that_fails(target):
+    torch.manual_seed(7)
+    model, x = Guarded().eval(), torch.rand(1, 2, 3, 5)
+    imported = import_model(model, (x,), {})
+    head, brace, body = imported.text.partition("-> tensor<1x3x5xf32> {")
+    assert brace and CHECK not in body
+    imported = replace(imported, text=head + brace + CHECK + body)
+    exe = make_executable(
+        compile_imported(
+            imported, Target.of(target), sparsity="auto", num_threads=1, stages=Stages(False)
+        )
+    )
+    with torch.no_grad():
+        expected = model(x)
+    assert relative_error(exe(x).numpy(), expected.numpy()) < 1e-5
+    assert any("kernels of both sides" in remark for remark in exe.program.remarks)
+    out = exe.make_output((1, 3, 5), "float32", False)
+    out[...] = exe(x)
+    code = exe.run_arrays([-x.numpy()], [out])
+    assert exe.program.checks[code - 1] == "the first value is positive"
+    assert relative_error(out, expected.numpy()) < 1e-5
 
 
 def test_whole_resnet18(target):

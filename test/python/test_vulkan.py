@@ -85,6 +85,22 @@ def test_profile_is_the_devices(exe, inputs):
     assert sum(row.seconds for row in profile.layers) < profile.total
 
 
+def test_angles():
+    class Angles(nn.Module):
+        def forward(self, y, x):
+            return torch.atan2(y, x), torch.atan(y)
+
+    # All signs of zero, of infinity and of what is large, small and equal, with each other; NaN.
+    ends = [0.0, 1e-15, 0.3, 1.0, 2.0, 1e15, float("inf")]
+    values = torch.tensor([*ends, *(-end for end in ends), float("nan")])
+    y, x = (part.reshape(-1) for part in torch.meshgrid(values, values, indexing="ij"))
+    exe = bcr.compile(Angles().eval(), (y, x), target="vulkan")
+    for got, want in zip(exe(y, x), Angles()(y.double(), x.double()), strict=True):
+        torch.testing.assert_close(got.double(), want, rtol=1e-6, atol=0, equal_nan=True)
+        numbers = ~want.isnan()
+        assert (got.signbit() == want.signbit())[numbers].all()
+
+
 def test_save_and_load(exe, inputs, tmp_path):
     exe.save(tmp_path / "model.bcr")
     loaded = bcr.load(tmp_path / "model.bcr", device=0)
