@@ -14,6 +14,9 @@
 
 #include <nanobind/nanobind.h>
 
+#define NPY_NO_DEPRECATED_API NPY_1_7_API_VERSION
+#include <numpy/arrayobject.h>
+
 #include <algorithm>
 #include <cstdint>
 #include <cstring>
@@ -30,44 +33,34 @@ using Entry = int32_t (*)(const void *const *inputs, void *const *outputs,
                           const void *weights, void *workspace,
                           const int64_t *dims, int64_t *profile);
 
-/// Memory of the stream that an input is copied to.
+/// Memory of the stream that an input is copied to. NumPy's own structure is
+/// read and no buffer asked for, which makes a text of the element type.
 class Memory {
 public:
-  explicit Memory(nb::handle array) : type(Py_TYPE(array.ptr())) {
-    if (PyObject_GetBuffer(array.ptr(), &own, PyBUF_CONTIG | PyBUF_FORMAT) != 0)
-      throw nb::python_error();
-  }
-  Memory(Memory &&other) noexcept
-      : type(other.type), own(std::exchange(other.own, Py_buffer())) {}
-  Memory(const Memory &) = delete;
-  Memory &operator=(const Memory &) = delete;
-  ~Memory() {
-    if (own.obj)
-      PyBuffer_Release(&own);
+  explicit Memory(nb::handle memory) : owner(nb::borrow(memory)) {
+    if (!PyArray_CheckExact(memory.ptr()))
+      throw nb::type_error("the memory of an input is a numpy.ndarray");
   }
 
-  /// Copies an array of the same kind, element type and shape; returns false if
-  /// it is no such.
-  bool copy(PyObject *array) const {
-    if (Py_TYPE(array) != type)
+  /// Copies an array of the same element type and shape, in C order; returns
+  /// false if it is no such.
+  bool copy(PyObject *value) const {
+    if (!PyArray_CheckExact(value))
       return false;
-    Py_buffer given;
-    if (PyObject_GetBuffer(array, &given, PyBUF_ND | PyBUF_FORMAT) != 0) {
-      PyErr_Clear();
+    auto *own = reinterpret_cast<PyArrayObject *>(owner.ptr());
+    auto *given = reinterpret_cast<PyArrayObject *>(value);
+    int rank = PyArray_NDIM(own);
+    if (PyArray_DESCR(given) != PyArray_DESCR(own) ||
+        PyArray_NDIM(given) != rank || !PyArray_IS_C_CONTIGUOUS(given) ||
+        !std::equal(PyArray_DIMS(own), PyArray_DIMS(own) + rank,
+                    PyArray_DIMS(given)))
       return false;
-    }
-    bool same = given.ndim == own.ndim &&
-                std::equal(own.shape, own.shape + own.ndim, given.shape) &&
-                std::strcmp(given.format, own.format) == 0;
-    if (same)
-      std::memcpy(own.buf, given.buf, own.len);
-    PyBuffer_Release(&given);
-    return same;
+    std::memcpy(PyArray_DATA(own), PyArray_DATA(given), PyArray_NBYTES(own));
+    return true;
   }
 
 private:
-  PyTypeObject *type;
-  Py_buffer own = Py_buffer();
+  nb::object owner;
 };
 
 /// What a call of one phase passes to the compiled code.
@@ -178,6 +171,8 @@ static PyObject *call(PyObject *self, PyObject *inputs, PyObject *named) {
 
 NB_MODULE(_stream, m) {
   m.doc() = "Calls of a stream; use bcr.Stream.";
+  if (_import_array() < 0)
+    throw nb::python_error();
   // A stream that lives as long as the process is no mistake.
   nb::set_leak_warnings(false);
   static PyType_Slot slots[] = {{Py_tp_call, reinterpret_cast<void *>(call)},

@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     import torch
     from torch import nn
 
+    import bcr
+
 FEATURES, UNITS, LAYERS = 39, 1024, 2
 EXPORTER = "frames/export_gru.py"
 PIECES = 8
@@ -263,8 +265,12 @@ def packed_bytes(case: RecurrentCase) -> int:
     """Bytes of the packed values and indices of a compiled case."""
     import bcr
 
-    report = bcr.load(product(case)).report()
-    return sum(layer.value_bytes + layer.index_bytes for layer in report.layers)
+    return packed_bytes_of(bcr.load(product(case)))
+
+
+def packed_bytes_of(executable: bcr.Executable) -> int:
+    """Bytes of the packed values and indices of a compiled model."""
+    return sum(layer.value_bytes + layer.index_bytes for layer in executable.report().layers)
 
 
 def product(case: RecurrentCase) -> Path:

@@ -29,8 +29,13 @@ static constexpr int64_t kChains = 8;
 /// starts three micro-operations a cycle has no room for counters beside them.
 static constexpr int64_t kMaxShortTurn = 16;
 
-/// Columns that one turn of a loop takes at most.
-static constexpr int64_t kMaxUnroll = 4;
+/// Sums side by side for each row at most.
+static constexpr int64_t kMaxChains = 4;
+
+/// Columns that a turn takes where a column is few multiply-adds: half as many
+/// turns, and steps loaded together, leave room for more of the weights to be
+/// on their way.
+static constexpr int64_t kLongTurn = 8;
 
 /// f32 of a cache line of the processors we know.
 static constexpr int64_t kCacheLine = 16;
@@ -295,15 +300,56 @@ void PlanConstants::walkMasks(Emitter &emitter, const GroupValues &group,
   llvm::copy(ArrayRef(carried).drop_front(2), sums.begin());
 }
 
+/// `count` neighbours out of an array of unsigned integers, by words of 64 bits
+/// whose lowest bits are the first of them. Whole words are read.
+static SmallVector<Value> loadIndices(Emitter &emitter, Value memref,
+                                      Value position, int64_t count) {
+  Type type = cast<MemRefType>(memref.getType()).getElementType();
+  int64_t bits = type.getIntOrFloatBitWidth();
+  int64_t perWord = 64 / bits;
+  SmallVector<Value> indices;
+  Value word;
+  for (int64_t i = 0; i < count; ++i) {
+    int64_t place = i % perWord;
+    if (place == 0) {
+      Value loaded =
+          vector::LoadOp::create(emitter, VectorType::get({perWord}, type),
+                                 memref, emitter.add(position, i));
+      word = vector::ExtractOp::create(
+          emitter,
+          vector::BitCastOp::create(
+              emitter, VectorType::get({1}, emitter.getI64Type()), loaded),
+          0);
+    }
+    Value shifted = emitter.createOrFold<arith::ShRUIOp>(
+        word,
+        arith::ConstantIntOp::create(emitter, bits * place, /*width=*/64));
+    if (place + 1 < perWord)
+      shifted = emitter.createOrFold<arith::AndIOp>(
+          shifted, arith::ConstantIntOp::create(
+                       emitter, (int64_t(1) << bits) - 1, /*width=*/64));
+    indices.push_back(
+        arith::IndexCastUIOp::create(emitter, emitter.getIndexType(), shifted));
+  }
+  return indices;
+}
+
 SmallVector<Value> PlanConstants::reduceColumns(
     Emitter &emitter, const KernelClass &entry, const GroupValues &group,
     Value base, ValueRange sums, ColumnTurn turn, ColumnBody body) const {
   auto count = static_cast<int64_t>(sums.size());
   int64_t unroll = 1, chains = 1;
   if (turn == ColumnTurn::SideBySide)
-    unroll = chains = std::clamp<int64_t>(kChains / count, 1, kMaxUnroll);
+    unroll = chains = std::clamp<int64_t>(kChains / count, 1, kMaxChains);
   else if (turn == ColumnTurn::Pair && count <= kMaxShortTurn)
     unroll = 2;
+  SmallVector<int64_t> turns;
+  // What cannot be asked for memory ahead is no processor, and may have no
+  // words of 64 bits.
+  if (chains == kMaxChains && steps && !stepTable && emitter.prefetches())
+    turns.push_back(kLongTurn);
+  if (unroll > 1)
+    turns.push_back(unroll);
   int64_t bytes = 4 * cast<MemRefType>(values.getType()).getNumElements();
   bool prefetch =
       turn == ColumnTurn::SideBySide
@@ -319,6 +365,9 @@ SmallVector<Value> PlanConstants::reduceColumns(
     carried = emitter.reduce(
         begin, end, columns, carried, [&](Value k, ValueRange before) {
           SmallVector<Value> next(before);
+          SmallVector<Value> ahead;
+          if (columns == kLongTurn)
+            ahead = loadIndices(emitter, steps, emitter.add(k, 1), columns);
           for (int64_t u = 0; u < columns; ++u) {
             Value column = emitter.add(k, u);
             Value weights =
@@ -328,7 +377,10 @@ SmallVector<Value> PlanConstants::reduceColumns(
             int64_t chain = u * count % static_cast<int64_t>(walked.size());
             body(cursor.getInput(next[0]), weights,
                  MutableArrayRef(next).slice(1 + chain, count));
-            next[0] = cursor.next(next[0], emitter.add(column, 1));
+            next[0] =
+                ahead.empty()
+                    ? cursor.next(next[0], emitter.add(column, 1))
+                    : emitter.add(next[0], emitter.mul(ahead[u], stepScale));
           }
           return next;
         });
@@ -343,12 +395,12 @@ SmallVector<Value> PlanConstants::reduceColumns(
               [&](Value begin, Value end, const Cursor &cursor,
                   MutableArrayRef<Value> walked) {
                 Value carried = cursor.first;
-                if (unroll > 1) {
+                for (int64_t columns : turns) {
                   Value whole = emitter.mul(
-                      emitter.div(emitter.sub(end, begin), unroll), unroll);
+                      emitter.div(emitter.sub(end, begin), columns), columns);
                   Value middle = emitter.add(begin, whole);
                   carried =
-                      walk(begin, middle, unroll, cursor, carried, walked);
+                      walk(begin, middle, columns, cursor, carried, walked);
                   begin = middle;
                 }
                 walk(begin, end, 1, cursor, carried, walked.take_front(count));

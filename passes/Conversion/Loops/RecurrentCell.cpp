@@ -5,7 +5,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "passes/Conversion/Loops/RecurrentCell.h"
-#include "passes/Conversion/ActivationToArith.h"
+#include "passes/Conversion/Loops/CellActivation.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 
@@ -19,6 +19,32 @@ void RecurrentCell::storeHidden(Emitter &emitter, Value value, Value step,
   emitter.store(value, hidden, {sample, unit});
 }
 
+SmallVector<RecurrentCell::GateRows> RecurrentCell::getGateRows() {
+  int64_t units = op.getNumUnits();
+  using K = ActivationKind;
+  switch (op.getCell()) {
+  case CellKind::RNNTanh:
+  case CellKind::RNNReLU:
+    return {};
+  case CellKind::GRU:
+    return {{0, 2 * units, K::Sigmoid}};
+  case CellKind::LSTM:
+    return {{0, 2 * units, K::Sigmoid},
+            {2 * units, 3 * units, K::Tanh},
+            {3 * units, 4 * units, K::Sigmoid}};
+  }
+}
+
+void RecurrentCell::emitGates(Emitter &emitter, Value step, Value sample,
+                              Value row, int64_t width,
+                              ActivationKind activation) {
+  Value sum = arith::AddFOp::create(
+      emitter, emitter.load(op.getGates(), {step, sample, row}, width),
+      emitter.load(sums, {sample, row}, width));
+  emitter.store(emitCellActivation(emitter, activation, sum, width), sums,
+                {sample, row});
+}
+
 void RecurrentCell::emitUnits(Emitter &emitter, Value step, Value sample,
                               Value unit, int64_t width) {
   int64_t units = op.getNumUnits();
@@ -28,19 +54,6 @@ void RecurrentCell::emitUnits(Emitter &emitter, Value step, Value sample,
   auto mul = [&](Value a, Value b) -> Value {
     return arith::MulFOp::create(emitter, a, b);
   };
-  auto apply = [&](ActivationKind kind, Value value) {
-    return buildActivation(emitter, emitter.getLoc(),
-                           ActivationAttr::get(emitter.getContext(), kind),
-                           value);
-  };
-  // sigmoid(x) = (1 + tanh(x / 2)) / 2: a quotient of two polynomials takes two
-  // thirds of the operations and of the latency of an exponential and a
-  // division.
-  auto sigmoid = [&](Value x) {
-    Value half = emitter.constant(0.5, width);
-    Value value = apply(ActivationKind::Tanh, mul(x, half));
-    return emitter.multiplyAdd(value, half, half);
-  };
   auto getInput = [&](int64_t gate) {
     return emitter.load(op.getGates(),
                         {step, sample, emitter.add(unit, gate * units)}, width);
@@ -49,8 +62,10 @@ void RecurrentCell::emitUnits(Emitter &emitter, Value step, Value sample,
     return emitter.load(sums, {sample, emitter.add(unit, gate * units)}, width);
   };
   auto getGate = [&](int64_t gate, ActivationKind kind) -> Value {
-    Value x = add(getInput(gate), getSum(gate));
-    return kind == ActivationKind::Sigmoid ? sigmoid(x) : apply(kind, x);
+    if (hasGates)
+      return getSum(gate);
+    return emitCellActivation(emitter, kind, add(getInput(gate), getSum(gate)),
+                              width);
   };
   using K = ActivationKind;
   switch (op.getCell()) {
@@ -61,7 +76,8 @@ void RecurrentCell::emitUnits(Emitter &emitter, Value step, Value sample,
   case CellKind::GRU: {
     Value r = getGate(0, K::Sigmoid);
     Value z = getGate(1, K::Sigmoid);
-    Value n = apply(K::Tanh, add(getInput(2), mul(r, getSum(2))));
+    Value n = emitCellActivation(emitter, K::Tanh,
+                                 add(getInput(2), mul(r, getSum(2))), width);
     Value old = emitter.load(hidden, {sample, unit}, width);
     Value rest = arith::SubFOp::create(emitter, emitter.constant(1, width), z);
     return storeHidden(emitter, add(mul(rest, n), mul(z, old)), step, sample,
@@ -75,7 +91,7 @@ void RecurrentCell::emitUnits(Emitter &emitter, Value step, Value sample,
     Value old = emitter.load(op.getCellInit(), {sample, unit}, width);
     Value c = add(mul(f, old), mul(i, g));
     emitter.store(c, op.getCellInit(), {sample, unit});
-    Value h = mul(o, apply(K::Tanh, c));
+    Value h = mul(o, emitCellActivation(emitter, K::Tanh, c, width));
     if (!unprojected)
       return storeHidden(emitter, h, step, sample, unit);
     return emitter.store(h, unprojected, {sample, unit});

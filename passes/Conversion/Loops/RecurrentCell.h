@@ -17,7 +17,18 @@ struct RecurrentCell {
   /// h of the last step, the products of h with the weights, and o * tanh(c)
   /// where that is projected: samples x features, rows and units.
   Value hidden, sums, unprojected;
+  /// `emitGates` has replaced the sums of the gates.
+  bool hasGates = false;
 
+  /// Rows of gates that are one activation of the sum of both products.
+  struct GateRows {
+    int64_t begin, end;
+    ActivationKind activation;
+  };
+  SmallVector<GateRows> getGateRows();
+  /// Replaces the sums of `width` gates from `row` on by the gates.
+  void emitGates(Emitter &emitter, Value step, Value sample, Value row,
+                 int64_t width, ActivationKind activation);
   /// Emits the equations for `width` units of a sample from `unit` on. Reads
   /// and writes the states of these units only.
   void emitUnits(Emitter &emitter, Value step, Value sample, Value unit,

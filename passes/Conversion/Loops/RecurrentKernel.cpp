@@ -37,6 +37,9 @@ private:
   /// written.
   void cover(int64_t size,
              llvm::function_ref<void(Value begin, int64_t width)> body);
+  /// The gates of all units, before the equations that read them: each turn of
+  /// a loop is one chain of operations, and more turns are at work at a time.
+  void emitGates(Value step, Value sample);
   /// The layer of the projection, which writes the state, and the result.
   void emitProjection(Value step);
 
@@ -82,6 +85,18 @@ void RecurrentKernel::cover(
     }
 }
 
+void RecurrentKernel::emitGates(Value step, Value sample) {
+  // llvm-mca sees no gain on cores of AArch64.
+  if (emitter.multipliesByElement())
+    return;
+  for (const RecurrentCell::GateRows &rows : cell.getGateRows())
+    cover(rows.end - rows.begin, [&](Value row, int64_t width) {
+      cell.emitGates(emitter, step, sample, emitter.add(row, rows.begin), width,
+                     rows.activation);
+    });
+  cell.hasGates = !cell.getGateRows().empty();
+}
+
 void RecurrentKernel::emitProjection(Value step) {
   moveProjection(op, emitter);
   emitter.loop(emitter.index(0), samples, 1, [&](Value sample) {
@@ -116,6 +131,7 @@ MatmulOp RecurrentKernel::emit() {
                          op.getLayerAttr(), op.getFormAttr(), op.getBlockAttr(),
                          op.getScheduleAttr(), op.getChunksAttr());
     emitter.loop(emitter.index(0), samples, 1, [&](Value sample) {
+      emitGates(step, sample);
       cover(units, [&](Value unit, int64_t width) {
         cell.emitUnits(emitter, step, sample, unit, width);
       });

@@ -53,13 +53,16 @@ def run_networks(options: argparse.Namespace) -> list[Any]:
 
 
 def run_recurrent(options: argparse.Namespace) -> list[Any]:
-    """Model the loops of a GRU at the rates of its benchmark that are spoken of most."""
+    """Take a GRU at the rates of its benchmark that are spoken of most: loops and instructions."""
     from bench.aarch64 import recurrent
 
+    rates = (1, 10, 29)
     target = bcr.Target("aarch64-linux-gnu", options.cpu)
-    results = list(recurrent.model_rates((1, 10, 29), target, options.model))
+    results = list(recurrent.model_rates(rates, target, options.model))
     print(recurrent.table(results, options.cpu, options.model))
-    return results
+    counts = [recurrent.count_rate(rate, options.cpu) for rate in rates]
+    print(recurrent.count_table(counts, options.cpu))
+    return [*results, *counts]
 
 
 def main() -> None:

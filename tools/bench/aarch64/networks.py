@@ -10,15 +10,14 @@ from pathlib import Path
 import numpy as np
 
 import bcr
-from bcr.linker import c_compiler, run_tool
 from bcr.tables import NUMBER, TEXT, render
 from bench.aarch64.emulation import count_call, system
+from bench.aarch64.program import SYSROOT, build
 from bench.case import Case, prepare
 from bench.measure import TOLERANCE, convert_for, difference
 from bench.peers import PEERS, WORKERS, Peer
 
 PEERS_HERE = ("mnn", "mnn-sparse", "ncnn")
-SYSROOT = Path("/usr/aarch64-linux-gnu")
 
 
 @dataclass(frozen=True)
@@ -43,24 +42,10 @@ def count_ours(case: Case, sparsity: str, cpu: str) -> Count:
     executable = bcr.compile(model, (torch.from_numpy(x),), target=target, sparsity=sparsity)
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
-        executable.export(folder, "model")
         x.tofile(folder / "input")
         sizes = {"INPUT_SIZE": x.size, "OUTPUT_SIZE": int(np.prod(facts["output"]))}
-        run_tool(
-            [
-                *c_compiler(target),
-                "-O1",
-                *(f"-D{name}={size}" for name, size in sizes.items()),
-                f"-I{folder}",
-                Path(__file__).with_name("calls.c"),
-                f"-L{folder}",
-                "-lmodel",
-                "-Wl,-rpath,$ORIGIN",
-                "-o",
-                folder / "calls",
-            ]
-        )
-        command = [folder / "calls", "{count}", folder / "input", folder / "output"]
+        program = build(executable, "calls.c", sizes, folder)
+        command = [program, "{count}", folder / "input", folder / "output"]
         instructions = count_call(command, SYSROOT, cpu)
         output = np.fromfile(folder / "output", np.float32).reshape(facts["output"])
     name = "bcr dense" if sparsity == "off" else "bcr"

@@ -1,4 +1,4 @@
-"""The hot loops of the recurrent benchmark's GRU, modelled on an AArch64 core.
+"""The recurrent benchmark's GRU on AArch64: hot loops in a model of a core, instructions counted.
 
 A step is products, a loop over the columns of a group of rows, and equations, a loop over vectors
 of four units, which is the one with divisions. llvm-mca knows no cache misses: the products' bytes
@@ -7,16 +7,31 @@ a cycle are what the caches would have to deliver.
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
+import numpy as np
 import torch
 
 import bcr
 from bcr.tables import NUMBER, TEXT, render
+from bench.aarch64.emulation import count, count_call
 from bench.aarch64.hot_loop import HotLoop, analyse, find_loops
 from bench.aarch64.layers import FMLA_PER_CYCLE
-from bench.recurrent import FEATURES, LAYERS, UNITS, make_model
+from bench.aarch64.program import SYSROOT, build
+from bench.measure import TOLERANCE, difference
+from bench.recurrent import (
+    FEATURES,
+    LAYERS,
+    PIECES,
+    UNITS,
+    RecurrentCase,
+    make_model,
+    packed_bytes_of,
+    prepare,
+)
 
 LANES = 4
 
@@ -49,6 +64,51 @@ def find_loops_of_step(code: bytes) -> dict[str, HotLoop]:
         "products": next(loop for loop, d in zip(loops[::-1], divides[::-1]) if not d),
         "equations": next(loop for loop, d in zip(loops[::-1], divides[::-1]) if d),
     }
+
+
+@dataclass
+class FrameCount:
+    """Instructions of one call with one frame, one thread.
+
+    Attributes:
+        bytes: packed values and indices.
+        error: from PyTorch, relative to the largest output.
+    """
+
+    rate: int
+    instructions: int
+    bytes: int
+    error: float
+
+
+def count_rate(rate: int, cpu: str) -> FrameCount:
+    """Compile the GRU at a rate for a processor and count a call under QEMU.
+
+    What it says after `PIECES` calls is compared with PyTorch.
+
+    Raises:
+        RuntimeError: it differs from PyTorch.
+    """
+    case = RecurrentCase(rate, 1)
+    prepare(case)
+    frames = np.load(case.folder / "frames.npy")
+    model = torch.load(case.folder / "gru.pt", weights_only=False)
+    inputs = torch.from_numpy(frames[0]), torch.zeros(LAYERS, 1, UNITS)
+    executable = bcr.compile(model, inputs, target=bcr.Target("aarch64-linux-gnu", cpu))
+    sizes = {"FRAMES": PIECES, "INPUT_SIZE": FEATURES}
+    sizes |= {"STATE_SIZE": LAYERS * UNITS, "OUTPUT_SIZE": UNITS}
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(scratch)
+        frames.tofile(folder / "input")
+        program = build(executable, "frames.c", sizes, folder)
+        command = [program, "{count}", folder / "input", folder / "output"]
+        instructions = count_call(command, SYSROOT, cpu)
+        count([program, str(PIECES), folder / "input", folder / "output"], SYSROOT, cpu)
+        output = np.fromfile(folder / "output", np.float32)
+    error = difference(output, np.load(case.folder / "expected.npy")[-1].ravel())
+    if not error <= TOLERANCE:
+        raise RuntimeError(f"{case}: differs from PyTorch by {error:.1e}")
+    return FrameCount(rate, instructions, packed_bytes_of(executable), error)
 
 
 def model_rates(rates: Sequence[int], target: bcr.Target, model_cpu: str) -> Iterator[Result]:
@@ -88,3 +148,21 @@ def table(results: Sequence[Result], cpu: str, model_cpu: str) -> str:
     ]  # fmt: skip
     title = f"GRU 2x1024, one frame a call, code for {cpu}, llvm-mca for {model_cpu}"
     return render(title, columns, rows, "products: a turn is a column or a few of a group of rows")
+
+
+def count_table(counts: Sequence[FrameCount], cpu: str) -> str:
+    """Return one row per rate."""
+    columns = [
+        ("rate", NUMBER), ("thousand instructions", NUMBER), ("less than at 1x", NUMBER),
+        ("packed", NUMBER), ("bytes an instruction", NUMBER), ("error", NUMBER),
+    ]  # fmt: skip
+    rows = [
+        (
+            f"{c.rate}x", f"{c.instructions / 1e3:.1f}",
+            f"{counts[0].instructions / c.instructions:.1f}x",
+            f"{c.bytes / 1e3:.0f} kB", f"{c.bytes / c.instructions:.1f}", f"{c.error:.0e}",
+        )
+        for c in counts
+    ]  # fmt: skip
+    title = f"GRU 2x1024, instructions of one frame, code for {cpu}, one thread, f32"
+    return render(title, columns, rows)
