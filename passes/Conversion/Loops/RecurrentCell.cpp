@@ -45,11 +45,13 @@ void RecurrentCell::emitUnits(Emitter &emitter, Value step, Value sample,
     return emitter.load(op.getGates(),
                         {step, sample, emitter.add(unit, gate * units)}, width);
   };
-  auto getSum = [&](int64_t gate) {
-    return emitter.load(sums, {sample, emitter.add(unit, gate * units)}, width);
+  auto getProduct = [&](int64_t gate) -> Value {
+    Value row = emitter.add(unit, gate * units);
+    return getSum ? getSum(sample, row)
+                  : emitter.load(sums, {sample, row}, width);
   };
   auto getGate = [&](int64_t gate, ActivationKind kind) -> Value {
-    Value x = add(getInput(gate), getSum(gate));
+    Value x = add(getInput(gate), getProduct(gate));
     return kind == ActivationKind::Sigmoid ? sigmoid(x) : apply(kind, x);
   };
   using K = ActivationKind;
@@ -61,7 +63,7 @@ void RecurrentCell::emitUnits(Emitter &emitter, Value step, Value sample,
   case CellKind::GRU: {
     Value r = getGate(0, K::Sigmoid);
     Value z = getGate(1, K::Sigmoid);
-    Value n = apply(K::Tanh, add(getInput(2), mul(r, getSum(2))));
+    Value n = apply(K::Tanh, add(getInput(2), mul(r, getProduct(2))));
     Value old = emitter.load(hidden, {sample, unit}, width);
     Value rest = arith::SubFOp::create(emitter, emitter.constant(1, width), z);
     return storeHidden(emitter, add(mul(rest, n), mul(z, old)), step, sample,

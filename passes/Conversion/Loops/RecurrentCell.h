@@ -9,6 +9,8 @@
 
 #include "passes/Conversion/Loops/Emitter.h"
 
+#include <functional>
+
 namespace mlir::bcr::loops {
 
 /// What the steps of a recurrent layer on memrefs work on.
@@ -17,6 +19,8 @@ struct RecurrentCell {
   /// h of the last step, the products of h with the weights, and o * tanh(c)
   /// where that is projected: samples x features, rows and units.
   Value hidden, sums, unprojected;
+  /// If set, gives a row of the products instead of `sums`.
+  std::function<Value(Value sample, Value row)> getSum = nullptr;
 
   /// Emits the equations for `width` units of a sample from `unit` on. Reads
   /// and writes the states of these units only.
