@@ -62,8 +62,9 @@ struct ConvertBCRToGPUPass
     : public mlir::bcr::impl::ConvertBCRToGPUPassBase<ConvertBCRToGPUPass> {
   using ConvertBCRToGPUPassBase::ConvertBCRToGPUPassBase;
 
+  /// Where `parts` is set, rows that are sums of parts may be left as those.
   LogicalResult convert(LayerOpInterface layer, SymbolTable &symbols,
-                        LayerReport &report);
+                        LayerReport &report, RowParts *parts = nullptr);
   LogicalResult convert(RecurrentOp op, SymbolTable &symbols,
                         LayerReport &report);
   LogicalResult convert(Pool2DOp pool, SymbolTable &symbols,
@@ -74,7 +75,8 @@ struct ConvertBCRToGPUPass
 
 LogicalResult ConvertBCRToGPUPass::convert(LayerOpInterface layer,
                                            SymbolTable &symbols,
-                                           LayerReport &report) {
+                                           LayerReport &report,
+                                           RowParts *parts) {
   Operation *op = layer;
   if (failed(checkLayouts(
           op, {layer.getInput(), layer.getInit(), layer.getResidual()})))
@@ -106,7 +108,7 @@ LogicalResult ConvertBCRToGPUPass::convert(LayerOpInterface layer,
           ++numPadded;
         }
         emitted = isDepthwise
-                      ? emitDepthwise(conv, weights, emitter)
+                      ? emitDepthwise(conv, weights, options, emitter)
                       : emitConv(conv, weights, height, getLayoutInPlace(conv),
                                  options, emitter);
       }
@@ -118,7 +120,14 @@ LogicalResult ConvertBCRToGPUPass::convert(LayerOpInterface layer,
       finishConv(matmul, made, emitter);
       made.conv->erase();
     } else {
-      emitted = emitMatmul(matmul, weights, options, emitter);
+      FailureOr<RowParts> left = emitParts(matmul, weights, options, emitter);
+      emitted = left;
+      if (succeeded(left) && parts) {
+        *parts = *left;
+      } else if (succeeded(left) && *left) {
+        emitSums(matmul, *left, emitter);
+        copies = {left->getBuffer()};
+      }
     }
     if (failed(emitted))
       return failure();
@@ -141,10 +150,19 @@ LogicalResult ConvertBCRToGPUPass::convert(RecurrentOp op, SymbolTable &symbols,
   if (failed(checkLayouts(op, operands)))
     return failure();
   Emitter emitter(op, symbols, report, kOptions);
-  MatmulOp products = emitRecurrent(op, emitter);
+  auto convertProducts = [&](MatmulOp products) -> FailureOr<RowParts> {
+    RowParts parts;
+    if (failed(convert(cast<LayerOpInterface>(products.getOperation()), symbols,
+                       report, &parts)))
+      return failure();
+    return parts;
+  };
+  auto weights = op.getWeight().getDefiningOp<ConstantOp>();
+  LogicalResult emitted = emitRecurrent(op, emitter, convertProducts);
   op->erase();
-  return convert(cast<LayerOpInterface>(products.getOperation()), symbols,
-                 report);
+  if (weights && weights->use_empty())
+    weights->erase();
+  return emitted;
 }
 
 LogicalResult ConvertBCRToGPUPass::convert(Pool2DOp pool, SymbolTable &symbols,
@@ -176,6 +194,7 @@ void ConvertBCRToGPUPass::runOnOperation() {
                "model without dynamic shapes";
         return signalPassFailure();
       }
+  transposeSamples(getOperation());
   LogicalResult converted =
       convertLayers(getOperation(),
                     [&](auto layer, SymbolTable &symbols, LayerReport &report) {

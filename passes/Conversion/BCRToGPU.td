@@ -22,10 +22,13 @@ def ConvertBCRToGPUPass : Pass<"convert-bcr-to-gpu", "::mlir::ModuleOp"> {
     A convolution whose input has no zeros around it gets a padded copy, which
     is a kernel too; after `bcr-plan-layouts` few do. With `processor`, one with
     strides gets a copy with a part for each remainder of the coordinates by the
-    stride, so that neighbouring positions read neighbours.
+    stride, so that neighbouring positions read neighbours. A linear layer of
+    many samples reads features x samples, and with `processor` writes that too:
+    copies of these are made, but for buffers that only such layers use, which
+    are laid out so.
 
-    A recurrent layer becomes a loop of the host over its steps, with launches in
-    it: work-groups can wait for each other nowhere else.
+    A recurrent layer becomes a loop of the host over its steps, with two
+    launches in it: work-groups can wait for each other nowhere else.
 
     *Requires:* layers on memrefs of known shape and layout, with packed
     weights. *Ensures:* no op of the dialect is left. *Fails when:* a shape or

@@ -160,15 +160,16 @@ static void saturate(arith::IndexCastOp cast) {
   cast.getInMutable().assign(number);
 }
 
-/// Loads of vectors begin at any element; without a word on it, SPIR-V takes
+/// Vectors in memory begin at any element; without a word on it, SPIR-V takes
 /// them to begin at a multiple of the vector.
-static void alignByElement(spirv::LoadOp load) {
-  auto type = dyn_cast<VectorType>(load.getType());
-  auto pointer = cast<spirv::PointerType>(load.getPtr().getType());
+template <typename Access>
+static void alignByElement(Access access, Type accessed) {
+  auto type = dyn_cast<VectorType>(accessed);
+  auto pointer = cast<spirv::PointerType>(access.getPtr().getType());
   if (!type || pointer.getStorageClass() != spirv::StorageClass::CrossWorkgroup)
     return;
-  load.setMemoryAccess(spirv::MemoryAccess::Aligned);
-  load.setAlignment(type.getElementTypeBitWidth() / 8);
+  access.setMemoryAccess(spirv::MemoryAccess::Aligned);
+  access.setAlignment(type.getElementTypeBitWidth() / 8);
 }
 
 namespace {
@@ -228,7 +229,9 @@ void KernelsToSPIRV::runOnOperation() {
       converted->moveBefore(old);
     old.erase();
   }
-  module.walk(alignByElement);
+  module.walk([](spirv::LoadOp op) { alignByElement(op, op.getType()); });
+  module.walk(
+      [](spirv::StoreOp op) { alignByElement(op, op.getValue().getType()); });
   OpPassManager finish(ModuleOp::getOperationName());
   OpPassManager &binaries = finish.nest<spirv::ModuleOp>();
   binaries.addPass(spirv::createSPIRVLowerABIAttributesPass());

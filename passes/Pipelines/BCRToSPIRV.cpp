@@ -70,7 +70,9 @@ static void buildKernels(OpPassManager &manager,
                          const BCRToSPIRVOptions &options) {
   ConvertBCRToGPUPassOptions layers;
   layers.weightVector = options.weightVector;
-  layers.processor = options.processor;
+  // Vulkan has no vectors of 16; and its drivers for processors load element by
+  // element even what is neighbours, so a copy is of no use there.
+  layers.processor = options.processor && options.api == KernelAPI::OpenCL;
   manager.addPass(createConvertBCRToGPUPass(layers));
   manager.addNestedPass<func::FuncOp>(createConvertLinalgToParallelLoopsPass());
   manager.addNestedPass<func::FuncOp>(createBCRLaunchLoopsPass());

@@ -88,24 +88,70 @@ func.func @flat(%x: memref<1x2x6x9xf32, strided<[126, 63, 9, 1]>>, %r: memref<1x
   return
 }
 
-// Rows 0, 1 and 1, 2: a work-item of each sample runs the groups that share row 1 one after the other, from bias to result.
+// Rows 0, 1 and 1, 2: each group stores its part of a row, four in all, and a second kernel adds them up: rows 0 and 2 have one
+// part, row 1 has two. The parts of a row are numbers from 1 on, 0 where it has fewer.
+// CHECK: memref.global "private" constant @shared.parts : memref<6xi8> = dense<[1, 2, 4, 0, 3, 0]>
 // CHECK-LABEL: func.func @shared_rows(
 // CHECK-SAME:    %[[X:[a-z0-9]+]]: memref<2x4xf32>, %[[B:[a-z0-9]+]]: memref<3xf32>, %[[O:[a-z0-9]+]]: memref<2x3xf32>)
+// CHECK:         %[[PARTS:.*]] = memref.alloc() {{.*}}bcr.sums{{.*}} : memref<2x4xf32>
+// CHECK:         gpu.launch
+// CHECK-NOT:       memref.load %[[B]]
+// CHECK:           memref.store %{{.*}}, %[[PARTS]]
+// CHECK:           memref.store %{{.*}}, %[[PARTS]]
+// CHECK:         } {bcr.kernel = "shared"}
 // CHECK:         gpu.launch
 // CHECK:           scf.for
-// CHECK:             memref.load %[[B]]
-// CHECK:             memref.store %{{.*}}, %[[O]]
-// CHECK:           scf.for
-// CHECK:             memref.load %[[O]]
-// CHECK:             scf.for {{.*}} -> (index, f32, f32)
-// CHECK-COUNT-2:     memref.store %{{.*}}, %[[O]]
+// CHECK:             %[[ENTRY:.*]] = arith.index_castui
+// CHECK:             %[[EXISTS:.*]] = arith.cmpi {{.*}}%[[ENTRY]]
+// CHECK:             %[[PART:.*]] = memref.load %[[PARTS]]
+// CHECK:             arith.select %[[EXISTS]], %[[PART]]
+// CHECK:           memref.load %[[B]]
+// CHECK:           memref.store %{{.*}}, %[[O]]
 // CHECK:         } {bcr.kernel = "shared"}
 // CHECK-NOT:     gpu.launch
+// CHECK:         memref.dealloc %[[PARTS]]
 func.func @shared_rows(%x: memref<2x4xf32>, %b: memref<3xf32>, %o: memref<2x3xf32>) {
   %w = bcr.constant {block = array<i64: 3, 2>, groups = dense<[[0, 2, 0, 1], [2, 2, 1, 2]]> : tensor<2x4xi32>,
     rows = dense<[0, 1, 1, 2]> : tensor<4xi16>, columns = dense<[1, 2, 3]> : tensor<3xi16>,
     values = dense<[1.0, 2.0, 3.0, 4.0, 5.0, 6.0]> : tensor<6xf32>} : !bcr.packed<3x4xf32>
   bcr.matmul ins(%x : memref<2x4xf32>) weights(%w : !bcr.packed<3x4xf32>) bias(%b : memref<3xf32>) outs(%o : memref<2x3xf32>) {layer = "shared"}
+  return
+}
+
+// One launch has groups of three and of two rows, and row 4, which has no weights: two work-groups of three work-items for the groups,
+// and one for the empty row. The third work-item of the second group loads what follows its weights, which is why there is one
+// value more, and stores nothing.
+// CHECK: memref.global "private" constant @heights.values : memref<8xf32>
+// CHECK-LABEL: func.func @heights(
+// CHECK-DAG:     %[[C1:.*]] = arith.constant 1 : index
+// CHECK-DAG:     %[[C2:.*]] = arith.constant 2 : index
+// CHECK-DAG:     %[[C3:.*]] = arith.constant 3 : index
+// CHECK:         gpu.launch blocks(%{{[^)]+}}) in (%{{[^ ]+}} = %[[C1]], %{{[^ ]+}} = %[[C3]], %{{[^ ]+}} = %[[C1]])
+// CHECK:           %[[EMPTY:.*]] = arith.cmpi ugt, %[[Y:.*]], %[[C1]]
+// CHECK:           %[[GROUP:.*]] = arith.minui %[[Y]], %[[C1]]
+// CHECK:           %[[FIRST:.*]] = arith.cmpi ult, %[[GROUP]], %[[C1]]
+// CHECK:           arith.select %[[FIRST]], %[[C3]], %[[C2]]
+// CHECK:           scf.for
+// CHECK:           scf.if
+// CHECK:             memref.store
+// CHECK:           %[[OWN:.*]] = arith.andi %[[EMPTY]],
+// CHECK:           scf.if %[[OWN]]
+// CHECK:             memref.store
+// CHECK:         } {bcr.kernel = "heights"}
+// CHECK-NOT:     gpu.launch
+// CHECK:         return
+
+// A processor's work-group takes all three of so few, one after the other.
+// PROCESSOR-LABEL: func.func @heights(
+// PROCESSOR:         gpu.launch blocks(%{{[^)]+}}) in (%{{[^ ]+}} = %[[C1:c1]], %{{[^ ]+}} = %[[C1]], %{{[^ ]+}} = %[[C1]])
+// PROCESSOR:           scf.for
+// PROCESSOR:             scf.for
+// PROCESSOR:         } {bcr.kernel = "heights"}
+func.func @heights(%x: memref<1x4xf32>, %o: memref<1x6xf32>) {
+  %w = bcr.constant {block = array<i64: 6, 4>, groups = dense<[[0, 2, 0, 2], [2, 3, 2, 1]]> : tensor<2x4xi32>,
+    rows = dense<[5, 1, 0, 3, 2]> : tensor<5xi16>, columns = dense<[1, 3, 2]> : tensor<3xi16>,
+    values = dense<[1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0]> : tensor<7xf32>} : !bcr.packed<6x4xf32>
+  bcr.matmul ins(%x : memref<1x4xf32>) weights(%w : !bcr.packed<6x4xf32>) outs(%o : memref<1x6xf32>) {layer = "heights"}
   return
 }
 
@@ -247,6 +293,31 @@ func.func @gru(%x: memref<7x2x9xf32>, %h: memref<2x3xf32>, %b: memref<9xf32>, %o
   return
 }
 
+// Where rows of the products are sums of parts, the equations add these up: two launches a step, not three.
+// CHECK-LABEL: func.func @parts_of_gates(
+// CHECK-SAME:    %[[X:[a-z0-9]+]]: memref<5x1x2xf32>, %[[H:[a-z0-9]+]]: memref<1x2xf32>, %[[B:[a-z0-9]+]]: memref<2xf32>,
+// CHECK:         scf.for
+// CHECK:           %[[PARTS:.*]] = memref.alloc() {{.*}} : memref<1x3xf32>
+// CHECK:           gpu.launch
+// CHECK:             memref.store %{{.*}}, %[[PARTS]]
+// CHECK:           gpu.launch
+// CHECK:             memref.load %[[X]]
+// CHECK:             scf.for
+// CHECK:               memref.load %[[PARTS]]
+// CHECK:             memref.load %[[B]]
+// CHECK:             math.tanh
+// CHECK-NOT:       gpu.launch
+// CHECK:           memref.dealloc %[[PARTS]]
+// CHECK:         return
+func.func @parts_of_gates(%x: memref<5x1x2xf32>, %h: memref<1x2xf32>, %b: memref<2xf32>, %o: memref<5x1x2xf32>) {
+  %w = bcr.constant {block = array<i64: 2, 1>, groups = dense<[[0, 2, 0, 1], [2, 1, 1, 1]]> : tensor<2x4xi32>,
+    rows = dense<[0, 1, 1]> : tensor<3xi16>, columns = dense<[0, 1]> : tensor<2xi16>,
+    values = dense<[1.0, 2.0, 3.0]> : tensor<3xf32>} : !bcr.packed<2x2xf32>
+  bcr.recurrent ins(%x : memref<5x1x2xf32>) states(%h : memref<1x2xf32>) weights(%w : !bcr.packed<2x2xf32>) bias(%b : memref<2xf32>)
+    outs(%o : memref<5x1x2xf32>) {cell = #bcr.cell<rnn_tanh>, layer = "gates"}
+  return
+}
+
 // Every other element of an image twice as large, and a residual that lies elsewhere: each has an address of its own, found by
 // the row and the column of a position.
 // CHECK-LABEL: func.func @strided(
@@ -301,7 +372,7 @@ func.func @depthwise(%x: memref<1x3x5x6xf32>, %o: memref<1x3x4x6xf32>) {
 // CHECK-LABEL: func.func @many_samples(
 // CHECK-SAME:    %[[X:[a-z0-9]+]]: memref<8x4xf32>, %[[R:[a-z0-9]+]]: memref<8x3xf32>, %[[O:[a-z0-9]+]]: memref<8x3xf32>)
 // CHECK-DAG:     %[[C3:.*]] = arith.constant 3 : index
-// CHECK:         %[[T:.*]] = memref.alloc() {{.*}} : memref<1x4x1x8xf32>
+// CHECK:         %[[T:.*]] = memref.alloc() {{.*}} : memref<4x8xf32>
 // CHECK:         gpu.launch
 // CHECK:           memref.load %[[X]]
 // CHECK:           memref.store %{{.*}}, %[[T]]
@@ -312,19 +383,24 @@ func.func @depthwise(%x: memref<1x3x5x6xf32>, %o: memref<1x3x4x6xf32>) {
 // CHECK:         } {bcr.kernel = "samples"}
 // CHECK:         memref.dealloc %[[T]]
 
-// A processor writes neighbours instead, and another kernel brings them where they belong, with the activation.
+// A processor writes neighbours instead, and another kernel brings them where they belong, with the activation. Both kernels are
+// one work-item a group, with vectors of a side of a square: four samples and four features, two where there are three.
 // PROCESSOR-LABEL: func.func @many_samples(
 // PROCESSOR-SAME:    %[[X:[a-z0-9]+]]: memref<8x4xf32>, %[[R:[a-z0-9]+]]: memref<8x3xf32>, %[[O:[a-z0-9]+]]: memref<8x3xf32>)
-// PROCESSOR:         %[[T:.*]] = memref.alloc() {{.*}} : memref<1x4x1x8xf32>
+// PROCESSOR:         %[[T:.*]] = memref.alloc() {{.*}} : memref<4x8xf32>
+// PROCESSOR-COUNT-4:   vector.load %[[X]]{{.*}}, vector<4xf32>
+// PROCESSOR-COUNT-8:   vector.shuffle
+// PROCESSOR-COUNT-4:   vector.store %{{.*}}, %[[T]]{{.*}}, vector<4xf32>
 // PROCESSOR:         } {bcr.kernel = "samples.transpose"}
-// PROCESSOR:         %[[Y:.*]] = memref.alloc() {{.*}} : memref<1x3x1x8xf32>
+// PROCESSOR:         %[[Y:.*]] = memref.alloc() {{.*}} : memref<3x8xf32>
 // PROCESSOR:         gpu.launch
 // PROCESSOR-NOT:       arith.maximumf
 // PROCESSOR:         } {bcr.kernel = "samples"}
 // PROCESSOR:         gpu.launch
-// PROCESSOR-COUNT-8:   memref.load %[[Y]]
-// PROCESSOR:           memref.load %[[R]]
-// PROCESSOR:           memref.store %{{.*}}, %[[O]]
+// PROCESSOR-COUNT-2:   vector.load %[[Y]]{{.*}}, vector<2xf32>
+// PROCESSOR:           vector.load %[[R]]{{.*}}, vector<2xf32>
+// PROCESSOR:           arith.maximumf
+// PROCESSOR:           vector.store %{{.*}}, %[[O]]{{.*}}, vector<2xf32>
 // PROCESSOR:         } {bcr.kernel = "samples.transpose_back"}
 // PROCESSOR:         memref.dealloc %[[T]]
 // PROCESSOR:         memref.dealloc %[[Y]]
@@ -337,20 +413,67 @@ func.func @many_samples(%x: memref<8x4xf32>, %r: memref<8x3xf32>, %o: memref<8x3
   return
 }
 
+// What a layer of many samples writes for another one is a row of samples for each feature: neither copies it. A result that is the
+// residual of another layer has to be in order where that one's is.
+// CHECK-LABEL: func.func @chain(
+// CHECK-SAME:    %[[X:[a-z0-9]+]]: memref<8x2xf32>, %[[O:[a-z0-9]+]]: memref<8x2xf32>)
+// CHECK-DAG:     %[[BETWEEN:.*]] = memref.alloc() {{.*}} : memref<2x8xf32>
+// CHECK-DAG:     %[[RESIDUAL:.*]] = memref.alloc() : memref<8x2xf32>
+// CHECK:         } {bcr.kernel = "first.transpose"}
+// CHECK:         } {bcr.kernel = "first"}
+// CHECK-NOT:     transpose
+// CHECK:         } {bcr.kernel = "second"}
+// CHECK:         } {bcr.kernel = "third.transpose"}
+// CHECK:         } {bcr.kernel = "third"}
+// CHECK-DAG:     memref.dealloc %[[BETWEEN]]
+// CHECK-DAG:     memref.dealloc %[[RESIDUAL]]
+// PROCESSOR-LABEL: func.func @chain(
+// PROCESSOR:       {bcr.kernel = "first.transpose"}
+// PROCESSOR:       {bcr.kernel = "first"}
+// PROCESSOR-NOT:   transpose
+// PROCESSOR:       {bcr.kernel = "second"}
+// PROCESSOR:       {bcr.kernel = "second.transpose_back"}
+// PROCESSOR:       {bcr.kernel = "third.transpose"}
+// PROCESSOR:       {bcr.kernel = "third"}
+// PROCESSOR:       {bcr.kernel = "third.transpose_back"}
+func.func @chain(%x: memref<8x2xf32>, %o: memref<8x2xf32>) {
+  %w = bcr.constant {block = array<i64: 2, 2>, groups = dense<[[0, 2, 0, 2]]> : tensor<1x4xi32>,
+    rows = dense<[0, 1]> : tensor<2xi16>, columns = dense<[0, 1]> : tensor<2xi16>,
+    values = dense<[1.0, 2.0, 3.0, 4.0]> : tensor<4xf32>} : !bcr.packed<2x2xf32>
+  %a = memref.alloc() : memref<8x2xf32>
+  %b = memref.alloc() : memref<8x2xf32>
+  bcr.matmul ins(%x : memref<8x2xf32>) weights(%w : !bcr.packed<2x2xf32>) outs(%a : memref<8x2xf32>) {layer = "first"}
+  bcr.matmul ins(%a : memref<8x2xf32>) weights(%w : !bcr.packed<2x2xf32>) outs(%b : memref<8x2xf32>) {layer = "second"}
+  bcr.matmul ins(%b : memref<8x2xf32>) weights(%w : !bcr.packed<2x2xf32>) residual(%b : memref<8x2xf32>)
+    outs(%o : memref<8x2xf32>) {layer = "third"}
+  memref.dealloc %a : memref<8x2xf32>
+  memref.dealloc %b : memref<8x2xf32>
+  return
+}
+
 // With strides a processor reads a copy in four parts, one for each remainder of row and column by two: four rows of four
-// elements a channel, those outside of the image zero, so that neighbouring positions read neighbours.
+// elements a channel, those outside of the image zero, so that neighbouring positions read neighbours. A work-group
+// copies a channel. Rows 0 of the first two parts are padding; the last row of the copy is stored in as many elements as it has,
+// which are those of a vector here.
 // PROCESSOR-LABEL: func.func @phases(
-// PROCESSOR-SAME:    %[[X:[a-z0-9]+]]: memref<1x2x5x6xf32>,
+// PROCESSOR-SAME:    %[[IMAGE:[a-z0-9]+]]: memref<1x2x5x6xf32>,
 // PROCESSOR-DAG:     %[[C1:.*]] = arith.constant 1 : index
 // PROCESSOR-DAG:     %[[C2:.*]] = arith.constant 2 : index
-// PROCESSOR-DAG:     %[[C4:.*]] = arith.constant 4 : index
+// PROCESSOR-DAG:     %[[ZERO:.*]] = arith.constant dense<0.0{{.*}}> : vector<4xf32>
+// PROCESSOR:         %[[X:.*]] = memref.reinterpret_cast %[[IMAGE]] to offset: [0], sizes: [60]
 // PROCESSOR:         %[[COPY:.*]] = memref.alloc() {{.*}} : memref<1x132xf32>
-// PROCESSOR:         gpu.launch blocks(%{{[^)]+}}) in (%{{[^ ]+}} = %[[C1]], %{{[^ ]+}} = %[[C2]], %{{[^ ]+}} = %[[C1]])
-// PROCESSOR:           arith.divui %{{.*}}, %[[C4]]
-// PROCESSOR-COUNT-4:   memref.load %[[X]]
+// PROCESSOR:         gpu.launch blocks(%{{[^)]+}}) in (%{{[^ ]+}} = %[[C2]], %{{[^ ]+}} = %[[C1]], %{{[^ ]+}} = %[[C1]])
+// PROCESSOR:           vector.store %[[ZERO]], %[[COPY]]
+// PROCESSOR:           scf.for
+// PROCESSOR:             %[[LOW:.*]] = vector.load %[[X]]{{.*}}, vector<4xf32>
+// PROCESSOR:             %[[HIGH:.*]] = vector.load %[[X]]{{.*}}, vector<4xf32>
+// PROCESSOR:             %[[ODD:.*]] = vector.shuffle %[[LOW]], %[[HIGH]] [0, 0, 2, 7]
+// PROCESSOR:             vector.shuffle %[[ODD]], %[[ZERO]] [4, 1, 2, 3]
+// PROCESSOR:             vector.shuffle {{.*}} [0, 2, 7, 0]
+// PROCESSOR-NOT:       memref.store
 // PROCESSOR:         } {bcr.kernel = "two.phases"}
 // PROCESSOR:         gpu.launch
-// PROCESSOR-NOT:       memref.load %[[X]]
+// PROCESSOR-NOT:       {{memref|vector}}.load %[[X]][
 // PROCESSOR:         } {bcr.kernel = "two"}
 // PROCESSOR:         memref.dealloc %[[COPY]]
 // CHECK-LABEL: func.func @phases(

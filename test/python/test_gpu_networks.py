@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -13,6 +14,7 @@ import networks
 from bcr.compiler import compile_imported, relative_error
 from bcr.executable import make_executable
 from bcr.frontend import import_model
+from bcr.launches import Repeat
 from bcr.progress import Stages
 from bcr.target import Target
 from conftest import make_net, prune
@@ -198,6 +200,105 @@ def test_nothing_runs_behind_a_check_that_fails(target):
     code = exe.run_arrays([-x.numpy()], [out])
     assert exe.program.checks[code - 1] == "the first value is positive"
     assert relative_error(out, expected.numpy()) < 1e-5
+
+
+def labels(schedule):
+    """What each launch of a schedule is, those of a repetition once."""
+    found = []
+    for entry in schedule:
+        found += labels(entry.body) if isinstance(entry, Repeat) else [entry.label]
+    return found
+
+
+class Perceptron(nn.Module):
+    """Linear layers of ragged sizes, one with a residual, between others of other ranks."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first = nn.Linear(19, 37)
+        self.second = nn.Linear(37, 37)
+        self.third = nn.Linear(37, 23)
+
+    def forward(self, x):
+        x = torch.relu(self.first(x))
+        x = nn.functional.gelu(self.second(x)) + x
+        return self.third(x).tanh()
+
+
+# A sample more than a square of sixteen, fewer than one, and 256: features are moved apart then.
+@pytest.mark.parametrize("samples", [17, 11, 256])
+def test_linear_layers_of_many_samples(target, samples):
+    torch.manual_seed(6)
+    model = Perceptron().eval()
+    bcr.Pruner(model, bcr.PruneConfig(2, (5, 6), scheme="columns")).finalize()
+    check(target, model, (torch.randn(samples, 19),))
+
+
+def test_activations_stay_transposed_between_linear_layers(target):
+    torch.manual_seed(7)
+    model = nn.Sequential(nn.Linear(20, 33), nn.GELU(), nn.Linear(33, 18), nn.Linear(18, 35))
+    exe = check(target, model.eval(), (torch.randn(21, 20),))
+    copies = [label for label in labels(exe.program.schedule) if "transpose" in label]
+    # A GPU's last layer writes its result where it belongs, a processor's copies it.
+    assert copies == ["0.transpose", "3.transpose_back"][: 2 if target == "opencl" else 1]
+
+
+# Images of a vector and more, less than one, and less than half of one; kernels that leave parts
+# of the copy out; no padding in one direction.
+@pytest.mark.parametrize(
+    ("kernel", "stride", "padding", "size"),
+    [
+        ((3, 3), (2, 2), (1, 1), (28, 28)),
+        ((7, 7), (2, 2), (3, 3), (13, 41)),
+        ((1, 1), (2, 2), (0, 0), (9, 11)),
+        ((3, 3), (2, 1), (2, 0), (8, 18)),
+        ((3, 3), (1, 2), (0, 1), (7, 5)),
+        ((2, 3), (3, 3), (1, 1), (10, 19)),
+        ((3, 2), (2, 2), (1, 1), (6, 3)),
+    ],
+)
+def test_strided_convolutions(target, kernel, stride, padding, size):
+    torch.manual_seed(8)
+    model = nn.Sequential(
+        nn.Conv2d(2, 6, 1), nn.Conv2d(6, 10, kernel, stride, padding), nn.Conv2d(10, 3, 1)
+    ).eval()
+    bcr.Pruner(model[1], bcr.PruneConfig(2, (5, 6), scheme="both", oversize="clip")).finalize()
+    check(target, model, (torch.randn(2, 2, *size),))
+
+
+@pytest.mark.parametrize("cell", [nn.LSTM, nn.GRU])
+def test_a_recurrent_step_is_two_launches(target, cell):
+    """However many heights its groups have, and whichever rows are sums of several or empty."""
+    torch.manual_seed(9)
+    model = cell(24, 40).eval()
+    bcr.Pruner(model, bcr.PruneConfig(6, (8, 12), scheme="both", oversize="clip")).finalize()
+    with torch.no_grad():
+        model.weight_hh_l0[:3] = 0
+    x = torch.randn(5, 1, 24)
+    exe = bcr.compile(model, (x,), target=target, sparsity="force")
+    with torch.no_grad():
+        expected, _ = model(x)
+    got, _ = exe(x)
+    assert relative_error(got.numpy(), expected.numpy()) < 1e-5
+    (steps,) = [entry for entry in exe.program.schedule if isinstance(entry, Repeat)]
+    assert steps.turns == 5
+    assert len(steps.body) == 2
+
+
+@pytest.mark.parametrize(("scheme", "launches"), [("rows", 2), ("both", 2), ("columns", 1)])
+def test_launches_of_a_linear_layer(target, scheme, launches):
+    """One, or two where rows are sums of several groups: also with Inf where nothing is kept."""
+    torch.manual_seed(10)
+    model = nn.Linear(40, 50).eval()
+    bcr.Pruner(model, bcr.PruneConfig(5, (7, 9), scheme=scheme, oversize="clip")).finalize()
+    with torch.no_grad():
+        model.weight[11:24] = 0
+        model.weight[:, 5] = 0
+    x = torch.randn(2, 40)
+    exe = check(target, model, (x,))
+    assert len(labels(exe.program.schedule)) == launches
+    x[:, 5] = torch.inf
+    assert np.isfinite(exe(x).numpy()).all()
 
 
 def test_whole_resnet18(target):

@@ -4,11 +4,14 @@
     .venv/bin/python tools/bench/opencl.py traffic [--rate 8] [--only TEXT]
     .venv/bin/python tools/bench/opencl.py networks [NETWORK ...]
 
-`layers` compares convolutions and a linear layer: ours pruned, ours dense, and dense by CLBlast
+`layers` compares convolutions and linear layers: ours pruned, ours dense, and dense by CLBlast
 (Debian: libclblast-dev), as im2col and a product of matrices on the same device. Times are the
-device's own. Our layer stands between two others, so that its input and result lie as they do in a
-network; CLBlast's times are those of the product and, apart, of im2col. CLBlast is not tuned for
-the device. The CPU target runs on as many threads as the device has compute units. `networks`
+device's own and have the copies in them that our kernels need; "copies" says how much they are of
+the sparse time. A convolution stands between two others, so that its input and result lie as they
+do in a network. A linear layer alone reads the network's input and writes its result, in rows of
+features, so that all copies it can need are there; three in a row share them. CLBlast's times are
+those of the product and, apart, of im2col. CLBlast is not tuned for the device. The CPU target
+runs on as many threads as the device has compute units. `networks`
 times whole calls. `traffic` times nothing and needs neither device nor CLBlast: it prints what the
 same layers compute for each byte that they read and write, as `Executable.report()` counts it.
 
@@ -49,7 +52,7 @@ from bench.realtime import real_time
 BOUND = 1e-4
 """Largest accepted difference from PyTorch, relative to the largest output."""
 
-ROW_MAJOR, NO, CROSS_CORRELATION = 101, 111, 151
+ROW_MAJOR, NO, YES, CROSS_CORRELATION = 101, 111, 112, 151
 """CLBlast's names for how matrices lie and what im2col is for."""
 
 NETWORKS = {"resnet50": (8.0, (8, 64)), "mobilenet_v2": (4.0, (8, 16))}
@@ -86,6 +89,24 @@ class Shape:
         return 2 * self.outputs * columns * self.result**2
 
 
+@dataclass(frozen=True)
+class Linear:
+    """Linear layers of one size in a row, with a ReLU between each two."""
+
+    features: int
+    samples: int
+    count: int = 1
+
+    def __str__(self) -> str:
+        text = f"linear {self.features}, {self.samples} samples"
+        return text if self.count == 1 else f"{self.count} x {text}"
+
+    @property
+    def flops(self) -> int:
+        """Multiplications and additions of the dense layers."""
+        return 2 * self.features**2 * self.samples * self.count
+
+
 SHAPES = (
     Shape(64, 64, 3, 56),
     Shape(128, 128, 3, 28),
@@ -97,17 +118,26 @@ SHAPES = (
     Shape(256, 64, 1, 56),
     Shape(1024, 256, 1, 14),
     Shape(512, 2048, 1, 7),
+    Linear(1024, 16),
+    Linear(1024, 64),
+    Linear(1024, 256),
+    Linear(1024, 64, 3),
+    Linear(1024, 256, 3),
 )
-"""Layers of ResNet-18, ResNet-50 and VGG-16."""
+"""Convolutions of ResNet-18, ResNet-50 and VGG-16; and linear layers."""
 
 
 @dataclass(frozen=True)
 class LayerResult:
-    """Seconds of one layer on each; `im2col` is a part of what CLBlast needs for a convolution."""
+    """Seconds of one layer on each; `im2col` is a part of what CLBlast needs for a convolution.
+
+    `copies` is a part of `sparse`.
+    """
 
     name: str
     gflop: float
     sparse: float
+    copies: float
     dense: float
     clblast: float
     im2col: float
@@ -146,51 +176,98 @@ class CLBlast:
             times.append((end.profile.end - begin.profile.end) * 1e-9)
         return statistics.median(times[2:])
 
+    def memory(self, array: np.ndarray) -> Any:
+        """Return a buffer of the device with an array in it."""
+        flags = self.cl.mem_flags.COPY_HOST_PTR
+        return self.cl.Buffer(self.device.context, flags, hostbuf=array)
+
+    def product(
+        self,
+        left: Any,
+        right: Any,
+        sizes: tuple[int, int, int],
+        repeats: int,
+        transposed: bool = False,
+    ) -> tuple[np.ndarray, float]:
+        """Return left[M, K] by right[K, N], or right[N, K] transposed, and the seconds it takes."""
+        m, n, k = sizes
+        y = np.empty((m, n), np.float32)
+        result = self.cl.Buffer(self.device.context, self.cl.mem_flags.READ_WRITE, y.nbytes)
+        size = ctypes.c_size_t
+
+        def multiply() -> None:
+            self.call(
+                "CLBlastSgemm", ROW_MAJOR, NO, YES if transposed else NO,
+                size(m), size(n), size(k), ctypes.c_float(1),
+                ctypes.c_void_p(left.int_ptr), size(0), size(k),
+                ctypes.c_void_p(right.int_ptr), size(0), size(k if transposed else n),
+                ctypes.c_float(0), ctypes.c_void_p(result.int_ptr), size(0), size(n),
+            )  # fmt: skip
+
+        seconds = self.seconds(multiply, repeats)
+        self.cl.enqueue_copy(self.queue, y, result)
+        return y, seconds
+
     def convolution(
         self, shape: Shape, weight: np.ndarray, x: np.ndarray, repeats: int
     ) -> tuple[np.ndarray, float, float]:
         """Return the output and the seconds of the product and of im2col."""
-        cl, flags = self.cl, self.cl.mem_flags
         columns, pixels = shape.inputs * shape.kernel**2, shape.result**2
-        y = np.empty((shape.outputs, pixels), np.float32)
-        images = cl.Buffer(self.device.context, flags.COPY_HOST_PTR, hostbuf=x)
-        weights = cl.Buffer(self.device.context, flags.COPY_HOST_PTR, hostbuf=weight)
-        patches = cl.Buffer(self.device.context, flags.READ_WRITE, 4 * columns * pixels)
-        result = cl.Buffer(self.device.context, flags.READ_WRITE, y.nbytes)
+        images, im2col = self.memory(x), 0.0
         size = ctypes.c_size_t
-
-        def memory(buffer: Any) -> ctypes.c_void_p:
-            return ctypes.c_void_p(buffer.int_ptr)
-
-        def unfold() -> None:
-            pairs = (shape.size, shape.kernel, shape.padding, shape.stride, 1)
-            self.call(
-                "CLBlastSim2col", CROSS_CORRELATION, size(shape.inputs),
-                *(size(value) for value in pairs for _ in range(2)),
-                memory(images), size(0), memory(patches), size(0),
-            )  # fmt: skip
-
-        def multiply() -> None:
-            source = patches if shape.kernel > 1 or shape.stride > 1 else images
-            self.call(
-                "CLBlastSgemm", ROW_MAJOR, NO, NO,
-                size(shape.outputs), size(pixels), size(columns), ctypes.c_float(1),
-                memory(weights), size(0), size(columns), memory(source), size(0), size(pixels),
-                ctypes.c_float(0), memory(result), size(0), size(pixels),
-            )  # fmt: skip
-
-        im2col = 0.0
         if shape.kernel > 1 or shape.stride > 1:
+            flags = self.cl.mem_flags.READ_WRITE
+            patches = self.cl.Buffer(self.device.context, flags, 4 * columns * pixels)
+
+            def unfold() -> None:
+                pairs = (shape.size, shape.kernel, shape.padding, shape.stride, 1)
+                self.call(
+                    "CLBlastSim2col", CROSS_CORRELATION, size(shape.inputs),
+                    *(size(value) for value in pairs for _ in range(2)),
+                    ctypes.c_void_p(images.int_ptr), size(0),
+                    ctypes.c_void_p(patches.int_ptr), size(0),
+                )  # fmt: skip
+
             im2col = self.seconds(unfold, repeats)
-        product = self.seconds(multiply, repeats)
-        cl.enqueue_copy(self.queue, y, result)
+            images = patches
+        sizes = (shape.outputs, pixels, columns)
+        y, product = self.product(self.memory(weight), images, sizes, repeats)
         return y, product, im2col
 
+    def layers(
+        self, shape: Shape | Linear, model: nn.Sequential, x: torch.Tensor, repeats: int
+    ) -> tuple[float, float, float]:
+        """Return the seconds of products and im2col of the layers "1", and the largest error."""
+        image = model[0](x)
+        if isinstance(shape, Shape):
+            y, product, im2col = self.convolution(
+                shape, model[1].weight.numpy(), image.numpy(), repeats
+            )
+            features = model[1](image).numpy()
+            return product, im2col, relative_error(y.reshape(features.shape), features)
+        total, errors = 0.0, []
+        for layer in model[1]:
+            features = layer(image)
+            if isinstance(layer, nn.Linear):
+                sizes = (shape.samples, shape.features, shape.features)
+                left, right = self.memory(image.numpy()), self.memory(layer.weight.numpy())
+                y, seconds = self.product(left, right, sizes, repeats, transposed=True)
+                errors.append(relative_error(y, features.numpy()))
+                total += seconds
+            image = features
+        return total, 0.0, max(errors)
 
-def layer_seconds(exe: Any, x: torch.Tensor, repeats: int) -> float:
-    """The seconds of the layer "1" of a model, with the copies that its kernels need."""
+
+COPIES = (".padding", ".phases", ".transpose", ".transpose_back")
+"""How the kernels end that copy what a layer reads or writes."""
+
+
+def layer_seconds(exe: Any, x: torch.Tensor, repeats: int) -> tuple[float, float]:
+    """The seconds of the layers "1" of a model, with copies, and of these alone."""
     rows = exe.profile(x, repeats=repeats).layers
-    return sum(row.seconds for row in rows if row.name == "1" or row.name.startswith("1."))
+    rows = [row for row in rows if row.name == "1" or row.name.startswith("1.")]
+    copies = sum(row.seconds for row in rows if row.name.endswith(COPIES))
+    return sum(row.seconds for row in rows), copies
 
 
 def wall(run: Callable[[], object], repeats: int) -> float:
@@ -203,25 +280,34 @@ def wall(run: Callable[[], object], repeats: int) -> float:
     return statistics.median(times[2:])
 
 
-def make_layer(shape: Shape, options: argparse.Namespace) -> tuple[nn.Sequential, torch.Tensor]:
-    """Return a model whose layer "1" is pruned, and an input."""
+def make_layer(
+    shape: Shape | Linear, options: argparse.Namespace
+) -> tuple[nn.Sequential, torch.Tensor]:
+    """Return a model whose layers "1" are pruned, and an input."""
     torch.manual_seed(0)
+    config = bcr.PruneConfig(options.rate, tuple(options.block), scheme=options.scheme)
+    if isinstance(shape, Linear):
+        layers: list[nn.Module] = []
+        for _ in range(shape.count):
+            layers += [nn.Linear(shape.features, shape.features, bias=False), nn.ReLU()]
+        pruned = nn.Sequential(*layers[:-1]).eval()
+        bcr.Pruner(pruned, config).finalize()
+        return nn.Sequential(nn.Identity(), pruned), torch.randn(shape.samples, shape.features)
     conv = nn.Conv2d(
         shape.inputs, shape.outputs, shape.kernel, shape.stride, shape.padding, bias=False
     ).eval()
-    config = bcr.PruneConfig(options.rate, tuple(options.block), scheme=options.scheme)
     bcr.Pruner(conv, config).finalize()
     # Neighbours, as in a network, so that the layer's input and result lie as they would there.
     model = nn.Sequential(nn.Conv2d(4, shape.inputs, 1), conv, nn.Conv2d(shape.outputs, 4, 1))
     return model, torch.randn(1, 4, shape.size, shape.size)
 
 
-def measure_layer(shape: Shape, clblast: CLBlast, options: argparse.Namespace) -> LayerResult:
+def measure_layer(
+    shape: Shape | Linear, clblast: CLBlast, options: argparse.Namespace
+) -> LayerResult:
     """Compile one layer in all ways, compare with PyTorch, and time it."""
     model, x = make_layer(shape, options)
-    conv = model[1]
-    image = model[0](x)
-    expected, features = model(x).numpy(), model[1](image).numpy()
+    expected = model(x).numpy()
     exes = {
         mode: bcr.compile(model, (x,), target="opencl", device=options.device, sparsity=mode)
         for mode in ("force", "off")
@@ -234,31 +320,35 @@ def measure_layer(shape: Shape, clblast: CLBlast, options: argparse.Namespace) -
     with real_time(options.real_time):
         for _ in range(options.rounds):
             for mode, exe in exes.items():
-                seconds.setdefault(mode, []).append(layer_seconds(exe, x, 5))
-            y, product, im2col = clblast.convolution(shape, conv.weight.numpy(), image.numpy(), 3)
+                total, copies = layer_seconds(exe, x, 5)
+                seconds.setdefault(mode, []).append(total)
+                seconds.setdefault(f"{mode} copies", []).append(copies)
+            product, im2col, error = clblast.layers(shape, model, x, 3)
             seconds.setdefault("clblast", []).append(product)
             seconds.setdefault("im2col", []).append(im2col)
-    errors.append(relative_error(y.reshape(features.shape), features))
+    errors.append(error)
     if not max(errors) < BOUND:
         raise SystemExit(
             f"{shape}: differs from PyTorch by {errors} (ours sparse, dense, CPU, CLBlast)"
         )
     medians = {name: statistics.median(values) for name, values in seconds.items()}
     return LayerResult(
-        str(shape), shape.flops / 1e9, medians["force"], medians["off"], medians["clblast"],
-        medians["im2col"], medians["cpu"], max(errors),
+        str(shape), shape.flops / 1e9, medians["force"], medians["force copies"], medians["off"],
+        medians["clblast"], medians["im2col"], medians["cpu"], max(errors),
     )  # fmt: skip
 
 
 def layer_table(results: list[LayerResult], options: argparse.Namespace, device: Any) -> str:
     """Return one row for each layer."""
-    columns = [("layer", TEXT), ("sparse", NUMBER), ("GFLOP/s", NUMBER), ("dense", NUMBER)]
+    columns = [("layer", TEXT), ("sparse", NUMBER), ("copies", NUMBER), ("GFLOP/s", NUMBER)]
+    columns += [("dense", NUMBER)]
     columns += [("GFLOP/s", NUMBER), ("dense / sparse", NUMBER), ("CLBlast", NUMBER)]
     columns += [("CLBlast / sparse", NUMBER), ("im2col", NUMBER), ("CPU target", NUMBER)]
     columns += [("OpenCL / CPU", NUMBER)]
     rows = [
         (
-            r.name, time_text(r.sparse), f"{r.gflop / options.rate / r.sparse:.0f}",
+            r.name, time_text(r.sparse), time_text(r.copies),
+            f"{r.gflop / options.rate / r.sparse:.0f}",
             time_text(r.dense), f"{r.gflop / r.dense:.0f}", f"{r.dense / r.sparse:.1f}x",
             time_text(r.clblast), f"{r.clblast / r.sparse:.1f}x", time_text(r.im2col),
             time_text(r.cpu), f"{r.sparse / r.cpu:.2f}",
@@ -290,13 +380,13 @@ def traffic(options: argparse.Namespace) -> list[dict[str, Any]]:
     columns += [("FLOP/byte pruned", NUMBER), ("fewer bytes", NUMBER)]
     rows, found = [], []
     for shape in SHAPES:
-        if options.only not in str(shape):
+        if options.only not in str(shape) or (isinstance(shape, Linear) and shape.count > 1):
             continue
         model, x = make_layer(shape, options)
         counted = {}
         for mode in ("force", "off"):
             exe = bcr.compile(model, (x,), target="opencl", sparsity=mode, storage=options.storage)
-            counted[mode] = next(r.traffic for r in exe.report().layers if r.name == "1")
+            counted[mode] = next(r.traffic for r in exe.report().layers if r.name[:1] == "1")
         pruned, dense = counted["force"], counted["off"]
         found.append({"layer": str(shape), "pruned": asdict(pruned), "dense": asdict(dense)})
         rows.append(

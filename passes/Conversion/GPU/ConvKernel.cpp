@@ -35,7 +35,7 @@ public:
   ConvKernel(Conv2DOp op, const KernelPlan &plan, const InputLayout &layout,
              const KernelOptions &options, Emitter &emitter)
       : op(op), plan(plan), layout(layout), options(options), emitter(emitter),
-        tiles(op, layout, emitter) {}
+        tiles(op, layout, options, emitter) {}
   void emit(ElementsAttr values);
 
 private:

@@ -31,6 +31,7 @@ bool gpu_kernels::isDenseDepthwise(Conv2DOp op, ConstantOp weights) {
 }
 
 LogicalResult gpu_kernels::emitDepthwise(Conv2DOp op, ConstantOp weights,
+                                         const KernelOptions &options,
                                          Emitter &emitter) {
   FailureOr<std::vector<float>> dense = readDense(weights);
   if (failed(dense))
@@ -45,7 +46,7 @@ LogicalResult gpu_kernels::emitDepthwise(Conv2DOp op, ConstantOp weights,
   std::vector<int32_t> offsets = layout.getOffsets();
   int64_t taps = op.getNumColumns();
   int64_t rowsPerGroup = op.getNumRows() / op.getGroups();
-  ImageTiles tiles(op, layout, emitter);
+  ImageTiles tiles(op, layout, options, emitter);
   tiles.launchOver(
       op.getLayer().value_or("conv"), op.getNumRows(), /*rows=*/1,
       4 * op.getNumRows() * taps, [&](const ImageTile &tile, Value row) {

@@ -25,10 +25,21 @@ static constexpr int64_t kAccumulators = 24;
 /// Positions of a work-item at most.
 static constexpr int64_t kMaxPositions = 4;
 
+/// Elements of a processor's vector.
+static constexpr int64_t kLanes = 16;
+
+/// A scatter is worth one vector in this many.
+static constexpr int64_t kRowGain = 8;
+
+/// Bytes of inputs that a second cache of most devices has room for, beside
+/// weights and results.
+static constexpr int64_t kTileBytes = 1 << 18;
+
 /// Work-groups that keep all compute units of a phone's GPU at work.
 static constexpr int64_t kMinGroups = 32;
 
-ImageTiles::ImageTiles(Conv2DOp op, const InputLayout &layout, Emitter &emitter)
+ImageTiles::ImageTiles(Conv2DOp op, const InputLayout &layout,
+                       const KernelOptions &options, Emitter &emitter)
     : op(op), emitter(emitter), rowStep(layout.getRowStep()),
       columnStep(layout.getColumnStep()) {
   auto type = cast<MemRefType>(op.getInit().getType());
@@ -69,9 +80,16 @@ ImageTiles::ImageTiles(Conv2DOp op, const InputLayout &layout, Emitter &emitter)
   if (!flat && columnStep == 1 &&
       rowStep <
           static_cast<int64_t>(llvm::alignTo(width, getGroupSize(width)))) {
-    flat = true;
     length = (height - 1) * rowStep + width;
-    inputPitch = rowStep;
+    int64_t vectors = llvm::divideCeil(length, kLanes);
+    int64_t rowVectors = height * llvm::divideCeil(width, kLanes);
+    // Behind the last row a copy has as many elements as a row.
+    overruns = options.processor && !layout.isInPlace() && !op.getResidual() &&
+               rowVectors * kRowGain <= vectors * (kRowGain + 1) &&
+               2 * width >= static_cast<int64_t>(
+                                llvm::alignTo(width, getGroupSize(width)));
+    flat = !overruns;
+    inputPitch = flat ? rowStep : 0;
   }
   input = flatten(emitter, op.getInput(),
                   layout.isInPlace() ? op.getOverread() : 0);
@@ -90,6 +108,10 @@ ImageTiles::Shape ImageTiles::chooseShape(int64_t units, int64_t rows) {
   }
   Shape best;
   double least = 0;
+  // Of two shapes that are as good, one whose inputs stay in a cache.
+  auto fits = [&](const Shape &shape) {
+    return shape.local * shape.count * inputBytes <= kTileBytes * length;
+  };
   for (int64_t local : sizes)
     for (int64_t count = 1; count <= kMaxPositions; ++count) {
       if (count > 1 && count * rows > kAccumulators)
@@ -104,9 +126,11 @@ ImageTiles::Shape ImageTiles::chooseShape(int64_t units, int64_t rows) {
       // a weight a row and of an offset, which take half as long.
       double column = rows * count + 0.5 * (count + rows + 1);
       double cost = static_cast<double>(tiles * local) * column;
-      if (least == 0 || cost < least) {
+      Shape shape = {local, count, tiles};
+      bool isSmaller = flat && cost == least && fits(shape) && !fits(best);
+      if (least == 0 || cost < least || isSmaller) {
         least = cost;
-        best = {local, count, tiles};
+        best = shape;
       }
     }
   return best;
@@ -145,8 +169,14 @@ ImagePosition ImageTiles::makeFlatPosition(Value position) {
 
 ImagePosition ImageTiles::makePosition(Value y, Value x, bool whole) {
   ImagePosition result;
+  Value inRow;
+  if (overruns && width % getGroupSize(width) != 0)
+    inRow = isLess(emitter, x, emitter.index(width));
+  result.isStored = inRow;
   if (!whole) {
     result.isStored = isLess(emitter, y, emitter.index(height));
+    if (inRow)
+      result.isStored = arith::AndIOp::create(emitter, result.isStored, inRow);
     y = arith::MinUIOp::create(emitter, y, emitter.index(height - 1));
   }
   result.input = locate(y, rowStep, x, columnStep);
@@ -203,7 +233,7 @@ void ImageTiles::emitColumns(const Shape &shape, Value tile,
           makePosition(emitter.add(y, i), x, height % shape.count == 0));
     body(result, unit);
   };
-  if (width % shape.local == 0)
+  if (width % shape.local == 0 || overruns)
     emitBody();
   else
     emitIf(emitter, isLess(emitter, x, emitter.index(width)), emitBody);

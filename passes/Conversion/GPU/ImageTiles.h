@@ -15,12 +15,16 @@
 // work-item has that column of several rows. Where groups do not divide the
 // image, the last one computes some positions again and does not store them.
 //
+// A processor would scatter what it finds by row and column. Where rows of the
+// image fill vectors about as well, it takes rows of a copy, with what is
+// behind them, and stores neighbours.
+//
 //===----------------------------------------------------------------------===//
 
 #ifndef BCR_PASSES_CONVERSION_GPU_IMAGETILES_H
 #define BCR_PASSES_CONVERSION_GPU_IMAGETILES_H
 
-#include "passes/Conversion/GPU/Launch.h"
+#include "passes/Conversion/GPU/Kernels.h"
 #include "passes/Conversion/Loops/InputLayout.h"
 
 namespace mlir::bcr::gpu_kernels {
@@ -47,7 +51,8 @@ class ImageTiles {
 public:
   /// The layouts of the operands are known; `layout` reads in place, or from a
   /// copy of each sample that the layer has as its input.
-  ImageTiles(Conv2DOp op, const loops::InputLayout &layout, Emitter &emitter);
+  ImageTiles(Conv2DOp op, const loops::InputLayout &layout,
+             const KernelOptions &options, Emitter &emitter);
 
   using Body = llvm::function_ref<void(const ImageTile &, Value unit)>;
   /// Launches a kernel over all positions, all samples and `units`, for each of
@@ -97,6 +102,8 @@ private:
   /// Elements between two rows of the output, if those of a row are neighbours.
   int64_t pitch = 0;
   bool flat = false;
+  /// Work-items behind the end of a row may load, and store nothing.
+  bool overruns = false;
   /// Positions are those of an input with rows this far apart, and the output
   /// has others; else 0.
   int64_t inputPitch = 0;

@@ -33,7 +33,8 @@ LogicalResult emitConv(Conv2DOp op, ConstantOp weights, int64_t height,
 bool isDenseDepthwise(Conv2DOp op, ConstantOp weights);
 
 /// Emits the launch of such a convolution, of a known layout without padding.
-LogicalResult emitDepthwise(Conv2DOp op, ConstantOp weights, Emitter &emitter);
+LogicalResult emitDepthwise(Conv2DOp op, ConstantOp weights,
+                            const KernelOptions &options, Emitter &emitter);
 
 /// Copies the input of a convolution into a buffer with the zeros of its
 /// padding, and lets the convolution read that. Returns the buffer.
@@ -48,11 +49,21 @@ Value emitPhases(Conv2DOp op, const loops::InputLayout &layout,
 /// work-items of a group.
 bool hasManySamples(MatmulOp op);
 
+/// Puts the samples of a feature side by side in buffers between such layers,
+/// which need no copies then.
+void transposeSamples(ModuleOp module);
+
+/// A buffer of features x samples; and one as samples x features.
+Value allocateTransposed(OpBuilder &builder, Location loc, int64_t samples,
+                         int64_t features);
+Value viewTransposed(OpBuilder &builder, Location loc, Value buffer,
+                     int64_t samples);
+
 /// Such a layer as a convolution over its samples.
 struct SamplesConv {
   Conv2DOp conv;
-  /// The transposed input; and the transposed result, or null where the
-  /// convolution writes the layer's.
+  /// Copies: the transposed input, or null where the layer's is; and the
+  /// transposed result, or null where the convolution writes the layer's.
   Value input, result;
 };
 
@@ -63,14 +74,41 @@ SamplesConv makeConv(MatmulOp op, const KernelOptions &options,
                      Emitter &emitter);
 void finishConv(MatmulOp op, const SamplesConv &made, Emitter &emitter);
 
-/// Emits the launches of a linear layer of a known number of samples.
-LogicalResult emitMatmul(MatmulOp op, ConstantOp weights,
-                         const KernelOptions &options, Emitter &emitter);
+/// Rows of a linear layer that are sums of the parts of several groups.
+class RowParts {
+public:
+  /// No row is: the layer's result has them all.
+  RowParts() = default;
+  /// `owners` has the row of each part.
+  RowParts(Emitter &emitter, MatmulOp op, int64_t samples,
+           ArrayRef<int32_t> owners);
+
+  explicit operator bool() const { return static_cast<bool>(buffer); }
+  /// samples x parts.
+  Value getBuffer() const { return buffer; }
+  /// The sum of a row without its bias.
+  Value getSum(Emitter &emitter, Value sample, Value row) const;
+
+private:
+  Value buffer, list;
+  int64_t numRows = 0, most = 0;
+};
+
+/// Emits the launch of a linear layer of a known number of samples, but for the
+/// rows that are sums of parts. Where some are, all of the rows are, and the
+/// layer's result is not written.
+FailureOr<RowParts> emitParts(MatmulOp op, ConstantOp weights,
+                              const KernelOptions &options, Emitter &emitter);
+
+/// Emits the launch that adds the parts up.
+void emitSums(MatmulOp op, const RowParts &parts, Emitter &emitter);
 
 /// Emits the launches of a recurrent layer on memrefs of known shape, in a loop
-/// of the host. The products of a step are a layer, which is returned to be
-/// converted then.
-MatmulOp emitRecurrent(RecurrentOp op, Emitter &emitter);
+/// of the host. `emitProducts` emits those of the products of a step, which are
+/// a layer without activation, or of the parts of these.
+LogicalResult
+emitRecurrent(RecurrentOp op, Emitter &emitter,
+              llvm::function_ref<FailureOr<RowParts>(MatmulOp)> emitProducts);
 
 /// Emits the launch of a pooling.
 void emitPool(Pool2DOp op, Emitter &emitter);

@@ -5,8 +5,9 @@
 //===----------------------------------------------------------------------===//
 //
 // A step needs the whole state of the step before, and work-groups meet at the
-// end of a kernel only: a step is a launch or two of the products of the state
-// with the weights of all gates, and one of the equations, a work-item a unit.
+// end of a kernel only: a step is a launch of the products of the state with
+// the weights of all gates, and one of the equations, a work-item a unit, which
+// adds up what several groups of weights have of a row.
 // The host repeats them; kernels get the number of the step as an argument, so
 // the code does not depend on the number of steps. A projection is a layer,
 // whose kernels are there already, and a copy of its result.
@@ -24,7 +25,9 @@ using namespace mlir::bcr;
 using namespace mlir::bcr::gpu_kernels;
 using namespace mlir::bcr::loops;
 
-MatmulOp gpu_kernels::emitRecurrent(RecurrentOp op, Emitter &emitter) {
+LogicalResult gpu_kernels::emitRecurrent(
+    RecurrentOp op, Emitter &emitter,
+    llvm::function_ref<FailureOr<RowParts>(MatmulOp)> emitProducts) {
   auto type = cast<MemRefType>(op.getGates().getType());
   int64_t steps = type.getDimSize(0), samples = type.getDimSize(1);
   int64_t units = op.getNumUnits(), features = op.getNumColumns();
@@ -41,13 +44,26 @@ MatmulOp gpu_kernels::emitRecurrent(RecurrentOp op, Emitter &emitter) {
     memref::CopyOp::create(emitter, op.getCellState(), op.getCellInit());
 
   StringRef name = op.getLayer().value_or("recurrent");
-  MatmulOp products;
+  LogicalResult emitted = success();
   emitter.loop(emitter.index(0), emitter.index(steps), 1, [&](Value number) {
-    products = MatmulOp::create(
+    auto products = MatmulOp::create(
         emitter, /*result=*/TypeRange(), cell.hidden, op.getWeight(),
         op.getBias(), /*residual=*/Value(), cell.sums, ActivationAttr(),
         op.getLayerAttr(), op.getFormAttr(), op.getBlockAttr(),
         op.getScheduleAttr(), op.getChunksAttr());
+    FailureOr<RowParts> parts = emitProducts(products);
+    if (failed(parts)) {
+      emitted = failure();
+      return;
+    }
+    if (*parts)
+      cell.getSum = [&](Value sample, Value row) -> Value {
+        Value sum = parts->getSum(emitter, sample, row);
+        if (!op.getBias())
+          return sum;
+        return arith::AddFOp::create(emitter, sum,
+                                     emitter.load(op.getBias(), row));
+      };
     auto launchStep =
         [&](int64_t items,
             llvm::function_ref<void(Value step, Value sample, Value at)> body) {
@@ -63,6 +79,8 @@ MatmulOp gpu_kernels::emitRecurrent(RecurrentOp op, Emitter &emitter) {
     launchStep(units, [&](Value step, Value sample, Value unit) {
       cell.emitUnits(emitter, step, sample, unit, /*width=*/1);
     });
+    if (*parts)
+      emitter.deallocate(parts->getBuffer());
     if (op.hasProjection()) {
       moveProjection(op, emitter);
       launchStep(features, [&](Value step, Value sample, Value feature) {
@@ -74,5 +92,5 @@ MatmulOp gpu_kernels::emitRecurrent(RecurrentOp op, Emitter &emitter) {
   if (!op.hasProjection())
     emitter.deallocate(cell.hidden);
   emitter.deallocate(cell.sums);
-  return products;
+  return emitted;
 }

@@ -14,22 +14,27 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "passes/Conversion/ActivationToArith.h"
 #include "passes/Conversion/GPU/Kernels.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
+#include "mlir/Dialect/Vector/IR/VectorOps.h"
 #include "llvm/Support/MathExtras.h"
 
 using namespace mlir;
 using namespace mlir::bcr;
 using namespace mlir::bcr::gpu_kernels;
+using namespace mlir::bcr::loops;
 
 /// Samples from which half a group of work-items or more has work.
 static constexpr int64_t kMinSamples = 8;
 
 /// Samples that a work-item transposes: a cache line of f32.
 static constexpr int64_t kTile = 16;
+
+/// Square tiles that a work-group of a processor transposes one after the
+/// other: what starts a group costs as much as a few of them.
+static constexpr int64_t kWalk = 16;
 
 bool gpu_kernels::hasManySamples(MatmulOp op) {
   return cast<MemRefType>(op.getInit().getType()).getDimSize(0) >= kMinSamples;
@@ -54,14 +59,18 @@ static Value viewAsImage(Emitter &emitter, Value memref) {
                                            sizes, steps);
 }
 
+using LoadBody =
+    llvm::function_ref<Value(Value sample, Value feature, int64_t width)>;
+using StoreBody =
+    llvm::function_ref<void(Value value, Value sample, Value feature)>;
+
 /// Copies samples x features to features x samples or back. Work-items are
 /// neighbouring features and have several samples each, so one side is read or
 /// written in neighbours and the other in pieces of cache lines; with samples
 /// side by side, features a power of two apart would share a set of a cache.
-static void launchTranspose(
-    Emitter &emitter, StringRef name, int64_t samples, int64_t features,
-    llvm::function_ref<Value(Value sample, Value feature)> load,
-    llvm::function_ref<void(Value value, Value sample, Value feature)> store) {
+static void launchTranspose(Emitter &emitter, StringRef name, int64_t samples,
+                            int64_t features, LoadBody load, StoreBody store,
+                            bool /*isBack*/) {
   int64_t tile = std::min(samples, kTile);
   int64_t tiles = llvm::divideCeil(samples, tile);
   Grid grid{features, tiles, 1, getGroupSize(features)};
@@ -72,10 +81,73 @@ static void launchTranspose(
                                          emitter.index(samples - tile));
     SmallVector<Value> values;
     for (int64_t i = 0; i < tile; ++i)
-      values.push_back(load(emitter.add(first, i), item.x));
+      values.push_back(load(emitter.add(first, i), item.x, 1));
     for (auto [i, value] : llvm::enumerate(values))
       store(value, emitter.add(first, i), item.x);
   });
+}
+
+/// The columns of a square matrix of a power of two of rows: as many times as
+/// the power, the upper half of the rows is interleaved with the lower half.
+static SmallVector<Value> transpose(Emitter &emitter, SmallVector<Value> rows) {
+  int64_t size = rows.size(), half = size / 2;
+  SmallVector<int64_t> low, high;
+  for (int64_t i = 0; i < half; ++i) {
+    low.append({i, size + i});
+    high.append({half + i, size + half + i});
+  }
+  for (int64_t step = 1; step < size; step *= 2) {
+    SmallVector<Value> next;
+    for (int64_t i = 0; i < half; ++i)
+      for (ArrayRef<int64_t> mask : {ArrayRef(low), ArrayRef(high)})
+        next.push_back(
+            vector::ShuffleOp::create(emitter, rows[i], rows[half + i], mask));
+    rows = std::move(next);
+  }
+  return rows;
+}
+
+/// The same copy for a processor, whose compiler makes gathers or scatters of
+/// it: a work-group is one work-item, which transposes square tiles in vectors.
+/// It walks along the features, so that it reads or writes a few samples in
+/// order, whatever the distance of the features is. `load` gets neighbours of
+/// the source from an element on, and `store` of the result.
+static void launchTiles(Emitter &emitter, StringRef name, int64_t samples,
+                        int64_t features, LoadBody load, StoreBody store,
+                        bool isBack) {
+  auto tile = static_cast<int64_t>(llvm::bit_floor(
+      static_cast<uint64_t>(std::min({samples, features, kTile}))));
+  int64_t tiles = llvm::divideCeil(features, tile);
+  Grid grid{static_cast<int64_t>(llvm::divideCeil(tiles, kWalk)),
+            static_cast<int64_t>(llvm::divideCeil(samples, tile))};
+  launch(emitter, name, grid, [&](const WorkItem &item) {
+    // The last tiles are moved back, as above.
+    auto locate = [&](Value number, int64_t size) -> Value {
+      return arith::MinUIOp::create(emitter, emitter.mul(number, tile),
+                                    emitter.index(size - tile));
+    };
+    Value sample = locate(item.y, samples);
+    Value begin = emitter.mul(item.x, kWalk);
+    Value end = arith::MinUIOp::create(emitter, emitter.add(begin, kWalk),
+                                       emitter.index(tiles));
+    emitter.loop(begin, end, 1, [&](Value number) {
+      Value feature = locate(number, features);
+      SmallVector<Value> rows;
+      for (int64_t i = 0; i < tile; ++i)
+        rows.push_back(isBack ? load(sample, emitter.add(feature, i), tile)
+                              : load(emitter.add(sample, i), feature, tile));
+      for (auto [i, row] : llvm::enumerate(transpose(emitter, rows)))
+        if (isBack)
+          store(row, emitter.add(sample, i), feature);
+        else
+          store(row, sample, emitter.add(feature, i));
+    });
+  });
+}
+
+/// Whether the samples of a feature are neighbours.
+static bool isTransposed(Value memref) {
+  return getKnownStrides(memref)->front() == 1;
 }
 
 SamplesConv gpu_kernels::makeConv(MatmulOp op, const KernelOptions &options,
@@ -83,32 +155,39 @@ SamplesConv gpu_kernels::makeConv(MatmulOp op, const KernelOptions &options,
   int64_t samples = cast<MemRefType>(op.getInit().getType()).getDimSize(0);
   int64_t columns = op.getNumColumns();
   SamplesConv made;
-  made.input = emitter.allocate({1, columns, 1, samples});
-  std::string name = (op.getLayer().value_or("matmul") + ".transpose").str();
-  Value zero = emitter.index(0);
-  launchTranspose(
-      emitter, name, samples, columns,
-      [&](Value sample, Value feature) {
-        return emitter.load(op.getInput(), {sample, feature});
-      },
-      [&](Value value, Value sample, Value feature) {
-        emitter.store(value, made.input, {zero, feature, zero, sample});
-      });
-  Value residual, result;
+  Value input = op.getInput();
+  if (!isTransposed(input)) {
+    made.input =
+        allocateTransposed(emitter, emitter.getLoc(), samples, columns);
+    bool isWide = options.processor && hasUnitStride(input);
+    auto transpose = isWide ? launchTiles : launchTranspose;
+    transpose(
+        emitter, (op.getLayer().value_or("matmul") + ".transpose").str(),
+        samples, columns,
+        [&](Value sample, Value feature, int64_t width) {
+          return emitter.load(input, {sample, feature}, width);
+        },
+        [&](Value value, Value sample, Value feature) {
+          emitter.store(value, made.input, {feature, sample});
+        },
+        /*isBack=*/false);
+    input = viewTransposed(emitter, emitter.getLoc(), made.input, samples);
+  }
+  Value residual, result = op.getInit();
   ActivationAttr activation;
-  if (options.processor) {
-    made.result = emitter.allocate({1, op.getNumRows(), 1, samples});
+  if (options.processor && !isTransposed(result)) {
+    made.result =
+        allocateTransposed(emitter, emitter.getLoc(), samples, op.getNumRows());
     made.result.getDefiningOp()->setAttr(kSumsAttrName, emitter.getUnitAttr());
-    result = made.result;
+    result = viewTransposed(emitter, emitter.getLoc(), made.result, samples);
   } else {
-    result = viewAsImage(emitter, op.getInit());
     activation = op.getActivationAttr();
     if (op.getResidual())
       residual = viewAsImage(emitter, op.getResidual());
   }
   made.conv = Conv2DOp::create(
-      emitter, /*result=*/Type(), made.input, op.getWeight(), op.getBias(),
-      residual, result,
+      emitter, /*result=*/Type(), viewAsImage(emitter, input), op.getWeight(),
+      op.getBias(), residual, viewAsImage(emitter, result),
       /*kernel=*/ArrayRef<int64_t>{1, 1}, /*strides=*/ArrayRef<int64_t>{1, 1},
       /*padding=*/ArrayRef<int64_t>{0, 0, 0, 0},
       /*dilations=*/ArrayRef<int64_t>{1, 1}, /*groups=*/1, /*overread=*/0,
@@ -121,22 +200,24 @@ void gpu_kernels::finishConv(MatmulOp op, const SamplesConv &made,
                              Emitter &emitter) {
   if (!made.result)
     return;
-  std::string name =
-      (op.getLayer().value_or("matmul") + ".transpose_back").str();
-  Value zero = emitter.index(0);
-  launchTranspose(
-      emitter, name, cast<MemRefType>(op.getInit().getType()).getDimSize(0),
-      op.getNumRows(),
-      [&](Value sample, Value feature) {
-        return emitter.load(made.result, {zero, feature, zero, sample});
+  Value init = op.getInit(), residual = op.getResidual();
+  bool isWide = hasUnitStride(init) && (!residual || hasUnitStride(residual));
+  auto transpose = isWide ? launchTiles : launchTranspose;
+  transpose(
+      emitter, (op.getLayer().value_or("matmul") + ".transpose_back").str(),
+      cast<MemRefType>(init.getType()).getDimSize(0), op.getNumRows(),
+      [&](Value sample, Value feature, int64_t width) {
+        return emitter.load(made.result, {feature, sample}, width);
       },
       [&](Value value, Value sample, Value feature) {
-        if (op.getResidual())
-          value = arith::AddFOp::create(
-              emitter, value,
-              emitter.load(op.getResidual(), {sample, feature}));
-        emitter.store(buildActivation(emitter, emitter.getLoc(),
-                                      op.getActivationAttr(), value),
-                      op.getInit(), {sample, feature});
-      });
+        if (residual) {
+          auto vector = dyn_cast<VectorType>(value.getType());
+          Value other = emitter.load(residual, {sample, feature},
+                                     vector ? vector.getNumElements() : 1);
+          value = arith::AddFOp::create(emitter, value, other);
+        }
+        emitter.store(emitter.activate(op.getActivationAttr(), value), init,
+                      {sample, feature});
+      },
+      /*isBack=*/true);
 }

@@ -279,6 +279,9 @@ int64_t loops::getOverread(const KernelPlan &plan, const PlanOptions &options) {
       most =
           std::max(most, static_cast<int64_t>(llvm::PowerOf2Ceil(rest) - rest));
     }
+  if (options.readsTallest)
+    for (const KernelClass &entry : plan.classes)
+      most = std::max(most, plan.classes.front().height - entry.height);
   return most;
 }
 

@@ -28,6 +28,9 @@ struct PlanOptions {
   /// Lanes of vectors that run along the rows, and may read over the end of a
   /// column of values; 0 if none do.
   int64_t vectorRows = 0;
+  /// Whether kernels read as many values of each column as the tallest group
+  /// has.
+  bool readsTallest = false;
   /// Whether groups with as many columns are neighbours: a loop that always has
   /// as many turns as the last time is predicted.
   bool sortByColumns = false;

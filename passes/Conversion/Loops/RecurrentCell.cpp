@@ -58,14 +58,16 @@ void RecurrentCell::emitUnits(Emitter &emitter, Value step, Value sample,
     return emitter.load(op.getGates(),
                         {step, sample, emitter.add(unit, gate * units)}, width);
   };
-  auto getSum = [&](int64_t gate) {
-    return emitter.load(sums, {sample, emitter.add(unit, gate * units)}, width);
+  auto getProduct = [&](int64_t gate) -> Value {
+    Value row = emitter.add(unit, gate * units);
+    return getSum ? getSum(sample, row)
+                  : emitter.load(sums, {sample, row}, width);
   };
   auto getGate = [&](int64_t gate, ActivationKind kind) -> Value {
     if (hasGates)
-      return getSum(gate);
-    return emitCellActivation(emitter, kind, add(getInput(gate), getSum(gate)),
-                              width);
+      return getProduct(gate);
+    return emitCellActivation(emitter, kind,
+                              add(getInput(gate), getProduct(gate)), width);
   };
   using K = ActivationKind;
   switch (op.getCell()) {
@@ -76,8 +78,8 @@ void RecurrentCell::emitUnits(Emitter &emitter, Value step, Value sample,
   case CellKind::GRU: {
     Value r = getGate(0, K::Sigmoid);
     Value z = getGate(1, K::Sigmoid);
-    Value n = emitCellActivation(emitter, K::Tanh,
-                                 add(getInput(2), mul(r, getSum(2))), width);
+    Value n = emitCellActivation(
+        emitter, K::Tanh, add(getInput(2), mul(r, getProduct(2))), width);
     Value old = emitter.load(hidden, {sample, unit}, width);
     Value rest = arith::SubFOp::create(emitter, emitter.constant(1, width), z);
     return storeHidden(emitter, add(mul(rest, n), mul(z, old)), step, sample,

@@ -9,6 +9,8 @@
 
 #include "passes/Conversion/Loops/Emitter.h"
 
+#include <functional>
+
 namespace mlir::bcr::loops {
 
 /// What the steps of a recurrent layer on memrefs work on.
@@ -19,6 +21,8 @@ struct RecurrentCell {
   Value hidden, sums, unprojected;
   /// `emitGates` has replaced the sums of the gates.
   bool hasGates = false;
+  /// If set, gives a row of the products instead of `sums`.
+  std::function<Value(Value sample, Value row)> getSum = nullptr;
 
   /// Rows of gates that are one activation of the sum of both products.
   struct GateRows {
