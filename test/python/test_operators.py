@@ -21,6 +21,7 @@ from bcr.emulate import Emulator
 from bcr.executable import make_executable
 from bcr.frontend import ImportedModel, import_model
 from bcr.frontend.structure import bind, unflatten
+from bcr.launches import check_schedule
 from bcr.progress import Stages
 from bcr.target import Target
 from conftest import AARCH64
@@ -70,7 +71,12 @@ class Case:
 
     def compile(self, target: bcr.Target | str, **options: object) -> bcr.Executable:
         options = {"sparsity": "force", "num_threads": 1, "stages": Stages(False), **options}
-        return make_executable(compile_imported(self.imported, Target.of(target), **options))
+        program = compile_imported(self.imported, Target.of(target), **options)
+        if program.schedule is not None:
+            inputs, outputs = program.signature.inputs, program.signature.outputs
+            memory = program.pool.size, program.arena.bytes
+            check_schedule(program.schedule, inputs, outputs, *memory)
+        return make_executable(program)
 
 
 @pytest.fixture(scope="module", params=CASES)

@@ -11,6 +11,7 @@
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
+#include "mlir/Interfaces/ViewLikeInterface.h"
 #include "llvm/Support/MathExtras.h"
 
 using namespace mlir;
@@ -37,6 +38,23 @@ static constexpr int64_t kTileBytes = 1 << 18;
 
 /// Work-groups that keep all compute units of a phone's GPU at work.
 static constexpr int64_t kMinGroups = 32;
+
+/// Elements behind the last one of `memref` that are memory of its buffer.
+static int64_t getSlack(Value memref) {
+  auto type = cast<MemRefType>(memref.getType());
+  SmallVector<int64_t> strides;
+  int64_t offset;
+  [[maybe_unused]] LogicalResult known =
+      type.getStridesAndOffset(strides, offset);
+  assert(succeeded(known) && "the caller checks the layout");
+  int64_t end = offset + 1;
+  for (auto [size, stride] : llvm::zip_equal(type.getShape(), strides))
+    end += (size - 1) * stride;
+  while (auto view = memref.getDefiningOp<ViewLikeOpInterface>())
+    memref = view.getViewSource();
+  auto whole = cast<MemRefType>(memref.getType());
+  return whole.getLayout().isIdentity() ? whole.getNumElements() - end : 0;
+}
 
 ImageTiles::ImageTiles(Conv2DOp op, const InputLayout &layout,
                        const KernelOptions &options, Emitter &emitter)
@@ -69,11 +87,13 @@ ImageTiles::ImageTiles(Conv2DOp op, const InputLayout &layout,
     bool readable = gap == 0 || !layout.isInPlace() ||
                     op.getGaps() != Gaps::Zero ||
                     static_cast<int64_t>(op.getOverread()) >= gap;
-    flat = readable && rowStep == pitch && columnStep == 1 &&
-           (!op.getResidual() || getImagePitch(op.getResidual()) == pitch);
-    length = height * pitch;
-    if (op.getGaps() != Gaps::Zero)
-      length -= gap;
+    // So are residuals.
+    int64_t behind = op.getGaps() == Gaps::Zero ? gap : 0;
+    if (op.getResidual())
+      readable &= getImagePitch(op.getResidual()) == pitch &&
+                  getSlack(op.getResidual()) >= behind;
+    flat = readable && rowStep == pitch && columnStep == 1;
+    length = height * pitch - gap + behind;
   }
   // A position between two rows is computed in vain, and so is a work-item
   // beyond the end of a row; besides, that one has to branch.
@@ -96,7 +116,9 @@ ImageTiles::ImageTiles(Conv2DOp op, const InputLayout &layout,
   output = flatten(emitter, op.getInit(), op.getGaps() ? gap : int64_t(0));
   if (op.getResidual())
     residual = flatten(emitter, op.getResidual(),
-                       flat && inputPitch == 0 ? gap : int64_t(0));
+                       flat && inputPitch == 0 && op.getGaps() == Gaps::Zero
+                           ? gap
+                           : int64_t(0));
 }
 
 ImageTiles::Shape ImageTiles::chooseShape(int64_t units, int64_t rows) {

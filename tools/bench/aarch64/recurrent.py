@@ -57,8 +57,12 @@ class Result:
 
 
 def find_loops_of_step(code: bytes) -> dict[str, HotLoop]:
-    """Return the loop of the products with the most multiply-adds, and that of the equations."""
-    loops = sorted(find_loops(code), key=lambda loop: loop.multiply_adds)
+    """Return the loop of the products with the most multiply-adds, and that of the equations.
+
+    Of two with as many, the one with fewer instructions: groups of few rows take more columns a
+    turn.
+    """
+    loops = sorted(find_loops(code), key=lambda loop: (loop.multiply_adds, -len(loop.instructions)))
     divides = [any(text.startswith("fdiv") for text in loop.instructions) for loop in loops]
     return {
         "products": next(loop for loop, d in zip(loops[::-1], divides[::-1]) if not d),
