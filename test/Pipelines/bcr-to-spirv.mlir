@@ -37,7 +37,7 @@
 // SCALARS: weight-vector is 1 for Vulkan, whose buffers have elements of one type, got 4
 
 // VECTOR: form = "dense"
-// VECTOR-SAME: {bytes = 128 : i64, dtype = f32, name = "matmul0.values", offset = 256 : i64
+// VECTOR-SAME: {bytes = 176 : i64, dtype = f32, name = "matmul0.values", offset = 256 : i64
 
 // KERNELS: func.func @main(
 // KERNELS-NOT: bcr.matmul

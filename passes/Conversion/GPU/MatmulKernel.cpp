@@ -70,6 +70,8 @@ private:
   /// `body` gets the samples of a work-item.
   void launchOver(int64_t units, int64_t items,
                   llvm::function_ref<void(const WorkItem &, ValueRange)> body);
+  /// Work-items of a work-group: the tallest group's rows, or more.
+  int64_t getWidth() const;
   void emitGroups();
   /// Emits row `r` of a group or, behind the last group, an empty row.
   void emitUnit(Value unit, Value r, ValueRange batch);
@@ -192,8 +194,16 @@ SmallVector<Value> MatmulKernel::multiply(const GroupPlace &place,
       });
 }
 
-void MatmulKernel::emitGroups() {
+int64_t MatmulKernel::getWidth() const {
   int64_t tallest = plan.classes.front().height;
+  // A processor runs work-groups that do not fill its vectors item by item.
+  return options.processor
+             ? static_cast<int64_t>(llvm::alignTo(tallest, kLanes))
+             : tallest;
+}
+
+void MatmulKernel::emitGroups() {
+  int64_t tallest = getWidth();
   int64_t units =
       plan.groups.size() + llvm::divideCeil(plan.empty.size(), tallest);
   // Groups that a work-group of a processor takes one after the other.
@@ -217,7 +227,7 @@ void MatmulKernel::emitGroups() {
 }
 
 void MatmulKernel::emitUnit(Value unit, Value r, ValueRange batch) {
-  int64_t tallest = plan.classes.front().height;
+  int64_t tallest = getWidth();
   int64_t numGroups = plan.groups.size(), numEmpty = plan.empty.size();
   Value number = unit, isEmpty, emptyBegin;
   if (numEmpty > 0) {
@@ -241,7 +251,7 @@ void MatmulKernel::emitUnit(Value unit, Value r, ValueRange batch) {
     for (auto [sample, sum] : llvm::zip_equal(batch, sums))
       finish(sample, row, sum);
   };
-  if (plan.classes.size() == 1 && numEmpty == 0)
+  if (plan.classes.back().height == tallest && numEmpty == 0)
     return finishRow(getRow(place, r));
   // Two branches: the rows of a group, or as many rows without weights.
   Value height = unlessEmpty(place.height, emitter.index(0));

@@ -20,6 +20,9 @@ using namespace mlir;
 using namespace mlir::bcr;
 using namespace mlir::bcr::loops;
 
+/// Rows that `readsTallest` rounds up to: lanes of the widest vectors.
+static constexpr int64_t kTallestMultiple = 16;
+
 namespace {
 /// A part of a packed group: the rows at these positions of the group.
 struct Piece {
@@ -281,7 +284,9 @@ int64_t loops::getOverread(const KernelPlan &plan, const PlanOptions &options) {
     }
   if (options.readsTallest)
     for (const KernelClass &entry : plan.classes)
-      most = std::max(most, plan.classes.front().height - entry.height);
+      most = std::max<int64_t>(
+          most, llvm::alignTo(plan.classes.front().height, kTallestMultiple) -
+                    entry.height);
   return most;
 }
 
