@@ -308,9 +308,12 @@ def test_a_recurrent_step_is_two_launches(target, cell):
     assert len(steps.body) == 2
 
 
-@pytest.mark.parametrize(("scheme", "launches"), [("rows", 2), ("both", 2), ("columns", 1)])
+@pytest.mark.parametrize(("scheme", "launches"), [("rows", 2), ("both", 1), ("columns", 1)])
 def test_launches_of_a_linear_layer(target, scheme, launches):
-    """One, or two where rows are sums of several groups: also with Inf where nothing is kept."""
+    """One, or two where rows are sums of several groups: also with Inf where nothing is kept.
+
+    Of blocks that lose rows and columns, what is left here is packed as a group for each row.
+    """
     torch.manual_seed(10)
     model = nn.Linear(40, 50).eval()
     bcr.Pruner(model, bcr.PruneConfig(5, (7, 9), scheme=scheme, oversize="clip")).finalize()
