@@ -300,6 +300,7 @@ _add(
 )
 _add("index_2d", lambda: (lambda x, i, j: x[i, j],
      (torch.randn(5, 7, 3), _integers(-5, 5, 4), _integers(0, 7, 4))))  # fmt: skip
+_add("index_number", lambda: (lambda x, i: x[:, i], (torch.randn(3, 5, 2), torch.tensor(-2))))
 _function("index_constant", lambda x: x[:, [3, 0, 2]], (2, 5))
 _add("take_along_dim", lambda: (lambda x, i: torch.take_along_dim(x, i, 0),
      (torch.randn(5, 3), _integers(0, 5, 2, 3))))  # fmt: skip

@@ -88,6 +88,14 @@ def _constant_pad(x: Tensor, pad: list[int], value: float = 0.0) -> Any:
     return torch.constant_pad_nd(x, [max(amount, 0) for amount in pad], value)
 
 
+def _select(x: Tensor, dim: int, index: int | torch.SymInt) -> Any:
+    # torch-mlir makes a slice of it, whose begin may be one behind the last.
+    if isinstance(index, int):
+        return NotImplemented
+    place = aten.scalar_tensor.default(index, dtype=torch.int64)
+    return aten.index.Tensor(x, [*[None] * (dim % x.dim()), place])
+
+
 def _cdist_forward(x: Tensor, y: Tensor, p: float, compute_mode: int | None) -> Tensor:
     # By differences: the matrix product that torch prefers for many rows cancels digits.
     difference = (x.unsqueeze(-2) - y.unsqueeze(-3)).abs()
@@ -278,6 +286,7 @@ def table() -> dict[OperatorBase, Callable[..., Any]]:
             aten.copysign.Tensor: _copysign,
             aten._cdist_forward.default: _cdist_forward,
             aten.constant_pad_nd.default: _constant_pad,
+            aten.select.int: _select,
             aten.native_group_norm.default: _native_group_norm,
             aten.var_mean.correction: _var_mean,
             aten.var.correction: _var,
