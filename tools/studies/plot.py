@@ -36,8 +36,9 @@ def draw(title: str, networks: Mapping[str, Sequence[Summary]], unit: str, path:
         left.set_xticks(rates, [f"{rate:g}" for rate in rates], minor=False)
         left.minorticks_off()
         right.set(xscale="log", xlabel=f"µs per {unit}, one thread", title="compiled by bcr")
-        for set_formatter in (right.xaxis.set_major_formatter, right.xaxis.set_minor_formatter):
-            set_formatter(ticker.FormatStrFormatter("%g"))
+        right.xaxis.set_major_locator(ticker.LogLocator(subs=(1, 1.5, 2, 3, 5, 7)))
+        right.xaxis.set_major_formatter(ticker.FormatStrFormatter("%g"))
+        right.xaxis.set_minor_locator(ticker.NullLocator())
         left.legend(fontsize="x-small")
         for axis in (left, right):
             axis.grid(alpha=0.3)
