@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 import bcr
+from bcr.emulate import Emulator
 
 
 def prune_unevenly(layer: nn.Module, height: int, width: int) -> nn.Module:
@@ -54,6 +55,19 @@ def test_uneven_blocks(name: str, threads: int) -> None:
     # The columns of a copy in phases follow each other in another order than those of W.
     assert (".masks" in exe.mlir("loops")) == (name != "3x3 /2")
     torch.testing.assert_close(exe(x), layer(x).detach(), rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("name", ["3x3", "1x1"])
+def test_uneven_blocks_on_aarch64(name: str) -> None:
+    layer, shape = LAYERS[name]
+    prune_unevenly(layer, 8, 16)
+    torch.manual_seed(2)
+    x = torch.randn(shape)
+    exe = bcr.compile(layer, (x,), sparsity="force", target="cortex-a76")
+    assert ".masks" in exe.mlir("loops")
+    with Emulator(exe) as run:
+        (y,) = run(x.numpy())
+    np.testing.assert_allclose(y, layer(x).detach().numpy(), rtol=1e-4, atol=1e-4)
 
 
 @pytest.mark.parametrize("pruned", [float("inf"), float("nan")])
