@@ -42,11 +42,7 @@ static constexpr int64_t kMinGroups = 32;
 /// Elements behind the last one of `memref` that are memory of its buffer.
 static int64_t getSlack(Value memref) {
   auto type = cast<MemRefType>(memref.getType());
-  SmallVector<int64_t> strides;
-  int64_t offset;
-  [[maybe_unused]] LogicalResult known =
-      type.getStridesAndOffset(strides, offset);
-  assert(succeeded(known) && "the caller checks the layout");
+  auto [strides, offset] = type.getStridesAndOffset();
   int64_t end = offset + 1;
   for (auto [size, stride] : llvm::zip_equal(type.getShape(), strides))
     end += (size - 1) * stride;

@@ -121,11 +121,7 @@ FailureOr<SmallVector<int64_t>> gpu_kernels::getKnownStrides(Value memref) {
 Value gpu_kernels::flatten(ImplicitLocOpBuilder &builder, Value memref,
                            int64_t slack) {
   auto type = cast<MemRefType>(memref.getType());
-  SmallVector<int64_t> strides;
-  int64_t offset;
-  [[maybe_unused]] LogicalResult known =
-      type.getStridesAndOffset(strides, offset);
-  assert(succeeded(known) && "the caller checks the layout");
+  auto [strides, offset] = type.getStridesAndOffset();
   int64_t size = 1 + slack;
   for (auto [extent, stride] : llvm::zip_equal(type.getShape(), strides))
     size += (extent - 1) * stride;

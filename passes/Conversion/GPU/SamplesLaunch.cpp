@@ -44,11 +44,7 @@ bool gpu_kernels::hasManySamples(MatmulOp op) {
 /// each feature.
 static Value viewAsImage(Emitter &emitter, Value memref) {
   auto type = cast<MemRefType>(memref.getType());
-  SmallVector<int64_t> strides;
-  int64_t offset;
-  [[maybe_unused]] LogicalResult known =
-      type.getStridesAndOffset(strides, offset);
-  assert(succeeded(known) && "the caller checks the layout");
+  auto [strides, offset] = type.getStridesAndOffset();
   SmallVector<int64_t> sizes = {1, type.getDimSize(1), 1, type.getDimSize(0)};
   int64_t all = strides[0] * type.getDimSize(0);
   SmallVector<int64_t> steps = {all, strides[1], all, strides[0]};
