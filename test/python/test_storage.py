@@ -139,7 +139,7 @@ def test_weights_and_activations(net, x, target):
         # than one in f64, which changes all results of its sample, but few samples have one.
         near = np.abs(got - run(net, x, rounded, half))
         assert np.median(near) < 0.01 * np.median(np.abs(got - run(net, x, rounded)))
-    # A result in which a row is summed up over several groups stays f32: on Vulkan that of `second`.
+    # A result in which rows are summed up over groups stays f32: on Vulkan that of `second`.
     assert exe.program.arena.bytes < 0.65 * plain(net, x, target).program.arena.bytes
 
 
