@@ -307,3 +307,19 @@ def test_the_margin_over_filters_has_to_grow():
     assert rows(0.2, 0.01, 0.02, 0.03) == ["yes", "yes", "yes"]
     assert rows(0.0, 0.02, 0.01, 0.03) == ["yes", "NO", "yes"]
     assert rows(0.0, -0.01, 0.01, 0.0) == ["NO", "yes", "NO"]
+
+
+def test_bcr_is_compared_with_the_better_way_to_prune_filters():
+    def margin(ranked, by_layer):
+        summaries = [
+            Summary(Point("dense", 1), (0.9,), (0.9,), 1, None),
+            Summary(Point("BCR 4x8", 8, "both", (4, 8)), (0.8,), (0.8,), 8, None),
+            Summary(Point("filter", 8, "filter"), (0.5,), (ranked,), 8, None),
+            Summary(Point("filter, by layer", 8, "filter", None, "layer"), (0.7,), (by_layer,), 8,
+                    None),
+        ]  # fmt: skip
+        table = tables.bars_table(STUDIES["digits"].networks[0], summaries, (8, 0.5))
+        return next(line.split()[4] for line in table.splitlines() if line.strip()[:2] == "8x")
+
+    assert margin(0.4, 0.6) == "+10.00"
+    assert margin(0.6, 0.4) == "+30.00"

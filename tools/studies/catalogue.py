@@ -58,12 +58,19 @@ def _frames(data: Dataset) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _curves(
-    blocks: tuple[tuple[int, int], ...], rates: tuple[float, ...], patterns: bool
+    blocks: tuple[tuple[int, int], ...],
+    rates: tuple[float, ...],
+    *,
+    patterns: bool,
+    by_layer: bool = True,
 ) -> tuple[Point, ...]:
+    """Return the points of a network; competing for a budget empties no layer of a GRU."""
     found = [points.DENSE]
     for block in blocks:
         found += points.bcr(block, rates)
-    found += points.plain(points.UNSTRUCTURED, rates) + points.plain(points.FILTER, rates)
+    found += points.plain(points.UNSTRUCTURED, rates) + points.plain(points.FILTERS[0], rates)
+    if by_layer:
+        found += points.filters_by_layer(rates)
     found += points.n_of_m(rates)
     if patterns:
         found += points.pattern(rates)
@@ -71,6 +78,10 @@ def _curves(
 
 
 _ADMM = {"rho": 1e-2, "rho_growth": 1.25, "rho_max": 1.0}
+
+_DIGITS_PLAN = Plan(
+    16, 8, 10, 64, "sgd", 0.1, 0.05, options=_ADMM, ranking="network", distillation=0.5, bf16=True,
+)  # fmt: skip
 
 _DIGITS = Study(
     name="digits",
@@ -82,7 +93,7 @@ _DIGITS = Study(
             lambda: networks.SmallCNN(10),
             _convolutions,
             _curves(((4, 8), (8, 36), (16, 72)), RATES, patterns=True),
-            Plan(16, 8, 10, 64, "sgd", 0.1, 0.05, options=_ADMM, bf16=True),
+            _DIGITS_PLAN,
             (1, 32, 32),
         ),
     ),
@@ -139,7 +150,7 @@ _WORDS = Study(
             "GRU",
             lambda: networks.WordGRU(len(WORDS), 40 * STACK, 256),
             _gates,
-            _curves(((4, 8), (8, 32)), (2, 4, 8, 10, 16, 32), patterns=False),
+            _curves(((4, 8), (8, 32)), (2, 4, 8, 10, 16, 32), patterns=False, by_layer=False),
             _WORDS_PLAN,
             (98 // STACK, 40 * STACK),
         ),

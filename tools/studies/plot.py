@@ -12,7 +12,9 @@ from matplotlib import pyplot, ticker
 
 from studies.results import Summary
 
-_STYLES = {"unstructured": "k--", "filter": "r-", "N:M": "m-.", "pattern": "c-."}
+_STYLES = {
+    "unstructured": "k--", "filter": "r-", "filter, by layer": "r:", "N:M": "m-.", "pattern": "c-.",
+}  # fmt: skip
 _BLOCKS = ("#1b7837", "#5aae61", "#a6dba0")
 
 

@@ -16,17 +16,21 @@ class Point:
         scheme: as `bcr.PruneConfig` takes it; empty to train the dense network on for as long as
             the others are pruned and retrained.
         block: for the schemes that have blocks.
+        ranking: in place of that of the network's plan.
     """
 
     curve: str
     rate: float
     scheme: str = ""
     block: tuple[int, int] | None = None
+    ranking: str | None = None
 
 
 DENSE = Point("dense", 1)
 UNSTRUCTURED = "unstructured"
-FILTER = "filter"
+FILTERS = ("filter", "filter, by layer")
+"""Filters that compete for the budget of the network, and those of each layer for the layer's:
+competition can empty a layer, so BCR is compared with the better of the two."""
 
 
 def bcr(block: tuple[int, int], rates: Iterable[float]) -> list[Point]:
@@ -38,6 +42,11 @@ def bcr(block: tuple[int, int], rates: Iterable[float]) -> list[Point]:
 def plain(scheme: str, rates: Iterable[float]) -> list[Point]:
     """Return the points of a scheme without blocks."""
     return [Point(scheme, rate, scheme) for rate in rates]
+
+
+def filters_by_layer(rates: Iterable[float]) -> list[Point]:
+    """Return the points of filter pruning where each layer keeps its share of the filters."""
+    return [Point(FILTERS[1], rate, "filter", ranking="layer") for rate in rates]
 
 
 def n_of_m(rates: Iterable[float]) -> list[Point]:

@@ -74,7 +74,7 @@ def _prune(
     settings: dict[str, Any] = {
         "rate": point.rate,
         "scheme": point.scheme,
-        "ranking": plan.ranking,
+        "ranking": point.ranking or plan.ranking,
         "method": plan.method,
     }
     if point.block is not None:
