@@ -294,6 +294,8 @@ def table() -> dict[OperatorBase, Callable[..., Any]]:
             aten.rrelu_with_noise_functional.default: _rrelu,
         }
     )
+    # `check_indices` tells them from indices of the model.
+    del merged[aten._unsafe_index.Tensor]
     merged.update(recurrent.DECOMPOSITIONS)
     for written, rewrite in spatial.DECOMPOSITIONS.items():
         before = merged.get(written)
