@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 from torch._decomp import core_aten_decompositions
 from torch._ops import OperatorBase
+from torch.fx.experimental.symbolic_shapes import free_unbacked_symbols
 from torch_mlir.extras.fx_decomp_util import get_decomposition_table
 
 from bcr.frontend import recurrent, spatial
@@ -89,8 +90,8 @@ def _constant_pad(x: Tensor, pad: list[int], value: float = 0.0) -> Any:
 
 
 def _select(x: Tensor, dim: int, index: int | torch.SymInt) -> Any:
-    # torch-mlir makes a slice of it, whose begin may be one behind the last.
-    if isinstance(index, int):
+    # torch-mlir makes a slice of it, whose begin may be one behind the last. Sizes give no such.
+    if isinstance(index, int) or not free_unbacked_symbols(index):
         return NotImplemented
     place = aten.scalar_tensor.default(index, dtype=torch.int64)
     return aten.index.Tensor(x, [*[None] * (dim % x.dim()), place])
