@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -111,6 +111,10 @@ def _cdist_forward(x: Tensor, y: Tensor, p: float, compute_mode: int | None) -> 
     return (difference**p).sum(-1) ** (1 / p)
 
 
+def _are_known(sizes: Sequence[int | torch.SymInt]) -> bool:
+    return all(isinstance(size, int) for size in sizes)
+
+
 def _var_mean(
     x: Tensor,
     dim: list[int] | None = None,
@@ -120,16 +124,25 @@ def _var_mean(
 ) -> tuple[Tensor, Tensor]:
     # torch-mlir computes variances in float64, with a quarter of the lanes of float32.
     wide = x.float() if x.dtype in (torch.float16, torch.bfloat16) else x
-    dims = list(dim) if dim else list(range(x.dim()))
-    mean = wide.mean(dims, keepdim=True)
-    centred = wide - mean
+    dims = sorted(d % x.dim() for d in dim) if dim else list(range(x.dim()))
     count = math.prod(x.shape[d] for d in dims)
+    shape = [1 if d in dims else size for d, size in enumerate(x.shape) if keepdim or d not in dims]
+    # One dimension at the end, since loops are not merged over a slice of several.
+    while dims[-2:] == [wide.dim() - 2, wide.dim() - 1] and _are_known(wide.shape[-2:]):
+        wide = wide.flatten(-2)
+        dims.pop()
+    # About the first element (Chan, Golub and LeVeque 1983, Algorithms for computing the sample
+    # variance, section 3): a sum of equal elements rounds, and where a channel is constant, which
+    # one without weights is, normalisation multiplies that by up to eps ** -0.5.
+    first = wide
+    for d in dims:
+        first = first.narrow(d, 0, 1)
+    mean = first + (wide - first).mean(dims, keepdim=True)
+    centred = wide - mean
     variance = (centred * centred).sum(dims, keepdim=True) / (
         count - (1 if correction is None else correction)
     )
-    if not keepdim:
-        shape = [size for d, size in enumerate(x.shape) if d not in {e % x.dim() for e in dims}]
-        variance, mean = variance.reshape(shape), mean.reshape(shape)
+    variance, mean = variance.reshape(shape), mean.reshape(shape)
     return variance.to(x.dtype), mean.to(x.dtype)
 
 
