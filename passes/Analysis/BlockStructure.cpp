@@ -243,8 +243,8 @@ static int64_t getArea(const Candidate &candidate) {
 }
 
 /// Estimates the bytes of the matrix from about `budget` looks at a row of a
-/// block, at least one row of blocks. Bytes are scaled by the non-zeros that
-/// the sample has, since pruned matrices are unequally full.
+/// block, at least one row of blocks and some non-zero. Bytes are scaled by the
+/// non-zeros that the sample has, since pruned matrices are unequally full.
 static double sampleBytes(const NonZeroMap &map, std::array<int64_t, 2> block,
                           int64_t budget) {
   int64_t numBlockRows = ceilDiv(map.getNumRows(), block[0]);
@@ -260,8 +260,9 @@ static double sampleBytes(const NonZeroMap &map, std::array<int64_t, 2> block,
     numNonZeros +=
         map.getNumNonZeros(row, std::min(row + block[0], map.getNumRows()));
   }
+  // Where whole rows are pruned, it may have hit those only.
   if (numNonZeros == 0)
-    return 0;
+    return sampleBytes(map, block, 2 * looks * numSamples);
   return double(bytes) * double(map.getNumNonZeros()) / double(numNonZeros);
 }
 
