@@ -174,6 +174,16 @@ int64_t BlockRowScanner::getDescriptionBytes() const {
   return bytes;
 }
 
+int64_t BlockRowScanner::countSpans(const Group &group, int64_t span) const {
+  int64_t count = 0, next = 0;
+  for (int64_t b = group.firstBlock; b >= 0; b = nextBlock[b]) {
+    int64_t begin = std::max(b * block[1] / span, next);
+    next = ceilDiv(std::min((b + 1) * block[1], map.getNumColumns()), span);
+    count += std::max<int64_t>(next - begin, 0);
+  }
+  return count;
+}
+
 void BlockRowScanner::appendRows(const Group &group,
                                  std::vector<int32_t> &rows) const {
   for (int64_t word = 0; word < maskWords; ++word)
@@ -214,6 +224,7 @@ static void addBlockRow(const NonZeroMap &map, const BlockRowScanner &scanner,
     BlockMeasure::Heights &heights = measure.heights[group.rowCount];
     ++heights.numGroups;
     heights.numColumns += group.columnCount;
+    heights.numSpans += scanner.countSpans(group, BlockMeasure::kSpan);
   }
   measure.numRevisits += numEntries - scanner.getNumLiveRows();
 }
