@@ -81,6 +81,11 @@ def test_all_operators_are_listed_with_module_and_line() -> None:
     assert "addmm" not in message
 
 
+def test_assertions_of_the_exporter_are_no_operators() -> None:
+    # A cast by a method exports an assertion about the type of what it casts.
+    assert "one operator" in refuse(Apply(lambda x: torch.special.i0(x.double())))
+
+
 @pytest.mark.parametrize(
     ("function", "part"),
     [
