@@ -46,8 +46,9 @@ def check_indices(program: ExportedProgram) -> None:
             for place, dim in _places(indices):
                 made[place] = _checked(node, x, dim, indices[place], True, known)
             node.args = (x, made)
-            if sum(index is not None for index in made) == 1 and made[place] is not indices[place]:
-                _select(node, place)
+            given = [place for place, index in enumerate(indices) if index is not None]
+            if len(given) == 1 and made[given[0]] is not indices[given[0]]:
+                _select(node, given[0])
         elif node.target is aten.index_select.default:
             x, dim, index = node.args
             node.args = (x, dim, _checked(node, x, dim, index, False, known))
