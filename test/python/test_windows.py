@@ -16,6 +16,8 @@ CASES = {
     "three rows of blocks that a window does not fit": ((30, 330), (6, 130), 3, (60, 130)),
     "a window that ends with the input": ((24, 70), (8, 35), 1, (16, 35)),
     "one window": ((16, 64), (4, 64), 1, (1, 64)),
+    "rows of three strips": ((300, 256), (8, 64), 2, (9, 64)),
+    "eight rows that are no neighbours": ((40, 192), (16, 64), 8, (16, 40)),
     "beside taller groups": ((64, 192), (32, 64), 0, (8, 64)),
 }
 
@@ -78,8 +80,9 @@ def test_what_is_pruned_does_not_contribute(name: str) -> None:
     np.testing.assert_allclose(y[np.isfinite(want)], want[np.isfinite(want)], rtol=0, atol=2e-4)
 
 
-def test_threads_do_not_change_a_bit() -> None:
-    layer, _ = pruned("beside taller groups", seed=5)
+@pytest.mark.parametrize("name", ["beside taller groups", "rows of three strips"])
+def test_threads_do_not_change_a_bit(name: str) -> None:
+    layer, _ = pruned(name, seed=5)
     x = torch.randn(1, layer.in_features, generator=torch.Generator().manual_seed(3))
     one, two = (
         bcr.compile(layer, (x,), sparsity="force", num_threads=threads)(x) for threads in (1, 2)
