@@ -7,7 +7,7 @@ whatever row is there, so their indices go through `bcr::checked_index` first.
 from __future__ import annotations
 
 import operator
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -43,12 +43,13 @@ def check_indices(program: ExportedProgram) -> None:
         elif node.target is aten.index.Tensor:
             x, indices = node.args
             made = list(indices)
-            for place, dim in _places(indices):
-                made[place] = _checked(node, x, dim, indices[place], True, known)
+            # There are no masks, whose results have sizes that nobody knows.
+            places = [dim for dim, index in enumerate(indices) if index is not None]
+            for dim in places:
+                made[dim] = _checked(node, x, dim, indices[dim], True, known)
             node.args = (x, made)
-            given = [place for place, index in enumerate(indices) if index is not None]
-            if len(given) == 1 and made[given[0]] is not indices[given[0]]:
-                _select(node, given[0])
+            if len(places) == 1 and made[places[0]] is not indices[places[0]]:
+                _select(node, places[0])
         elif node.target is aten.index_select.default:
             x, dim, index = node.args
             node.args = (x, dim, _checked(node, x, dim, index, False, known))
@@ -78,17 +79,6 @@ def _call(user: Node, target: OpOverload, *args: Any) -> Node:
     made.meta = {key: user.meta[key] for key in place if key in user.meta}
     made.meta["val"] = target(*map_arg(args, lambda node: node.meta["val"]))
     return made
-
-
-def _places(indices: Sequence[Node | None]) -> Iterator[tuple[int, int]]:
-    """Yield the place of each tensor of indices in the list, and the dimension that it is for."""
-    dim = 0
-    for place, index in enumerate(indices):
-        value = None if index is None else index.meta["val"]
-        if value is not None and value.dtype in (torch.int32, torch.int64):
-            yield place, dim
-        # A mask stands for as many dimensions as it has.
-        dim += value.dim() if value is not None and value.dtype == torch.bool else 1
 
 
 def _checked(
