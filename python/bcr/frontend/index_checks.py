@@ -43,8 +43,10 @@ def check_indices(program: ExportedProgram) -> None:
         elif node.target is aten.index.Tensor:
             x, indices = node.args
             made = list(indices)
-            # There are no masks, whose results have sizes that nobody knows.
             places = [dim for dim, index in enumerate(indices) if index is not None]
+            if any(indices[dim].meta["val"].dtype == torch.bool for dim in places):
+                # As numbers they would be rows 0 and 1; torch-mlir refuses them.
+                continue
             for dim in places:
                 made[dim] = _checked(node, x, dim, indices[dim], True, known)
             node.args = (x, made)
