@@ -47,7 +47,7 @@ LOOK_UPS = {
 
 def with_last(indices, number):
     """Return the indices with another last one."""
-    changed = torch.tensor(indices).clone()
+    changed = torch.as_tensor(indices).clone()
     changed.view(-1)[-1] = number
     return changed
 
