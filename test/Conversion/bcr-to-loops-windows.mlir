@@ -45,8 +45,9 @@
 // CHECK-COUNT-2: llvm.call_intrinsic "llvm.x86.avx512.vpermi2var.ps.512"
 // CHECK-COUNT-2: vector.fma
 // CHECK-NOT: arith.select {{.*}}vector<16xi1>, vector<16xf32>
-// and those that are left.
-// CHECK-COUNT-2: llvm.call_intrinsic "llvm.x86.avx512.vpermi2var.ps.512"
+// and those that are left, chosen among the first 32 inputs of the window: one permutation.
+// CHECK: llvm.call_intrinsic "llvm.x86.avx512.vpermi2var.ps.512"
+// CHECK-NOT: llvm.call_intrinsic
 // CHECK: vector.fma
 // CHECK: arith.select
 // CHECK-COUNT-2: vector.store %{{.*}}, %[[SUMS]]
@@ -98,5 +99,20 @@ func.func @strips(%x: memref<1x100xf32>, %y: memref<1x144xf32>) {
     values = dense<3.0> : tensor<40xf32>} : !bcr.packed<144x100xf32>
   bcr.matmul ins(%x : memref<1x100xf32>) weights(%w : !bcr.packed<144x100xf32>) outs(%y : memref<1x144xf32>)
     {layer = "strips", schedule = #bcr.schedule<rows, height = 2, vectors = 1, lanes = 16>}
+  return
+}
+
+// The two columns fit the first half of a window: neither is blended.
+// CHECK-LABEL: func.func @half
+// CHECK: llvm.call_intrinsic "llvm.x86.avx512.vpermi2var.ps.512"
+// CHECK-NOT: llvm.call_intrinsic
+// CHECK: return
+// LISTS-DAG: constant @half.window_origins : memref<1xi8> = dense<32>
+func.func @half(%x: memref<1x100xf32>, %y: memref<1x4xf32>) {
+  %w = bcr.constant {block = array<i64: 4, 100>, groups = dense<[[0, 1, 0, 2]]> : tensor<1x4xi32>,
+    rows = dense<2> : tensor<1xi16>, columns = dense<[40, 63]> : tensor<2xi16>,
+    values = dense<2.0> : tensor<2xf32>} : !bcr.packed<4x100xf32>
+  bcr.matmul ins(%x : memref<1x100xf32>) weights(%w : !bcr.packed<4x100xf32>) outs(%y : memref<1x4xf32>)
+    {layer = "half", schedule = #bcr.schedule<rows, height = 1, vectors = 1, lanes = 16>}
   return
 }

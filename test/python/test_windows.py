@@ -18,6 +18,8 @@ CASES = {
     "one window": ((16, 64), (4, 64), 1, (1, 64)),
     "rows of three strips": ((300, 256), (8, 64), 2, (9, 64)),
     "eight rows that are no neighbours": ((40, 192), (16, 64), 8, (16, 40)),
+    "halves of windows": ((40, 256), (8, 32), 4, (9, 24)),
+    "fewer columns than a window": ((40, 39), (8, 39), 2, (9, 20)),
     "beside taller groups": ((64, 192), (32, 64), 0, (8, 64)),
 }
 
@@ -66,7 +68,10 @@ def test_few_rows_are_the_sums_of_their_columns(name: str, batch: int, threads: 
     np.testing.assert_allclose(exe(x), exact(layer, kept, x), rtol=0, atol=2e-4)
 
 
-@pytest.mark.parametrize("name", ["one row", "two rows", "a window that ends with the input"])
+@pytest.mark.parametrize(
+    "name",
+    ["one row", "two rows", "a window that ends with the input", "fewer columns than a window"],
+)
 def test_what_is_pruned_does_not_contribute(name: str) -> None:
     layer, kept = pruned(name, seed=4)
     x = np.random.default_rng(2).uniform(-2, 2, (1, layer.in_features)).astype(np.float32)
@@ -82,7 +87,9 @@ def test_what_is_pruned_does_not_contribute(name: str) -> None:
     np.testing.assert_allclose(y[np.isfinite(want)], want[np.isfinite(want)], rtol=0, atol=2e-4)
 
 
-@pytest.mark.parametrize("name", ["beside taller groups", "rows of three strips"])
+@pytest.mark.parametrize(
+    "name", ["beside taller groups", "rows of three strips", "halves of windows"]
+)
 def test_threads_do_not_change_a_bit(name: str) -> None:
     layer, _ = pruned(name, seed=5)
     x = torch.randn(1, layer.in_features, generator=torch.Generator().manual_seed(3))

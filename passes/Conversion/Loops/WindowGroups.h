@@ -17,8 +17,11 @@ namespace mlir::bcr::loops {
 /// Columns along a vector: lanes of AVX-512.
 constexpr int64_t kWindowLanes = 16;
 
-/// Inputs that four of its registers hold.
-constexpr int64_t kWindow = 64;
+/// Inputs of a window: what four of its registers hold, or two if there are not
+/// so many.
+inline int64_t getWindowSize(int64_t numColumns) {
+  return numColumns < 4 * kWindowLanes ? 2 * kWindowLanes : 4 * kWindowLanes;
+}
 
 /// Rows whose sums a loop over groups keeps in the first cache: 8 kB of lanes
 /// for a sample. Strips are this many neighbouring rows of W.
@@ -30,10 +33,13 @@ struct WindowGroup {
   /// Where the window begins.
   int64_t origin = 0;
   std::vector<int32_t> rows;
-  /// Increasing, counted from the origin.
+  /// Counted from the origin.
   std::vector<int32_t> columns;
   /// Row by row.
   std::vector<float> values;
+  /// The vectors of columns behind the first so many have all theirs in the
+  /// first two registers of the window.
+  int64_t mixed = 0;
 
   int64_t getStrip() const { return rows.front() / kStripRows; }
 };
@@ -48,6 +54,10 @@ std::vector<WindowGroup> takeWindowGroups(MatmulOp op, int64_t lanes,
                                           ArrayRef<float> values,
                                           std::vector<int64_t> &chunkStarts,
                                           std::vector<float> &restValues);
+
+/// Sets `mixed` of all groups and reorders their columns, so that vectors take
+/// one permutation in place of two and a blend where nearly all groups can.
+void chooseMixed(MutableArrayRef<WindowGroup> groups);
 
 } // namespace mlir::bcr::loops
 

@@ -53,9 +53,10 @@ struct WindowClass {
   explicit WindowClass(const WindowGroup &group)
       : height(static_cast<int64_t>(group.rows.size())),
         full(static_cast<int64_t>(group.columns.size()) / kLanes),
-        maxRest(static_cast<int64_t>(group.columns.size()) % kLanes) {}
+        maxRest(static_cast<int64_t>(group.columns.size()) % kLanes),
+        mixed(group.mixed) {}
 
-  auto getKey() const { return std::tuple(height, full, maxRest > 0); }
+  auto getKey() const { return std::tuple(height, full, maxRest > 0, mixed); }
   bool operator<(const WindowClass &other) const {
     return getKey() < other.getKey();
   }
@@ -64,6 +65,8 @@ struct WindowClass {
   int64_t full;
   /// Columns that are left of a group at most.
   int64_t maxRest;
+  /// Of the vectors, those that are not in the first two registers only.
+  int64_t mixed;
 };
 
 /// The constants of a layer as they grow, in the order of execution: groups by
@@ -100,7 +103,8 @@ class WindowKernel {
 public:
   WindowKernel(MatmulOp op, Emitter &emitter)
       : op(op), emitter(emitter),
-        samples(cast<MemRefType>(op.getInit().getType()).getDimSize(0)) {}
+        samples(cast<MemRefType>(op.getInit().getType()).getDimSize(0)),
+        windowSize(getWindowSize(op.getNumColumns())) {}
 
   int64_t emit(std::vector<WindowGroup> groups, int64_t chunks);
 
@@ -112,13 +116,15 @@ private:
   /// each of four lists; returns that of the group behind them.
   SmallVector<Value> emitSegments(const WindowClass &entry, Value begin,
                                   Value end, ValueRange position);
-  /// `window` has four registers a sample.
+  /// `window` has all registers of each sample.
   SmallVector<Value> emitGroup(const WindowClass &entry, ArrayRef<Value> window,
                                ValueRange position);
-  /// The inputs of 16 columns, for each sample.
-  SmallVector<Value> takeInputs(ArrayRef<Value> window, Value column);
+  /// The inputs of 16 columns, for each sample; `low` if all are in the first
+  /// two registers.
+  SmallVector<Value> takeInputs(ArrayRef<Value> window, Value column, bool low);
   /// Numbers of neighbours in `slots`, with as few loads as can be.
   SmallVector<Value> loadSlots(Value position, int64_t count);
+  /// Asks for the whole cache lines among `count` weights.
   void prefetch(Value list, Value position, int64_t count);
   /// Adds the sums of 16 neighbouring rows to the output and clears them.
   void emitPiece(Value piece);
@@ -132,6 +138,7 @@ private:
   MatmulOp op;
   Emitter &emitter;
   int64_t samples;
+  int64_t windowSize;
   std::vector<WindowClass> classes;
   int64_t bytes = 0;
   Value values, rests, columns, slots;
@@ -184,14 +191,19 @@ void WindowLists::addPieces(int64_t strip, int64_t all) {
 }
 
 void WindowKernel::layOut(std::vector<WindowGroup> groups, int64_t chunks) {
-  // Inside a strip neighbours have the same window, and so different rows: none
-  // waits for the sums of the last.
+  // Inside a strip neighbours have the same window, and blocks in one place of
+  // it, and so different rows: none waits for the sums of the last.
   auto getKey = [](const WindowGroup &group) {
     return std::tuple(group.chunk, group.getStrip(),
                       WindowClass(group).getKey(), group.origin);
   };
+  chooseMixed(groups);
+  auto getOrder = [&](const WindowGroup &group) {
+    return std::tuple(getKey(group),
+                      *llvm::min_element(group.columns) / kLanes);
+  };
   llvm::stable_sort(groups, [&](const WindowGroup &a, const WindowGroup &b) {
-    return getKey(a) < getKey(b);
+    return getOrder(a) < getOrder(b);
   });
   for (const WindowGroup &group : groups) {
     WindowClass entry(group);
@@ -286,17 +298,12 @@ void WindowKernel::makeConstants(WindowLists lists) {
 //===----------------------------------------------------------------------===//
 
 SmallVector<Value> WindowKernel::takeInputs(ArrayRef<Value> window,
-                                            Value column) {
+                                            Value column, bool low) {
   auto byteVector = VectorType::get({kLanes}, emitter.getI8Type());
   auto intVector = VectorType::get({kLanes}, emitter.getI32Type());
   Value indices = arith::ExtUIOp::create(
       emitter, intVector,
       vector::LoadOp::create(emitter, byteVector, columns, column));
-  Value half = arith::ConstantOp::create(
-      emitter, DenseElementsAttr::get(intVector,
-                                      emitter.getI32IntegerAttr(kWindow / 2)));
-  Value inHigh =
-      arith::CmpIOp::create(emitter, arith::CmpIPredicate::uge, indices, half);
   auto pick = [&](Value low, Value high) -> Value {
     return LLVM::CallIntrinsicOp::create(
                emitter, low.getType(),
@@ -304,11 +311,23 @@ SmallVector<Value> WindowKernel::takeInputs(ArrayRef<Value> window,
                ValueRange{low, indices, high})
         .getResults();
   };
+  int64_t registers = windowSize / kLanes;
+  Value inHigh;
+  if (registers > 2 && !low)
+    inHigh = arith::CmpIOp::create(
+        emitter, arith::CmpIPredicate::uge, indices,
+        arith::ConstantOp::create(
+            emitter,
+            DenseElementsAttr::get(intVector,
+                                   emitter.getI32IntegerAttr(
+                                       static_cast<int32_t>(windowSize / 2)))));
   SmallVector<Value> inputs;
-  for (; !window.empty(); window = window.drop_front(kWindow / kLanes))
-    inputs.push_back(arith::SelectOp::create(emitter, inHigh,
-                                             pick(window[2], window[3]),
-                                             pick(window[0], window[1])));
+  for (; !window.empty(); window = window.drop_front(registers)) {
+    inputs.push_back(pick(window[0], window[1]));
+    if (inHigh)
+      inputs.back() = arith::SelectOp::create(
+          emitter, inHigh, pick(window[2], window[3]), inputs.back());
+  }
   return inputs;
 }
 
@@ -335,7 +354,7 @@ SmallVector<Value> WindowKernel::loadSlots(Value position, int64_t count) {
 void WindowKernel::prefetch(Value list, Value position, int64_t count) {
   if (!emitter.prefetches())
     return;
-  for (int64_t i = 0; i < count; i += kLanes)
+  for (int64_t i = 0; i + kLanes <= count; i += kLanes)
     memref::PrefetchOp::create(emitter, list,
                                emitter.add(position, kPrefetchDistance + i),
                                /*isWrite=*/false, /*localityHint=*/3,
@@ -380,7 +399,7 @@ SmallVector<Value> WindowKernel::emitGroup(const WindowClass &entry,
   };
   for (int64_t k = 0; k < entry.full; ++k) {
     SmallVector<Value> inputs =
-        takeInputs(window, emitter.add(column, k * kLanes));
+        takeInputs(window, emitter.add(column, k * kLanes), k >= entry.mixed);
     for (int64_t r = 0; r < height; ++r) {
       addProducts(inputs, r, emitter.load(values, value, kLanes), /*all=*/true);
       value = emitter.add(value, kLanes);
@@ -388,7 +407,8 @@ SmallVector<Value> WindowKernel::emitGroup(const WindowClass &entry,
   }
   column = emitter.add(column, entry.full * kLanes);
   if (hasRest) {
-    SmallVector<Value> inputs = takeInputs(window, column);
+    SmallVector<Value> inputs =
+        takeInputs(window, column, entry.full >= entry.mixed);
     for (int64_t r = 0; r < height; ++r) {
       addProducts(inputs, r, emitter.load(rests, left, kLanes), /*all=*/false);
       left = emitter.add(left, rest);
@@ -424,7 +444,7 @@ SmallVector<Value> WindowKernel::emitSegments(const WindowClass &entry,
         Value origin = origins.load(emitter, segment);
         SmallVector<Value> window;
         for (int64_t s = 0; s < samples; ++s)
-          for (int64_t i = 0; i < kWindow; i += kLanes)
+          for (int64_t i = 0; i < windowSize; i += kLanes)
             window.push_back(emitter.load(
                 op.getInput(), {emitter.index(s), emitter.add(origin, i)},
                 kLanes));
