@@ -499,18 +499,18 @@ static ConstantOp rewrite(ConstantOp old, const PackedStructure &structure,
 FailureOr<ReorderPass::Result> ReorderPass::reorder(LayerOpInterface layer,
                                                     ConstantOp constant,
                                                     int64_t rowsPerConvGroup) {
-  FailureOr<ArrayRef<float>> values = readValues(constant);
+  FailureOr<FloatElements> values = FloatElements::get(constant.getValues());
   PackedStructure structure = readStructure(constant);
   if (failed(values) ||
-      static_cast<int64_t>(values->size()) != structure.getNumValues())
+      static_cast<int64_t>(values->get().size()) != structure.getNumValues())
     return layer->emitOpError("has packed weights without data");
   Result result;
   Order order = getOrder(structure, rowsPerConvGroup, getCutRows(layer),
                          threads, result.effect);
-  result.constant =
-      isUnchanged(structure, order)
-          ? constant
-          : rewrite(constant, structure, *values, order, getLayerName(layer));
+  result.constant = isUnchanged(structure, order)
+                        ? constant
+                        : rewrite(constant, structure, values->get(), order,
+                                  getLayerName(layer));
   result.chunks = order.chunks;
   return result;
 }
