@@ -236,6 +236,19 @@ def test_integers_sort_and_wrap() -> None:
     assert_same(run(Program(import_model(model, args)), *args), model(*args))
 
 
+def test_scatter_counts_dimensions_from_the_end() -> None:
+    model = Apply(
+        lambda x, i, v: (
+            x.scatter(-1, i, v),
+            x.scatter(-2, i, 0.5),
+            x.scatter_add(-1, i, v),
+            x.scatter_reduce(-1, i, v, "amax"),
+        )
+    )
+    args = torch.randn(3, 5), torch.tensor([[2, 0], [1, 2], [0, 1]]), torch.randn(3, 2)
+    assert_same(run(Program(import_model(model, args)), *args), model(*args))
+
+
 def test_scatter_takes_negative_indices() -> None:
     model = Apply(lambda x, i, v: torch.index_put(x, (i,), v))
     args = (torch.randn(5, 3), torch.tensor([-1, 1, -4]), torch.randn(3, 3))

@@ -97,6 +97,18 @@ def _select(x: Tensor, dim: int, index: int | torch.SymInt) -> Any:
     return aten.index.Tensor(x, [*[None] * (dim % x.dim()), place])
 
 
+def _from_the_front(operator: Callable[..., Any]) -> Callable[..., Any]:
+    """Return what calls an operator with a dimension that is not negative."""
+
+    def call(x: Tensor, dim: int, *args: Any, **kwargs: Any) -> Any:
+        # torch-mlir ends the process on a negative dimension of a scatter.
+        if dim >= 0 or x.dim() == 0:
+            return NotImplemented
+        return operator(x, dim + x.dim(), *args, **kwargs)
+
+    return call
+
+
 def _cdist_forward(x: Tensor, y: Tensor, p: float, compute_mode: int | None) -> Tensor:
     # By differences: the matrix product that torch prefers for many rows cancels digits.
     difference = (x.unsqueeze(-2) - y.unsqueeze(-3)).abs()
@@ -308,6 +320,13 @@ def table() -> dict[OperatorBase, Callable[..., Any]]:
             aten.rrelu_with_noise_functional.default: _rrelu,
         }
     )
+    for scatter in (
+        aten.scatter.src,
+        aten.scatter.value,
+        aten.scatter_add.default,
+        aten.scatter_reduce.two,
+    ):
+        merged[scatter] = _from_the_front(scatter)
     # `check_indices` tells them from indices of the model.
     del merged[aten._unsafe_index.Tensor]
     merged.update(recurrent.DECOMPOSITIONS)
