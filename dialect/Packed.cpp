@@ -96,14 +96,6 @@ PackedStructure mlir::bcr::readStructure(ConstantOp op) {
   return structure;
 }
 
-FailureOr<ArrayRef<float>> mlir::bcr::readValues(ConstantOp op) {
-  FailureOr<ArrayRef<char>> data = getRawData(op.getValues());
-  if (failed(data))
-    return failure();
-  return ArrayRef<float>(reinterpret_cast<const float *>(data->data()),
-                         data->size() / sizeof(float));
-}
-
 FailureOr<std::vector<float>> mlir::bcr::readDense(ConstantOp op) {
   FailureOr<FloatElements> elements = FloatElements::get(op.getValues());
   if (failed(elements))

@@ -61,9 +61,6 @@ struct PackedStructure {
 /// Reads the structure of a verified constant.
 PackedStructure readStructure(ConstantOp op);
 
-/// The values of `op`, or failure if they are a resource without data.
-FailureOr<ArrayRef<float>> readValues(ConstantOp op);
-
 /// The matrix of `op` row by row, zeros where nothing is stored, or failure if
 /// its values are a resource without data.
 FailureOr<std::vector<float>> readDense(ConstantOp op);

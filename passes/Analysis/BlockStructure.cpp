@@ -174,6 +174,16 @@ int64_t BlockRowScanner::getDescriptionBytes() const {
   return bytes;
 }
 
+int64_t BlockRowScanner::countSpans(const Group &group, int64_t span) const {
+  int64_t count = 0, next = 0;
+  for (int64_t b = group.firstBlock; b >= 0; b = nextBlock[b]) {
+    int64_t begin = std::max(b * block[1] / span, next);
+    next = ceilDiv(std::min((b + 1) * block[1], map.getNumColumns()), span);
+    count += std::max<int64_t>(next - begin, 0);
+  }
+  return count;
+}
+
 void BlockRowScanner::appendRows(const Group &group,
                                  std::vector<int32_t> &rows) const {
   for (int64_t word = 0; word < maskWords; ++word)
@@ -214,6 +224,7 @@ static void addBlockRow(const NonZeroMap &map, const BlockRowScanner &scanner,
     BlockMeasure::Heights &heights = measure.heights[group.rowCount];
     ++heights.numGroups;
     heights.numColumns += group.columnCount;
+    heights.numSpans += scanner.countSpans(group, BlockMeasure::kSpan);
   }
   measure.numRevisits += numEntries - scanner.getNumLiveRows();
 }
@@ -243,8 +254,8 @@ static int64_t getArea(const Candidate &candidate) {
 }
 
 /// Estimates the bytes of the matrix from about `budget` looks at a row of a
-/// block, at least one row of blocks. Bytes are scaled by the non-zeros that
-/// the sample has, since pruned matrices are unequally full.
+/// block, at least one row of blocks and some non-zero. Bytes are scaled by the
+/// non-zeros that the sample has, since pruned matrices are unequally full.
 static double sampleBytes(const NonZeroMap &map, std::array<int64_t, 2> block,
                           int64_t budget) {
   int64_t numBlockRows = ceilDiv(map.getNumRows(), block[0]);
@@ -260,8 +271,9 @@ static double sampleBytes(const NonZeroMap &map, std::array<int64_t, 2> block,
     numNonZeros +=
         map.getNumNonZeros(row, std::min(row + block[0], map.getNumRows()));
   }
+  // Where whole rows are pruned, it may have hit those only.
   if (numNonZeros == 0)
-    return 0;
+    return sampleBytes(map, block, 2 * looks * numSamples);
   return double(bytes) * double(map.getNumNonZeros()) / double(numNonZeros);
 }
 

@@ -12,6 +12,8 @@
 #include "llvm/Support/MathExtras.h"
 
 #include <algorithm>
+#include <cmath>
+#include <limits>
 
 using namespace mlir;
 using namespace mlir::bcr;
@@ -42,6 +44,23 @@ static constexpr double kTransposeCycles = 0.75;
 static constexpr double kBroadcastCycles = 0.5;
 static constexpr double kFarBroadcastCycles = 0.8;
 
+/// Groups of few rows with columns along the vector (WindowKernel): most rows,
+/// and the cycles of a span of columns, of a row of it, of a vector of columns,
+/// and of a row of such. Measured on one layer of a GRU and rounded up.
+static constexpr int64_t kSpanColumns = 64;
+static constexpr int64_t kMaxWindowRows = 8;
+static constexpr double kSpanCycles = 3.5;
+static constexpr double kSpanRowCycles = 0.5;
+static constexpr double kWindowVectorCycles = 0.5;
+static constexpr double kWindowRowCycles = 1.3;
+
+/// What a processor that reads weights in order gets of the second cache, over
+/// what it gets of it here and there.
+static constexpr double kInOrder = 1.5;
+
+/// Elements of a cache line.
+static constexpr int64_t kLineElements = 16;
+
 /// More taps than this are a loop over them in the pixels kernel; the depthwise
 /// kernel has an instruction for each.
 static constexpr int64_t kMaxDepthwiseTaps = 49;
@@ -60,15 +79,62 @@ static bool isDepthwise(Conv2DOp conv, int64_t rowsPerConvGroup) {
          !isa<PackedType>(conv.getWeight().getType());
 }
 
+bool mlir::bcr::gainsInPlace(Conv2DOp conv, const MachineModel &machine) {
+  if (conv.getStrides()[1] != 2 || machine.lanes < 2 ||
+      !llvm::isPowerOf2_64(machine.lanes))
+    return false;
+  auto input = cast<ShapedType>(conv.getInput().getType());
+  auto output = cast<ShapedType>(conv.getInit().getType());
+  if (conv.getKernel()[1] < 2) {
+    int64_t lines =
+        divideCeil(input.getDimSize(3) + kLineElements - 1, kLineElements);
+    int64_t rows = output.getDimSize(2) * conv.getKernel()[0];
+    int64_t bytes = 4 * kLineElements * lines * rows * input.getDimSize(1);
+    if (bytes > machine.l2Bytes / 8 * 5)
+      return false;
+  }
+  return output.getDimSize(3) * 8 >= machine.lanes * 3;
+}
+
+/// What a convolution with positions along the vector has of them, and how it
+/// loads them.
+static void setPixelWork(Conv2DOp conv, const MachineModel &machine,
+                         LayerWork &work) {
+  int64_t height = work.imageHeight, width = work.imageWidth;
+  int64_t lanes = machine.lanes;
+  // The part of a column's vectors that cross two lines.
+  double crossing = double(lanes) / double(kLineElements);
+  ArrayRef<int64_t> kernel = conv.getKernel(), strides = conv.getStrides();
+  if (!machine.pixelsOnly && gainsInPlace(conv, machine)) {
+    // Rows, or halves of vectors of two rows; two loads and a shuffle.
+    int64_t piece = width < lanes ? lanes / 2 : lanes;
+    work.numPositions = height * alignTo(width, piece);
+    work.inputLoads = 2 * (1 + crossing) + 0.5;
+    return;
+  }
+  int64_t halo = (kernel[1] - 1) * conv.getDilations()[1];
+  int64_t pitch = width + divideCeil(halo, strides[1]);
+  work.numPositions = std::max<int64_t>((height - 1) * pitch + width, 1);
+  if (!machine.pixelsOnly && (halo > 0 || height * width % kLineElements != 0))
+    work.inputLoads = 1 + crossing;
+}
+
 LayerWork mlir::bcr::getLayerWork(LayerOpInterface layer,
                                   const MachineModel &machine,
                                   std::optional<KernelKind> kernel) {
   LayerWork work;
   auto init = cast<ShapedType>(layer.getInit().getType());
+  auto samples = init;
+  auto recurrent = dyn_cast<RecurrentOp>(layer.getOperation());
   // Of a recurrent layer, one step: the result has all of them.
-  auto samples = isa<RecurrentOp>(layer.getOperation())
-                     ? cast<ShapedType>(layer.getInput().getType())
-                     : init;
+  if (recurrent)
+    samples = cast<ShapedType>(layer.getInput().getType());
+  else
+    recurrent = layer->getParentOfType<RecurrentOp>();
+  if (recurrent) {
+    auto gates = cast<ShapedType>(recurrent.getGates().getType());
+    work.repeats = gates.isDynamicDim(0) || gates.getDimSize(0) > 1;
+  }
   int64_t batch = samples.isDynamicDim(0) ? 1 : samples.getDimSize(0);
   work.numRows = layer.getNumRows();
   work.rowsPerConvGroup = work.numRows;
@@ -76,6 +142,9 @@ LayerWork mlir::bcr::getLayerWork(LayerOpInterface layer,
   if (!conv) {
     work.numPositions = batch;
     work.numInputRows = layer.getNumColumns();
+    work.hasWindows = machine.lanes == kSpanColumns / 4 && batch <= 2 &&
+                      layer.getNumColumns() >= kSpanColumns &&
+                      !layer.getActivationAttr();
     if (batch >= kMinSamples)
       work.numTransposed = layer.getNumColumns() + layer.getNumRows();
     if (kernel == KernelKind::Pixels && work.numTransposed > 0)
@@ -109,9 +178,7 @@ LayerWork mlir::bcr::getLayerWork(LayerOpInterface layer,
     work.numPositions = height * width;
     return work;
   }
-  int64_t halo = (conv.getKernel()[1] - 1) * conv.getDilations()[1];
-  int64_t pitch = width + divideCeil(halo, conv.getStrides()[1]);
-  work.numPositions = std::max<int64_t>((height - 1) * pitch + width, 1);
+  setPixelWork(conv, machine, work);
   work.numInputRows = layer.getNumColumns() / conv.getKernel()[1];
   return work;
 }
@@ -137,8 +204,9 @@ static double getColumnCycles(const LayerWork &work,
                             ? vectorBytes / double(machine.l2BytesPerCycle)
                             : 0.0;
     double multiplyAdds = double(height * vectors);
-    double loads = double(1 + height) / ports +
-                   double(vectors) * std::max(loadCycles, 1 / ports);
+    double loads =
+        double(1 + height) / ports +
+        double(vectors) * std::max(loadCycles, work.inputLoads / ports);
     // A column cannot take less time than its accumulators need to be ready
     // again; the rows kernel runs several columns side by side.
     return std::max({multiplyAdds / pipes, loads, double(machine.fmaLatency)}) +
@@ -149,9 +217,15 @@ static double getColumnCycles(const LayerWork &work,
   // Broadcasts are counted for two ports.
   double broadcast =
       (vectors > 1 ? kFarBroadcastCycles : kBroadcastCycles) * 2 / ports;
-  double loads = 1 / ports + double(vectors) * broadcast +
-                 std::max(rowVectors / ports,
-                          double(height * 4) / double(machine.l2BytesPerCycle));
+  double bytes = double(height * 4);
+  double loads =
+      1 / ports + double(vectors) * broadcast +
+      std::max(rowVectors / ports, bytes / double(machine.l2BytesPerCycle));
+  // With one sample a column is short: the indices of several come in one load,
+  // and weights arrive while others are used.
+  if (work.numPositions == 1)
+    loads = std::max(broadcast + rowVectors / ports,
+                     bytes / (kInOrder * double(machine.l2BytesPerCycle)));
   // Among tiles that multiply alike, the one that loads less is first.
   return std::max(multiplyAdds / pipes, loads) + loads * 0.02 + kRowOverhead;
 }
@@ -184,6 +258,7 @@ static GroupWorkByHeight cutGroups(const TileChoice &choice,
       return;
     pieces[rows].numGroups += count * group.numGroups;
     pieces[rows].numColumns += count * group.numColumns;
+    pieces[rows].numSpans += count * group.numSpans;
   };
   for (auto [rowCount, group] : groups) {
     add(height, rowCount / height, group);
@@ -194,15 +269,21 @@ static GroupWorkByHeight cutGroups(const TileChoice &choice,
   return pieces;
 }
 
+/// Part of the second cache in which weights stay from one call to the next,
+/// and from one step of a sequence to the next.
+static constexpr double kKept = 0.25;
+static constexpr double kKeptOfRepeated = 0.875;
+
 /// At least the time that the weights of a matmul take to arrive: those that do
 /// not stay in the second cache come from the third or from memory, once for
 /// all samples.
-static double boundByWeights(const MachineModel &machine,
+static double boundByWeights(const LayerWork &work, const MachineModel &machine,
                              const GroupWorkByHeight &groups, double cycles) {
   double weightBytes = 0;
   for (auto [rowCount, group] : groups)
     weightBytes += double(group.numColumns) * double(rowCount * 4 + 2);
-  if (weightBytes <= double(machine.l2Bytes) / 4)
+  double kept = work.repeats ? kKeptOfRepeated : kKept;
+  if (weightBytes <= kept * double(machine.l2Bytes))
     return cycles;
   // Among tiles that wait for memory alike, the one that computes less is
   // first.
@@ -240,7 +321,23 @@ estimatePixelCycles(const LayerWork &work, const MachineModel &machine,
     return cycles;
   cycles += double(work.numTransposed) * kTransposeCycles *
             double(alignTo(work.numPositions, machine.lanes));
-  return boundByWeights(machine, groups, cycles);
+  return boundByWeights(work, machine, groups, cycles);
+}
+
+/// Cycles of pieces of `height` rows whose columns run along the vector, or
+/// infinity if they cannot.
+static double getWindowCycles(const LayerWork &work,
+                              const MachineModel &machine, int64_t height,
+                              int64_t samples, const GroupWork &piece) {
+  if (!work.hasWindows || piece.numSpans == 0 || height > kMaxWindowRows)
+    return std::numeric_limits<double>::infinity();
+  auto spans = double(piece.numSpans);
+  double vectors = spans * std::ceil(double(piece.numColumns) / spans /
+                                     double(machine.lanes));
+  auto rows = double(height);
+  return double(samples) *
+         (spans * (kSpanCycles + kSpanRowCycles * rows) +
+          vectors * (kWindowVectorCycles + kWindowRowCycles * rows));
 }
 
 /// Cycles of a layer whose rows run along the vector.
@@ -250,15 +347,18 @@ estimateRowCycles(const LayerWork &work, const MachineModel &machine,
                   const GroupWorkByHeight &pieces, int64_t numRevisits) {
   int64_t vectors = choice.schedule.getVectors();
   double cycles = 0;
-  for (auto [height, piece] : pieces)
-    cycles += double(piece.numColumns) *
-                  getColumnCycles(work, machine, height, vectors) +
-              double(piece.numGroups) * kRowPieceOverhead;
+  for (auto [height, piece] : pieces) {
+    double byRows = double(piece.numColumns) *
+                        getColumnCycles(work, machine, height, vectors) +
+                    double(piece.numGroups) * kRowPieceOverhead;
+    cycles += std::min(byRows,
+                       getWindowCycles(work, machine, height, vectors, piece));
+  }
   cycles +=
       double(numRevisits) * vectors * 1.5 + double(work.numRows * vectors);
   cycles *=
       double(work.numImages) * double(divideCeil(work.numPositions, vectors));
-  return boundByWeights(machine, groups, cycles);
+  return boundByWeights(work, machine, groups, cycles);
 }
 
 /// Cycles of a layer under a choice whose pieces and schedule are set.

@@ -31,11 +31,19 @@ struct LayerWork {
   /// Rows of input images that an output position reads, over all channels:
   /// what a tile of positions has to find in the cache.
   int64_t numInputRows = 1;
+  /// Loads of vectors of the input for one of positions, those that cross two
+  /// cache lines counted twice, and a shuffle as half a load.
+  double inputLoads = 1;
   /// Output channels.
   int64_t numRows = 1;
   /// Elements of a sample of a matmul, input and output, if its samples can run
   /// along the vector: these have to be transposed. Else 0.
   int64_t numTransposed = 0;
+  /// Whether the weights are read for step after step of a sequence, with
+  /// little else in between.
+  bool repeats = false;
+  /// Whether groups of few rows may run with columns along the vector.
+  bool hasWindows = false;
   /// Output channels that read the same input channels: the rows of a group of
   /// a grouped convolution.
   int64_t rowsPerConvGroup = 1;
@@ -54,10 +62,20 @@ struct LayerWork {
 LayerWork getLayerWork(LayerOpInterface layer, const MachineModel &machine,
                        std::optional<KernelKind> kernel = std::nullopt);
 
+/// Whether a convolution with strides does better to read its input in place.
+/// It loads whole cache lines for every group. Where the kernel leaves elements
+/// of them out, one copy without those costs less unless all lines stay in the
+/// second cache; and so it does where rows are so short that they would leave
+/// lanes empty.
+bool gainsInPlace(Conv2DOp conv, const MachineModel &machine);
+
 /// Groups with `rowCount` rows, the key of the map below, taken together.
 struct GroupWork {
   int64_t numGroups = 0;
   int64_t numColumns = 0;
+  /// Spans of 64 columns that the groups have columns in, where that is known:
+  /// groups of few rows are cut there, if that is faster.
+  int64_t numSpans = 0;
 };
 using GroupWorkByHeight = std::map<int64_t, GroupWork>;
 

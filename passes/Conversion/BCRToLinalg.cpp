@@ -39,7 +39,7 @@ struct DenseWeights {
 static FailureOr<DenseWeights> decode(ConstantOp op, ArrayRef<int64_t> shape,
                                       StringRef name, OpBuilder &builder) {
   PackedStructure structure = readStructure(op);
-  FailureOr<ArrayRef<float>> packed = readValues(op);
+  FailureOr<FloatElements> packed = FloatElements::get(op.getValues());
   if (failed(packed))
     return op.emitError("the data of the packed weights is missing");
   std::vector<float> values(structure.numRows * structure.numColumns, 0.0f);
@@ -49,7 +49,7 @@ static FailureOr<DenseWeights> decode(ConstantOp op, ArrayRef<int64_t> shape,
     for (int64_t column : structure.getColumns(group))
       for (int64_t row : structure.getRows(group)) {
         int64_t target = row * structure.numColumns + column;
-        values[target] = (*packed)[position++];
+        values[target] = packed->get()[position++];
         mask[target] = true;
       }
   }

@@ -101,8 +101,8 @@ FailureOr<ConstantOp> CompactPass::pack(LayerOpInterface layer) {
 
 void CompactPass::record(LayerOpInterface layer, ConstantOp constant) {
   PackedStructure structure = readStructure(constant);
-  FailureOr<ArrayRef<float>> values = readValues(constant);
-  int64_t numNonZeros = llvm::count_if(*values, [](float value) {
+  FailureOr<FloatElements> values = FloatElements::get(constant.getValues());
+  int64_t numNonZeros = llvm::count_if(values->get(), [](float value) {
     // True for NaN too.
     return value != 0.0f;
   });

@@ -48,8 +48,9 @@ struct DropDeadResult : OpRewritePattern<GenericOp> {
 
 static bool isExpensive(GenericOp op) {
   return llvm::any_of(op.getBody()->without_terminator(), [](Operation &inner) {
-    return isa<arith::DivFOp, arith::RemFOp, arith::DivSIOp, tensor::ExtractOp>(
-               inner) ||
+    // An assertion is a branch and a store in the loop.
+    return isa<arith::DivFOp, arith::RemFOp, arith::DivSIOp, tensor::ExtractOp,
+               cf::AssertOp>(inner) ||
            isa<math::MathDialect>(inner.getDialect());
   });
 }

@@ -5,6 +5,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "dialect/BCR.h"
+#include "passes/Analysis/MachineModel.h"
 #include "passes/Passes.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -161,8 +162,41 @@ static std::pair<int64_t, int64_t> getHalo(Value buffer) {
   return {rows, columns};
 }
 
+/// Whether a processor's kernel reads a copy of its input, wherever that lies.
+static bool readsCopy(Conv2DOp conv) {
+  bool inPlace = getBuffer(conv.getInput()) && conv.getStrides()[1] <= 2;
+  return isFlat(conv) && !inPlace && (hasPadding(conv) || !hasStrideOne(conv));
+}
+
+/// The pitch in which a copy of the layer's input has its positions: that of
+/// its output, and what a row of positions reads beyond.
+static int64_t getPitchOfCopy(Conv2DOp conv) {
+  auto input = cast<MemRefType>(conv.getInput().getType());
+  auto output = cast<MemRefType>(conv.getInit().getType());
+  ArrayRef<int64_t> padding = conv.getPadding();
+  if (hasStrideOne(conv))
+    return input.getDimSize(3) + std::max(padding[1], padding[3]);
+  int64_t halo = (conv.getKernel()[1] - 1) * conv.getDilations()[1];
+  return output.getDimSize(3) + llvm::divideCeil(halo, conv.getStrides()[1]);
+}
+
+/// The least pitch with which layers that read a copy of their input can leave
+/// their sums in the buffer as they are.
+static int64_t getPitchOfCopies(Value buffer) {
+  int64_t pitch = 0;
+  for (Operation *user : buffer.getUsers()) {
+    auto conv = dyn_cast<Conv2DOp>(user);
+    if (conv && conv.getInit() == buffer && readsCopy(conv))
+      pitch = std::max(pitch, getPitchOfCopy(conv));
+  }
+  return pitch;
+}
+
 /// The sets of buffers that are to have one pitch.
 static SmallVector<Zone> getZones(ModuleOp module) {
+  // Kernels on GPUs store no gaps.
+  bool storesGaps =
+      !getMachine(module, /*lanes=*/1, /*registers=*/1).pixelsOnly;
   llvm::EquivalenceClasses<Operation *> tied;
   llvm::MapVector<Operation *, Zone> zoneOf;
   module.walk([&](Conv2DOp conv) {
@@ -202,6 +236,8 @@ static SmallVector<Zone> getZones(ModuleOp module) {
       int64_t width = buffer.getType().getDimSize(3);
       narrowest = std::min(narrowest, width);
       zone.pitch = std::max(zone.pitch, width + haloColumns);
+      if (storesGaps)
+        zone.pitch = std::max(zone.pitch, getPitchOfCopies(buffer.getMemref()));
       gains |= haloRows > 0;
     }
     gains |= zone.pitch > narrowest;

@@ -27,6 +27,10 @@ def BCRPlanLayoutsPass : Pass<"bcr-plan-layouts", "::mlir::ModuleOp"> {
     A convolution that reads such a buffer has no padding any more: it reads a
     view that holds the zeros. `overread` tells it how far it may read past them.
 
+    A convolution that reads a copy of its input, as that of the network's own
+    input, stores sums in the pitch of the copy. Its result gets this pitch, so
+    they need not be copied out; GPUs store no gaps and keep theirs.
+
     Depthwise kernels need no zeros around an image and no common pitch: those
     convolutions keep their padding and ask for nothing.
 

@@ -28,9 +28,11 @@ using namespace mlir::bcr;
 /// Rows that a loaded column serves in the tile that the statistics assume.
 static constexpr int64_t kTileRows = 8;
 /// The multiples at which groups are cut: of the heights that kernels have. A
-/// linear layer has four vectors of up to 16 rows in a tile.
-static constexpr int64_t kConvCutRows = 8;
-static constexpr int64_t kMatmulCutRows = 64;
+/// linear layer, and a convolution of a tiny image, whose rows run along the
+/// vector as well, has four vectors of up to 16 rows in a tile.
+static constexpr int64_t kPixelCutRows = 8;
+static constexpr int64_t kRowCutRows = 64;
+static constexpr int64_t kFewPositions = 4;
 /// Sets of groups are made no heavier than such a part of the matrix, and
 /// groups that are heavier are cut, so that there is something to deal out. The
 /// number of threads has no part in this: each row is the same sum for all of
@@ -445,6 +447,16 @@ static bool isUnchanged(const PackedStructure &structure, const Order &order) {
   return true;
 }
 
+/// The multiple at which the groups of a layer are cut.
+static int64_t getCutRows(LayerOpInterface layer) {
+  if (!isa<Conv2DOp>(layer.getOperation()))
+    return kRowCutRows;
+  auto type = cast<ShapedType>(layer.getInit().getType());
+  return type.getDimSize(2) * type.getDimSize(3) <= kFewPositions
+             ? kRowCutRows
+             : kPixelCutRows;
+}
+
 /// Makes the reordered constant before `old`.
 static ConstantOp rewrite(ConstantOp old, const PackedStructure &structure,
                           ArrayRef<float> values, const Order &order,
@@ -487,20 +499,18 @@ static ConstantOp rewrite(ConstantOp old, const PackedStructure &structure,
 FailureOr<ReorderPass::Result> ReorderPass::reorder(LayerOpInterface layer,
                                                     ConstantOp constant,
                                                     int64_t rowsPerConvGroup) {
-  FailureOr<ArrayRef<float>> values = readValues(constant);
+  FailureOr<FloatElements> values = FloatElements::get(constant.getValues());
   PackedStructure structure = readStructure(constant);
   if (failed(values) ||
-      static_cast<int64_t>(values->size()) != structure.getNumValues())
+      static_cast<int64_t>(values->get().size()) != structure.getNumValues())
     return layer->emitOpError("has packed weights without data");
   Result result;
-  Order order = getOrder(structure, rowsPerConvGroup,
-                         isa<Conv2DOp>(layer.getOperation()) ? kConvCutRows
-                                                             : kMatmulCutRows,
+  Order order = getOrder(structure, rowsPerConvGroup, getCutRows(layer),
                          threads, result.effect);
-  result.constant =
-      isUnchanged(structure, order)
-          ? constant
-          : rewrite(constant, structure, *values, order, getLayerName(layer));
+  result.constant = isUnchanged(structure, order)
+                        ? constant
+                        : rewrite(constant, structure, values->get(), order,
+                                  getLayerName(layer));
   result.chunks = order.chunks;
   return result;
 }
@@ -516,17 +526,17 @@ void ReorderPass::runOnOperation() {
         !layer.getScheduleAttr())
       layers.push_back(layer);
   });
-  // One new constant for all layers that share an old one and its cut into
-  // groups of a convolution.
-  llvm::DenseMap<std::pair<Value, int64_t>, Result> results;
+  // One new constant for all layers that share an old one, its cut into groups
+  // of a convolution and that of groups.
+  llvm::DenseMap<std::tuple<Value, int64_t, int64_t>, Result> results;
   Builder builder(&getContext());
   LayerReport report(getOperation());
   for (LayerOpInterface layer : layers) {
     int64_t rowsPerConvGroup = layer.getNumRows();
     if (auto conv = dyn_cast<Conv2DOp>(layer.getOperation()))
       rowsPerConvGroup /= static_cast<int64_t>(conv.getGroups());
-    auto [entry, isNew] =
-        results.try_emplace({layer.getWeight(), rowsPerConvGroup});
+    auto [entry, isNew] = results.try_emplace(
+        std::tuple(layer.getWeight(), rowsPerConvGroup, getCutRows(layer)));
     if (isNew) {
       FailureOr<Result> result =
           reorder(layer, layer.getWeight().getDefiningOp<ConstantOp>(),

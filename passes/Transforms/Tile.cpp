@@ -37,9 +37,9 @@ namespace {
 /// The weights of a layer before they are cut. Dense ones have one group.
 struct Source {
   PackedStructure structure;
-  /// Holds the values of dense weights; null for packed ones.
-  std::optional<FloatElements> dense;
-  ArrayRef<float> values;
+  FloatElements values;
+  /// Whether they are those of dense weights, row by row.
+  bool dense = false;
 
   /// Distance in `values` between two rows of a column, and two columns of a
   /// row.
@@ -92,18 +92,18 @@ static FailureOr<Source> getSource(LayerOpInterface layer) {
   PackedStructure &structure = source.structure;
   if (auto packed = layer.getWeight().getDefiningOp<ConstantOp>()) {
     structure = readStructure(packed);
-    FailureOr<ArrayRef<float>> values = readValues(packed);
+    FailureOr<FloatElements> values = FloatElements::get(packed.getValues());
     if (failed(values) ||
-        static_cast<int64_t>(values->size()) != structure.getNumValues())
+        static_cast<int64_t>(values->get().size()) != structure.getNumValues())
       return failure();
-    source.values = *values;
+    source.values = std::move(*values);
     return source;
   }
   FailureOr<FloatElements> weights = FloatElements::get(getDenseWeight(layer));
   if (failed(weights))
     return failure();
-  source.dense = std::move(*weights);
-  source.values = source.dense->get();
+  source.values = std::move(*weights);
+  source.dense = true;
   structure.numRows = layer.getNumRows();
   structure.numColumns = layer.getNumColumns();
   structure.block = {structure.numRows, structure.numColumns};
@@ -111,7 +111,7 @@ static FailureOr<Source> getSource(LayerOpInterface layer) {
   structure.columns.resize(structure.numColumns);
   std::iota(structure.rows.begin(), structure.rows.end(), 0);
   std::iota(structure.columns.begin(), structure.columns.end(), 0);
-  if (!source.values.empty())
+  if (!source.values.get().empty())
     structure.addGroup(0, structure.numRows, 0, structure.numColumns);
   return source;
 }
@@ -208,7 +208,7 @@ std::vector<Piece> TilePass::getPieces(LayerOpInterface layer,
 /// Copies the values of a piece to `out`, column by column.
 static float *copyValues(const Source &source, const Piece &piece, float *out) {
   const PackedGroup &group = source.structure.groups[piece.group];
-  const float *values = source.values.data() + group.valueBegin;
+  const float *values = source.values.get().data() + group.valueBegin;
   int64_t rowStride = source.getRowStride();
   int64_t columnStride = source.getColumnStride(group);
   int64_t height = piece.getHeight();

@@ -142,7 +142,7 @@ def main() -> None:
     images, labels, test_images, test_labels = load_data(options.seed)
     console.print(f"[bold]1. Train[/bold]: {len(images)} digits, {len(test_images)} held out")
     dense = DigitNet()
-    train(dense, images, labels, options.epochs, 0.1, "train")
+    train(dense, images, labels, options.epochs, 0.005, "train")
 
     console.print(f"\n[bold]2. Prune[/bold] at {options.rate:g}x and fine-tune")
     pruned = copy.deepcopy(dense)
@@ -153,7 +153,7 @@ def main() -> None:
     )
     pruner = bcr.Pruner(pruned, config)
     pruning = pruner.finalize()
-    train(pruned, images, labels, options.epochs, 0.05, "fine-tune", pruner.step)
+    train(pruned, images, labels, options.epochs, 0.01, "fine-tune", pruner.step)
     print(pruning)
 
     console.print("\n[bold]3. Compile[/bold] for this machine and for AArch64")

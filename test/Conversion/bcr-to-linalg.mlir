@@ -91,6 +91,18 @@ func.func @packed_all(%x: tensor<1x1x1x3xf32>) -> tensor<1x2x1x2xf32> {
   return %y : tensor<1x2x1x2xf32>
 }
 
+// Values that are all equal are one value in memory.
+
+// CHECK-LABEL: func @splat
+// CHECK-DAG: arith.constant dense<{{\[\[}}5.000000e-01, 5.000000e-01, 0.000000e+00, 5.000000e-01], [0.000000e+00, 0.000000e+00, 0.000000e+00, 0.000000e+00], [5.000000e-01, 5.000000e-01, 0.000000e+00, 5.000000e-01]]> : tensor<3x4xf32>
+func.func @splat(%x: tensor<1x4xf32>, %o: tensor<1x3xf32>) -> tensor<1x3xf32> {
+  %w = bcr.constant {block = array<i64: 3, 4>, groups = dense<[[0, 2, 0, 3]]> : tensor<1x4xi32>,
+                     rows = dense<[0, 2]> : tensor<2xi16>, columns = dense<[0, 1, 3]> : tensor<3xi16>,
+                     values = dense<0.5> : tensor<6xf32>} : !bcr.packed<3x4xf32>
+  %y = bcr.matmul ins(%x : tensor<1x4xf32>) weights(%w : !bcr.packed<3x4xf32>) outs(%o : tensor<1x3xf32>) -> tensor<1x3xf32>
+  return %y : tensor<1x3xf32>
+}
+
 // Poolings: the padding is what changes no maximum, or no sum.
 
 // CHECK-LABEL: func @poolings

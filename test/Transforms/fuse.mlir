@@ -98,6 +98,35 @@ func.func @checked(%x: tensor<3x5xf32>) -> tensor<3x5xf32> {
   return %1 : tensor<3x5xf32>
 }
 
+// The check of an index is not repeated for each element of its row.
+// CHECK-LABEL: func.func @checked_rows
+// CHECK: linalg.generic
+// CHECK: cf.assert
+// CHECK: linalg.generic
+// CHECK-NOT: cf.assert
+// CHECK: tensor.extract
+// CHECK: return
+func.func @checked_rows(%i: tensor<3xindex>, %table: tensor<7x5xf32>) -> tensor<3x5xf32> {
+  %seven = arith.constant 7 : index
+  %s = tensor.empty() : tensor<3xindex>
+  %e = tensor.empty() : tensor<3x5xf32>
+  %0 = linalg.generic {indexing_maps = [#vector, #vector], iterator_types = ["parallel"]}
+    ins(%i : tensor<3xindex>) outs(%s : tensor<3xindex>) {
+  ^bb0(%a: index, %o: index):
+    %ok = arith.cmpi ult, %a, %seven : index
+    cf.assert %ok, "index out of range"
+    linalg.yield %a : index
+  } -> tensor<3xindex>
+  %1 = linalg.generic {indexing_maps = [#row, #id], iterator_types = ["parallel", "parallel"]}
+    ins(%0 : tensor<3xindex>) outs(%e : tensor<3x5xf32>) {
+  ^bb0(%a: index, %o: f32):
+    %column = linalg.index 1 : index
+    %d = tensor.extract %table[%a, %column] : tensor<7x5xf32>
+    linalg.yield %d : f32
+  } -> tensor<3x5xf32>
+  return %1 : tensor<3x5xf32>
+}
+
 // A maximum of maxima is one reduction of both dimensions, in the outer one's
 // order of the dimensions that are left.
 // CHECK-LABEL: func.func @maxima

@@ -128,3 +128,22 @@ func.func @depthwise(%w3: memref<1x1x3x3xf32>, %w5: memref<1x1x5x5xf32>, %x: mem
     {kernel = array<i64: 3, 3>, padding = array<i64: 1, 1, 1, 1>}
   return
 }
+
+// -----
+
+// The input of the network is copied in phases, in rows of eight positions and
+// one that the kernel reads beyond. The result has this pitch although nobody
+// reads zeros around it, and its gaps are as they come.
+
+// CHECK-LABEL: func.func @strided
+// CHECK: memref.alloc() : memref<82xf32>
+// CHECK: memref.reinterpret_cast %{{.*}} to offset: [0], sizes: [1, 1, 2, 8], strides: [18, 18, 9, 1]
+// CHECK: bcr.conv2d {{.*}} outs({{.*}}) {gaps = #bcr.gaps<free>
+func.func @strided(%x: memref<1x1x4x16xf32>, %w: memref<1x1x3x3xf32>, %y: memref<1x1x1x4xf32>) {
+  %a = memref.alloc() : memref<1x1x2x8xf32>
+  bcr.conv2d ins(%x : memref<1x1x4x16xf32>) weights(%w : memref<1x1x3x3xf32>) outs(%a : memref<1x1x2x8xf32>)
+    {kernel = array<i64: 3, 3>, strides = array<i64: 2, 2>, padding = array<i64: 1, 1, 1, 1>}
+  bcr.pool2d ins(%a : memref<1x1x2x8xf32>) outs(%y : memref<1x1x1x4xf32>) {kind = #bcr.pool<max>, kernel = array<i64: 2, 2>, strides = array<i64: 2, 2>}
+  memref.dealloc %a : memref<1x1x2x8xf32>
+  return
+}

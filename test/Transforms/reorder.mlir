@@ -60,15 +60,15 @@ func.func @tied(%x: tensor<1x4xf32>, %o: tensor<1x3xf32>) -> tensor<1x3xf32> {
 // TWO-SAME: values = dense<[1.000000e+00, 2.000000e+00, 3.000000e+00, 4.000000e+00, 5.000000e+00, 6.000000e+00, 7.000000e+00, 8.000000e+00, 9.000000e+00,
 // TWO: bcr.conv2d
 // TWO-SAME: chunks = array<i64: 0, 1>
-func.func @cut(%x: tensor<1x2x1x1xf32>, %o: tensor<1x20x1x1xf32>) -> tensor<1x20x1x1xf32> {
+func.func @cut(%x: tensor<1x2x1x5xf32>, %o: tensor<1x20x1x5xf32>) -> tensor<1x20x1x5xf32> {
   %w = bcr.constant {block = array<i64: 20, 2>, groups = dense<[[0, 20, 0, 1]]> : tensor<1x4xi32>,
     rows = dense<[0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19]> : tensor<20xi16>,
     columns = dense<[1]> : tensor<1xi16>,
     values = dense<[1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 9.0, 10.0,
                     11.0, 12.0, 13.0, 14.0, 15.0, 16.0, 17.0, 18.0, 19.0, 20.0]> : tensor<20xf32>} : !bcr.packed<20x2xf32>
-  %y = bcr.conv2d ins(%x : tensor<1x2x1x1xf32>) weights(%w : !bcr.packed<20x2xf32>) outs(%o : tensor<1x20x1x1xf32>)
-         {kernel = array<i64: 1, 1>} -> tensor<1x20x1x1xf32>
-  return %y : tensor<1x20x1x1xf32>
+  %y = bcr.conv2d ins(%x : tensor<1x2x1x5xf32>) weights(%w : !bcr.packed<20x2xf32>) outs(%o : tensor<1x20x1x5xf32>)
+         {kernel = array<i64: 1, 1>} -> tensor<1x20x1x5xf32>
+  return %y : tensor<1x20x1x5xf32>
 }
 
 // The tiles of a linear layer are up to 64 rows high: it is not cut inside of one. The order is as
@@ -88,6 +88,20 @@ func.func @whole(%x: tensor<1x2xf32>, %o: tensor<1x20xf32>) -> tensor<1x20xf32> 
   %y = bcr.matmul ins(%x : tensor<1x2xf32>) weights(%w : !bcr.packed<20x2xf32>) outs(%o : tensor<1x20xf32>)
          -> tensor<1x20xf32>
   return %y : tensor<1x20xf32>
+}
+
+// Nor is a convolution of so few positions that its rows run along the vector.
+// CHECK-LABEL: func.func @tiny
+// CHECK: groups = dense<{{\[\[}}0, 20, 0, 1]]>
+func.func @tiny(%x: tensor<1x2x2x2xf32>, %o: tensor<1x20x2x2xf32>) -> tensor<1x20x2x2xf32> {
+  %w = bcr.constant {block = array<i64: 20, 2>, groups = dense<[[0, 20, 0, 1]]> : tensor<1x4xi32>,
+    rows = dense<[0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19]> : tensor<20xi16>,
+    columns = dense<[1]> : tensor<1xi16>,
+    values = dense<[1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 9.0, 10.0,
+                    11.0, 12.0, 13.0, 14.0, 15.0, 16.0, 17.0, 18.0, 19.0, 20.0]> : tensor<20xf32>} : !bcr.packed<20x2xf32>
+  %y = bcr.conv2d ins(%x : tensor<1x2x2x2xf32>) weights(%w : !bcr.packed<20x2xf32>) outs(%o : tensor<1x20x2x2xf32>)
+         {kernel = array<i64: 1, 1>} -> tensor<1x20x2x2xf32>
+  return %y : tensor<1x20x2x2xf32>
 }
 
 // Three weights, six and one: in order the second thread would have seven, so the heaviest goes
@@ -129,4 +143,16 @@ func.func @empty(%x: tensor<1x4xf32>, %o: tensor<1x2xf32>) -> tensor<1x2xf32> {
     columns = dense<> : tensor<0xi16>, values = dense<> : tensor<0xf32>} : !bcr.packed<2x4xf32>
   %y = bcr.matmul ins(%x : tensor<1x4xf32>) weights(%w : !bcr.packed<2x4xf32>) outs(%o : tensor<1x2xf32>) -> tensor<1x2xf32>
   return %y : tensor<1x2xf32>
+}
+
+// Values that are all equal are one value in memory.
+// CHECK-LABEL: func.func @splat
+// CHECK: bcr.constant
+// CHECK-SAME: values = dense<5.000000e-01> : tensor<6xf32>
+func.func @splat(%x: tensor<1x4xf32>, %o: tensor<1x3xf32>) -> tensor<1x3xf32> {
+  %w = bcr.constant {block = array<i64: 3, 4>, groups = dense<[[0, 2, 0, 3]]> : tensor<1x4xi32>,
+                     rows = dense<[0, 2]> : tensor<2xi16>, columns = dense<[0, 1, 3]> : tensor<3xi16>,
+                     values = dense<0.5> : tensor<6xf32>} : !bcr.packed<3x4xf32>
+  %y = bcr.matmul ins(%x : tensor<1x4xf32>) weights(%w : !bcr.packed<3x4xf32>) outs(%o : tensor<1x3xf32>) -> tensor<1x3xf32>
+  return %y : tensor<1x3xf32>
 }

@@ -124,3 +124,16 @@ func.func @samples(%y: tensor<16x256xf32>, %p: tensor<16x8xf32>,
   %1 = bcr.matmul ins(%z : tensor<?x256xf32>) weights(%w : tensor<8x256xf32>) outs(%q : tensor<?x8xf32>) -> tensor<?x8xf32>
   return %0, %1 : tensor<16x8xf32>, tensor<?x8xf32>
 }
+
+// Values that are all equal are one value in memory.
+// CHECK-LABEL: func.func @splat
+// CHECK: bcr.constant
+// CHECK-SAME: values = dense<5.000000e-01> : tensor<6xf32>
+// CHECK: schedule = #bcr.schedule<rows
+func.func @splat(%x: tensor<1x4xf32>, %o: tensor<1x3xf32>) -> tensor<1x3xf32> {
+  %w = bcr.constant {block = array<i64: 3, 4>, groups = dense<[[0, 2, 0, 3]]> : tensor<1x4xi32>,
+                     rows = dense<[0, 2]> : tensor<2xi16>, columns = dense<[0, 1, 3]> : tensor<3xi16>,
+                     values = dense<0.5> : tensor<6xf32>} : !bcr.packed<3x4xf32>
+  %y = bcr.matmul ins(%x : tensor<1x4xf32>) weights(%w : !bcr.packed<3x4xf32>) outs(%o : tensor<1x3xf32>) -> tensor<1x3xf32>
+  return %y : tensor<1x3xf32>
+}

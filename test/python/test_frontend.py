@@ -210,6 +210,17 @@ def test_dynamic_sizes_of_outputs_are_linear() -> None:
     assert_same(run(Program(result), x), model(x))
 
 
+def test_a_place_that_sizes_give_is_no_lookup() -> None:
+    model = Apply(lambda x: x[:, x.shape[1] - 2] * 2)
+    dim = torch.export.Dim("n", min=2, max=50)
+    result = import_model(model, (torch.randn(3, 6, 4),), dynamic_shapes=(({1: dim},),))
+    assert "tensor.extract " not in result.text
+    program = Program(result)
+    for steps in (6, 2, 9):
+        x = torch.randn(3, steps, 4)
+        assert_same(run(program, x), model(x))
+
+
 def test_sort_puts_nan_last_and_is_stable() -> None:
     x = torch.tensor([2.0, float("nan"), -1.0, 2.0, float("inf"), -1.0, float("nan"), 0.0, 2.0])
     for descending in (False, True):
@@ -222,6 +233,19 @@ def test_integers_sort_and_wrap() -> None:
     model = Apply(lambda x, y: (torch.sort(x, 0), x * 100, y - 7, y // 3, y & 6))
     args = (torch.tensor([5, -128, 127, 0], dtype=torch.int8),
             torch.tensor([5, 250, 3, 0], dtype=torch.uint8))  # fmt: skip
+    assert_same(run(Program(import_model(model, args)), *args), model(*args))
+
+
+def test_scatter_counts_dimensions_from_the_end() -> None:
+    model = Apply(
+        lambda x, i, v: (
+            x.scatter(-1, i, v),
+            x.scatter(-2, i, 0.5),
+            x.scatter_add(-1, i, v),
+            x.scatter_reduce(-1, i, v, "amax"),
+        )
+    )
+    args = torch.randn(3, 5), torch.tensor([[2, 0], [1, 2], [0, 1]]), torch.randn(3, 2)
     assert_same(run(Program(import_model(model, args)), *args), model(*args))
 
 

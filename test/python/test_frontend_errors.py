@@ -42,6 +42,11 @@ def test_training_mode_without_an_effect_is_accepted() -> None:
     import_model(model, (X,))
 
 
+def test_a_mask_of_rows_names_the_operator() -> None:
+    model = Apply(lambda x, mask: x[mask].sum()).eval()
+    assert "aten.index.Tensor" in refuse(model, X, torch.tensor([True, False, True]))
+
+
 def test_programs_exported_in_training_mode() -> None:
     for model in (nn.BatchNorm1d(5), nn.Dropout()):
         program = torch.export.export(model.train(), (X,), strict=False)
@@ -79,6 +84,11 @@ def test_all_operators_are_listed_with_module_and_line() -> None:
     assert "4 operators" in message
     assert "Traceback" not in message
     assert "addmm" not in message
+
+
+def test_assertions_of_the_exporter_are_no_operators() -> None:
+    # A cast by a method exports an assertion about the type of what it casts.
+    assert "one operator" in refuse(Apply(lambda x: torch.special.i0(x.double())))
 
 
 @pytest.mark.parametrize(

@@ -42,7 +42,7 @@ def test_nothing_is_copied_between_the_convolutions_of_resnet18():
     report = bcr.compile(model, bcr.models.inputs(name), target=target).report()
     copied = {layer.name for layer in report.layers if layer.input_copy_bytes}
     assert copied == {"stem.0.0"}
-    assert {layer.name for layer in report.layers if layer.output_copy_bytes} == {"stem.0.0"}
+    assert not any(layer.output_copy_bytes for layer in report.layers)
 
 
 @pytest.mark.parametrize("side", [3, 9, 16, 31])

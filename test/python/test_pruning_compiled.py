@@ -70,3 +70,16 @@ def test_every_scheme_runs_and_is_reported(pruned, sparsity):
         assert rows[CONV["2:4"]].verdict == "missed"
         fast = ["both", "columns", "rows", "bsp", "block-punched", "filter", "channel"]
         assert all(rows[CONV[scheme]].verdict == "picked" for scheme in fast)
+
+
+def test_few_rows_that_are_left_are_one_group():
+    """Whole blocks of 16 rows are empty: what has no weights says nothing of the blocks."""
+    model = nn.Linear(1152, 128).eval()
+    kept = [4, 8, 16, 23, 33, 43, 62, 92, 96, 98, 100, 101, 106, 108, 122]
+    with torch.no_grad():
+        rows = model.weight[kept].clone()
+        model.weight.zero_()
+        model.weight[kept] = rows
+    (row,) = bcr.compile(model, (torch.ones(1, 1152),), verify=True).report().layers
+    assert row.verdict == "picked"
+    assert row.block == (128, 1152)

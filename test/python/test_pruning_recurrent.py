@@ -105,3 +105,18 @@ def test_nothing_is_added_to_the_model():
     make_pruner(model).finalize()
     assert set(model.state_dict()) == keys
     assert list(model.modules()) == children
+
+
+@pytest.mark.parametrize(
+    ("scheme", "block", "rate", "verdict"),
+    [("unstructured", (8, 8), 4, "missed"), ("both", (8, 32), 8, "picked")],
+)
+def test_steps_find_their_weights_in_the_cache(scheme, block, rate, verdict):
+    """Dense, 768x256 of a GRU stay in the second cache of this processor from step to step."""
+    torch.manual_seed(0)
+    model = nn.GRU(32, 256, batch_first=True).eval()
+    bcr.Pruner(model, bcr.PruneConfig(rate=rate, block=block, scheme=scheme)).finalize()
+    target = bcr.Target("x86_64-pc-linux-gnu", "znver5")
+    report = bcr.compile(model, (torch.ones(1, 24, 32),), target=target).report()
+    rows = {row.name: row.verdict for row in report.layers}
+    assert rows["weight_hh_l0"] == verdict

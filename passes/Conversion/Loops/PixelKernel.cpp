@@ -18,6 +18,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "passes/Analysis/KernelModel.h"
 #include "passes/Conversion/Loops/Bands.h"
 #include "passes/Conversion/Loops/ImageRows.h"
 #include "passes/Conversion/Loops/InputLayout.h"
@@ -626,28 +627,6 @@ static void readUncopied(InputLayout &layout, int64_t length, int64_t lanes) {
     layout.readInPlace();
 }
 
-/// Whether a convolution with strides does better to read its input in place.
-/// It loads whole cache lines for every group. Where the kernel leaves elements
-/// of them out, one copy without those costs less unless all lines stay in the
-/// second cache; and so it does where rows are so short that they would leave
-/// lanes empty.
-static bool gainsInPlace(Conv2DOp op, int64_t lanes,
-                         const MachineModel &machine) {
-  if (op.getStrides()[1] != 2 || lanes < 2 || !llvm::isPowerOf2_64(lanes))
-    return false;
-  auto input = cast<MemRefType>(op.getInput().getType());
-  auto output = cast<MemRefType>(op.getInit().getType());
-  if (op.getKernel()[1] < 2) {
-    int64_t lines =
-        llvm::divideCeil(input.getDimSize(3) + kCacheLine - 1, kCacheLine);
-    int64_t rows = output.getDimSize(2) * op.getKernel()[0];
-    int64_t bytes = 4 * kCacheLine * lines * rows * input.getDimSize(1);
-    if (bytes > machine.l2Bytes / 8 * 5)
-      return false;
-  }
-  return output.getDimSize(3) * 8 >= lanes * 3;
-}
-
 /// Whether threads can share the tiles of an image: those lie where they are.
 static bool canShareTiles(Conv2DOp op, InputLayout layout, int64_t threads,
                           int64_t lanes) {
@@ -671,7 +650,7 @@ static void chooseLayout(Conv2DOp op, int64_t lanes,
     return;
   }
   std::optional<int64_t> pitch = getImagePitch(op.getInit());
-  if (gainsInPlace(op, lanes, machine) && overread >= 2 * lanes && pitch &&
+  if (gainsInPlace(op, machine) && overread >= 2 * lanes && pitch &&
       (!op.getResidual() || getImagePitch(op.getResidual()) == pitch))
     layout.readInPlace();
 }

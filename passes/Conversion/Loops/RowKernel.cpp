@@ -519,11 +519,11 @@ static FailureOr<int64_t> emitRows(LayerOpInterface op, ConstantOp weights,
   std::optional<std::vector<float>> restValues;
   if (auto matmul = dyn_cast<MatmulOp>(op.getOperation());
       matmul && addsToOutput) {
-    FailureOr<ArrayRef<float>> all = readValues(weights);
+    FailureOr<FloatElements> all = FloatElements::get(weights.getValues());
     std::vector<float> rest;
     if (succeeded(all))
       windows = takeWindowGroups(matmul, schedule.getLanes(), options.chunks,
-                                 structure, *all, chunkStarts, rest);
+                                 structure, all->get(), chunkStarts, rest);
     if (!windows.empty())
       restValues = std::move(rest);
   }

@@ -1,4 +1,4 @@
-//===- WindowKernel.cpp - Groups of few rows ------------------------------===//
+//===- WindowKernel.cpp - Columns along the vector ------------------------===//
 //
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
@@ -8,14 +8,19 @@
 // index and an input for one or two weights. Here 16 columns are along the
 // vector: the inputs that the block may need stay in four registers, a
 // permutation takes those of 16 columns out of them, and each row is one
-// multiply-add. The sums of a row's lanes are added up at the end. Needs a
-// permutation of two registers by variable indices, which AVX-512 has.
+// multiply-add to 16 sums of its own in the first cache. They are added up when
+// all groups of a strip of rows have run. Needs a permutation of two registers
+// by variable indices, which AVX-512 has.
+//
+// Loads bound it, of which a core starts two a cycle, or one across cache
+// lines. So the full vectors of weights are stored apart from what is left, and
+// never cross one, and the numbers of a group's rows are one load.
 //
 //===----------------------------------------------------------------------===//
 
 #include "passes/Conversion/Loops/WindowKernel.h"
+#include "passes/Conversion/Loops/ColumnCode.h"
 #include "passes/Conversion/Loops/IndexList.h"
-#include "passes/Transforms/PackedWeights.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
@@ -24,6 +29,7 @@
 #include "llvm/Support/MathExtras.h"
 
 #include <algorithm>
+#include <array>
 #include <numeric>
 #include <tuple>
 
@@ -31,235 +37,273 @@ using namespace mlir;
 using namespace mlir::bcr;
 using namespace mlir::bcr::loops;
 
-/// Lanes of AVX-512, and inputs that four of its registers hold.
-static constexpr int64_t kLanes = 16;
-static constexpr int64_t kWindow = 64;
+static constexpr int64_t kLanes = kWindowLanes;
 
-/// More rows share the loads of a column well enough.
-static constexpr int64_t kMaxRows = 8;
+/// Weights ahead that are asked for, in each of the two lists: measured best of
+/// 0.5, 1, 2 and 8 kB where they come from a third cache.
+static constexpr int64_t kPrefetchDistance = 256;
 
-/// More samples make better use of a column's weights.
-static constexpr int64_t kMaxSamples = 2;
-
-//===----------------------------------------------------------------------===//
-// Which groups
-//===----------------------------------------------------------------------===//
-
-/// Micro-operations of a group, counted on the code of a Zen 5 core: of the
-/// window kernel a vector of columns, and a row to add up and store; of the
-/// rows kernel a column, a row to store, and the loop.
-static int64_t countWindowOperations(int64_t rows, int64_t columns) {
-  return llvm::divideCeil(columns, kLanes) * (9 + 2 * rows) + 10 * rows;
-}
-static int64_t countRowOperations(int64_t rows, int64_t columns) {
-  return 4 * columns + 4 * rows + 24;
-}
-
-/// Where the window begins whose first column this is: with a vector, since
-/// loads across cache lines take twice as long, and not so late that it would
-/// end behind the input.
-static int64_t getOrigin(int64_t column, int64_t numColumns) {
-  return std::min(column - column % kLanes, numColumns - kWindow);
-}
-
-/// Cuts the columns of a group into windows; item i begins with column
-/// `begins[i]`.
-static SmallVector<int64_t> cutWindows(ArrayRef<int32_t> columns,
-                                       int64_t numColumns) {
-  SmallVector<int64_t> begins;
-  for (auto [position, column] : llvm::enumerate(columns))
-    if (begins.empty() ||
-        column - getOrigin(columns[begins.back()], numColumns) >= kWindow)
-      begins.push_back(static_cast<int64_t>(position));
-  return begins;
-}
-
-static bool isForWindows(int64_t rows, ArrayRef<int32_t> columns,
-                         ArrayRef<int64_t> begins) {
-  if (rows > kMaxRows)
-    return false;
-  int64_t operations = 0;
-  for (size_t i = 0; i < begins.size(); ++i) {
-    int64_t end = i + 1 < begins.size() ? begins[i + 1]
-                                        : static_cast<int64_t>(columns.size());
-    operations += countWindowOperations(rows, end - begins[i]);
-  }
-  return operations < countRowOperations(rows, columns.size());
-}
-
-std::vector<WindowGroup>
-loops::takeWindowGroups(MatmulOp op, int64_t lanes, int64_t threads,
-                        PackedStructure &structure, ArrayRef<float> values,
-                        std::vector<int64_t> &chunkStarts,
-                        std::vector<float> &restValues) {
-  std::vector<WindowGroup> taken;
-  auto type = cast<MemRefType>(op.getInit().getType());
-  bool few = !type.isDynamicDim(0) && type.getDimSize(0) <= kMaxSamples;
-  bool dealt = static_cast<int64_t>(chunkStarts.size()) == threads;
-  if (lanes != kLanes || structure.numColumns < kWindow || !few ||
-      !hasUnitStride(op.getInput()) || (threads > 1 && !dealt))
-    return taken;
-  PackedStructure rest = structure;
-  rest.groups.clear();
-  std::vector<int64_t> restStarts(chunkStarts.size());
-  int64_t chunk = 0;
-  for (auto [index, group] : llvm::enumerate(structure.groups)) {
-    while (chunk + 1 < static_cast<int64_t>(chunkStarts.size()) &&
-           chunkStarts[chunk + 1] <= static_cast<int64_t>(index))
-      restStarts[++chunk] = static_cast<int64_t>(rest.groups.size());
-    ArrayRef<int32_t> columns = structure.getColumns(group);
-    SmallVector<int64_t> begins = cutWindows(columns, structure.numColumns);
-    if (!isForWindows(group.rowCount, columns, begins)) {
-      rest.addGroup(group.rowBegin, group.rowCount, group.columnBegin,
-                    group.columnCount);
-      llvm::append_range(
-          restValues,
-          values.slice(group.valueBegin, group.rowCount * group.columnCount));
-      continue;
-    }
-    begins.push_back(static_cast<int64_t>(columns.size()));
-    for (size_t i = 0; i + 1 < begins.size(); ++i) {
-      WindowGroup part;
-      // Shares that nobody asked for are one thread's.
-      part.chunk = dealt ? chunk : 0;
-      part.origin = getOrigin(columns[begins[i]], structure.numColumns);
-      part.rows = structure.getRows(group).vec();
-      for (int64_t k = begins[i]; k < begins[i + 1]; ++k)
-        part.columns.push_back(static_cast<int32_t>(columns[k] - part.origin));
-      for (int64_t r = 0; r < group.rowCount; ++r)
-        for (int64_t k = begins[i]; k < begins[i + 1]; ++k)
-          part.values.push_back(
-              values[group.valueBegin + k * group.rowCount + r]);
-      taken.push_back(std::move(part));
-    }
-  }
-  while (chunk + 1 < static_cast<int64_t>(chunkStarts.size()))
-    restStarts[++chunk] = static_cast<int64_t>(rest.groups.size());
-  if (taken.empty()) {
-    restValues.clear();
-    return taken;
-  }
-  structure = std::move(rest);
-  chunkStarts = std::move(restStarts);
-  return taken;
-}
-
-//===----------------------------------------------------------------------===//
-// Loops
-//===----------------------------------------------------------------------===//
+/// Bytes of a word.
+static constexpr int64_t kSlotBytes = 8;
 
 namespace {
-/// Groups of one height. Neighbours with as many columns are a run, so that a
-/// group needs no position of its columns and values.
+/// Groups that one piece of code runs: of so many rows, full vectors of
+/// columns, and columns that are left or not.
 struct WindowClass {
-  int64_t height = 0;
-  int64_t rowBegin = 0, columnBegin = 0, valueBegin = 0, groupBegin = 0;
-  /// The runs of chunk i are [bounds[i], bounds[i + 1]).
+  explicit WindowClass(const WindowGroup &group)
+      : height(static_cast<int64_t>(group.rows.size())),
+        full(static_cast<int64_t>(group.columns.size()) / kLanes),
+        maxRest(static_cast<int64_t>(group.columns.size()) % kLanes),
+        mixed(group.mixed) {}
+
+  auto getKey() const { return std::tuple(height, full, maxRest > 0, mixed); }
+  bool operator<(const WindowClass &other) const {
+    return getKey() < other.getKey();
+  }
+
+  int64_t height;
+  int64_t full;
+  /// Columns that are left of a group at most.
+  int64_t maxRest;
+  /// Of the vectors, those that are not in the first two registers only.
+  int64_t mixed;
+};
+
+/// The constants of a layer as they grow, in the order of execution: groups by
+/// chunk, strip and class.
+struct WindowLists {
+  void add(const WindowGroup &group, bool newSegment);
+  /// Rows below `all` count as the chunk's.
+  void addPieces(int64_t strip, int64_t all);
+
+  std::vector<float> values, rests;
+  /// Of a group how many columns are left, unless its class has none, and then
+  /// the slots of its rows, which are their places in the strip.
+  std::vector<int32_t> columns, slots;
+  /// Of segments, neighbours with one window: how many groups, and the origin.
+  std::vector<int32_t> counts, origins;
+  /// Of classes of strips, and the end: the first segment.
   std::vector<int32_t> bounds;
+  /// 16 neighbouring rows of a strip and chunk: their number among such, and
+  /// which of them the chunk has.
+  std::vector<int32_t> pieces, pieceMasks;
+  /// Of strips, and the end: the first piece.
+  std::vector<int32_t> pieceBounds;
+  /// Of chunks, and the end: the first strip.
+  std::vector<int32_t> strips;
+  /// Of chunks: the first of values, rests, columns, slots.
+  std::array<std::vector<int32_t>, 4> begins;
+
+private:
+  /// Which rows of the strip have been seen, 16 an element.
+  std::array<int32_t, kStripRows / kLanes> seen = {};
 };
 
 class WindowKernel {
 public:
-  WindowKernel(MatmulOp op, Emitter &emitter) : op(op), emitter(emitter) {}
+  WindowKernel(MatmulOp op, Emitter &emitter)
+      : op(op), emitter(emitter),
+        samples(cast<MemRefType>(op.getInit().getType()).getDimSize(0)),
+        windowSize(getWindowSize(op.getNumColumns())) {}
 
   int64_t emit(std::vector<WindowGroup> groups, int64_t chunks);
 
 private:
   void layOut(std::vector<WindowGroup> groups, int64_t chunks);
-  void emitRun(const WindowClass &entry, Value run);
-  /// Group `group`, whose columns are `count` from position `begin` on.
-  void emitGroup(const WindowClass &entry, Value group, Value begin,
-                 Value count);
-  /// Adds the products of a vector of columns, those that are `valid` if not
-  /// all are, to the sums of the rows.
-  SmallVector<Value> addProducts(const WindowClass &entry,
-                                 ArrayRef<Value> window, Value column,
-                                 Value firstValue, Value count, Value valid,
-                                 ValueRange sums);
-  /// The inputs of the columns at `indices` out of a window.
-  Value permute(ArrayRef<Value> window, Value indices);
-  SmallVector<Value> addLanes(ValueRange vectors);
+  void makeConstants(WindowLists lists);
+  void emitChunk(Value chunk);
+  /// The segments [begin, end). A position has where the next group begins in
+  /// each of four lists; returns that of the group behind them.
+  SmallVector<Value> emitSegments(const WindowClass &entry, Value begin,
+                                  Value end, ValueRange position);
+  /// `window` has all registers of each sample.
+  SmallVector<Value> emitGroup(const WindowClass &entry, ArrayRef<Value> window,
+                               ValueRange position);
+  /// The inputs of 16 columns, for each sample; `low` if all are in the first
+  /// two registers.
+  SmallVector<Value> takeInputs(ArrayRef<Value> window, Value column, bool low);
+  /// Numbers of neighbours in `slots`, with as few loads as can be.
+  SmallVector<Value> loadSlots(Value position, int64_t count);
+  /// Asks for the whole cache lines among `count` weights.
+  void prefetch(Value list, Value position, int64_t count);
+  /// Adds the sums of 16 neighbouring rows to the output and clears them.
+  void emitPiece(Value piece);
+  /// The sums of the lanes of 16 vectors, one a lane.
+  Value addLanes(SmallVector<Value> vectors);
   /// The lanes below a number.
   Value makeMask(Value count);
+  /// The lanes whose bits are set in a vector of one integer.
+  Value asLanes(Value bits);
 
   MatmulOp op;
   Emitter &emitter;
+  int64_t samples;
+  int64_t windowSize;
   std::vector<WindowClass> classes;
   int64_t bytes = 0;
-  Value values, columns;
-  IndexList rows, origins, bounds;
-  /// Of runs: first group, first column, and the columns of a group.
-  IndexList runGroups, runBegins, runColumns;
+  Value values, rests, columns, slots;
+  IndexList counts, origins, bounds, pieces, pieceBounds, strips;
+  std::array<IndexList, 4> begins;
+  /// Null where every piece is whole.
+  Value pieceMasks;
+  /// 16 lanes a row of a strip and sample.
+  Value sums;
 };
 } // namespace
 
-void WindowKernel::layOut(std::vector<WindowGroup> groups, int64_t chunks) {
-  // Loops with as many turns as the last time are predicted, and groups with
-  // the same window add to different rows, so that none waits for the last.
-  llvm::stable_sort(groups, [](const WindowGroup &a, const WindowGroup &b) {
-    return std::tuple(a.rows.size(), a.chunk, a.columns.size(), a.origin) <
-           std::tuple(b.rows.size(), b.chunk, b.columns.size(), b.origin);
-  });
-  std::vector<float> valueList;
-  std::vector<int32_t> rowList, columnList, originList, boundList;
-  std::vector<int32_t> runGroupList, runBeginList, runColumnList;
-  const WindowGroup *last = nullptr;
-  for (auto [number, group] : llvm::enumerate(groups)) {
-    auto height = static_cast<int64_t>(group.rows.size());
-    auto count = static_cast<int32_t>(group.columns.size());
-    bool first = classes.empty() || classes.back().height != height;
-    if (first) {
-      WindowClass entry;
-      entry.height = height;
-      entry.groupBegin = static_cast<int64_t>(number);
-      entry.rowBegin = static_cast<int64_t>(rowList.size());
-      entry.columnBegin = static_cast<int64_t>(columnList.size());
-      entry.valueBegin = static_cast<int64_t>(valueList.size());
-      entry.bounds.assign(chunks + 1,
-                          static_cast<int32_t>(runColumnList.size()));
-      classes.push_back(entry);
-    }
-    if (first || last->chunk != group.chunk || runColumnList.back() != count) {
-      runGroupList.push_back(static_cast<int32_t>(number));
-      runBeginList.push_back(static_cast<int32_t>(columnList.size()));
-      runColumnList.push_back(count);
-      for (int64_t i = group.chunk; i < chunks; ++i)
-        ++classes.back().bounds[i + 1];
-    }
-    last = &group;
-    originList.push_back(static_cast<int32_t>(group.origin));
-    llvm::append_range(rowList, group.rows);
-    llvm::append_range(columnList, group.columns);
-    llvm::append_range(valueList, group.values);
+void WindowLists::add(const WindowGroup &group, bool newSegment) {
+  WindowClass entry(group);
+  if (newSegment) {
+    counts.push_back(0);
+    origins.push_back(static_cast<int32_t>(group.origin));
   }
-  runGroupList.push_back(static_cast<int32_t>(groups.size()));
-  for (const WindowClass &entry : classes)
-    llvm::append_range(boundList, entry.bounds);
-  // Vectors read over the end.
-  columnList.resize(columnList.size() + kLanes - 1);
-  valueList.resize(valueList.size() + kLanes - 1);
-  auto size = static_cast<int64_t>(valueList.size());
-  values = emitter.global(
-      "window_values",
-      makeFloatElements({size}, (emitter.getLayerName() + ".window").str(),
-                        std::move(valueList), op->getContext()));
-  columns = emitter.indexGlobal("window_columns", columnList);
-  rows = IndexList(emitter, "window_rows", rowList);
-  origins = IndexList(emitter, "window_origins", originList);
-  runGroups = IndexList(emitter, "window_run_groups", runGroupList);
-  runBegins = IndexList(emitter, "window_run_begins", runBeginList);
-  runColumns = IndexList(emitter, "window_run_columns", runColumnList);
-  bytes = static_cast<int64_t>(columnList.size());
-  for (const IndexList *list :
-       {&rows, &origins, &runGroups, &runBegins, &runColumns})
-    bytes += list->getBytes();
-  if (chunks > 1) {
-    bounds = IndexList(emitter, "window_chunks", boundList);
-    bytes += bounds.getBytes();
+  ++counts.back();
+  llvm::append_range(columns, group.columns);
+  if (entry.maxRest > 0)
+    slots.push_back(static_cast<int32_t>(entry.maxRest));
+  for (int32_t row : group.rows) {
+    int64_t slot = row % kStripRows;
+    slots.push_back(static_cast<int32_t>(slot));
+    seen[slot / kLanes] |= 1 << slot % kLanes;
+  }
+  auto getRow = [&](int64_t row) {
+    return ArrayRef(group.values)
+        .slice(row * group.columns.size(), group.columns.size());
+  };
+  for (int64_t k = 0; k < entry.full; ++k)
+    for (int64_t r = 0; r < entry.height; ++r)
+      llvm::append_range(values, getRow(r).slice(k * kLanes, kLanes));
+  for (int64_t r = 0; r < entry.height; ++r)
+    llvm::append_range(rests, getRow(r).take_back(entry.maxRest));
+}
+
+void WindowLists::addPieces(int64_t strip, int64_t all) {
+  for (auto [number, mask] : llvm::enumerate(seen)) {
+    if (mask == 0)
+      continue;
+    int64_t row = strip * kStripRows + static_cast<int64_t>(number) * kLanes;
+    pieces.push_back(static_cast<int32_t>(row / kLanes));
+    if (row + kLanes <= all)
+      mask = 0xffff;
+    pieceMasks.push_back(mask);
+    mask = 0;
   }
 }
 
-Value WindowKernel::permute(ArrayRef<Value> window, Value indices) {
+void WindowKernel::layOut(std::vector<WindowGroup> groups, int64_t chunks) {
+  // Inside a strip neighbours have the same window, and blocks in one place of
+  // it, and so different rows: none waits for the sums of the last.
+  auto getKey = [](const WindowGroup &group) {
+    return std::tuple(group.chunk, group.getStrip(),
+                      WindowClass(group).getKey(), group.origin);
+  };
+  chooseMixed(groups);
+  auto getOrder = [&](const WindowGroup &group) {
+    return std::tuple(getKey(group),
+                      *llvm::min_element(group.columns) / kLanes);
+  };
+  llvm::stable_sort(groups, [&](const WindowGroup &a, const WindowGroup &b) {
+    return getOrder(a) < getOrder(b);
+  });
+  for (const WindowGroup &group : groups) {
+    WindowClass entry(group);
+    auto place = llvm::lower_bound(classes, entry);
+    if (place == classes.end() || entry < *place)
+      classes.insert(place, entry);
+    else
+      place->maxRest = std::max(place->maxRest, entry.maxRest);
+  }
+
+  WindowLists lists;
+  ArrayRef<WindowGroup> left = groups;
+  for (int64_t chunk = 0; chunk < chunks; ++chunk) {
+    lists.strips.push_back(static_cast<int32_t>(lists.pieceBounds.size()));
+    for (auto [list, size] :
+         llvm::zip(lists.begins,
+                   std::array{lists.values.size(), lists.rests.size(),
+                              lists.columns.size(), lists.slots.size()}))
+      list.push_back(static_cast<int32_t>(size));
+    while (!left.empty() && left.front().chunk == chunk) {
+      int64_t strip = left.front().getStrip();
+      lists.pieceBounds.push_back(static_cast<int32_t>(lists.pieces.size()));
+      for (const WindowClass &entry : classes) {
+        lists.bounds.push_back(static_cast<int32_t>(lists.counts.size()));
+        auto isOf = [&](const WindowGroup &group) {
+          return group.chunk == chunk && group.getStrip() == strip &&
+                 WindowClass(group).getKey() == entry.getKey();
+        };
+        const WindowGroup *last = nullptr;
+        for (; !left.empty() && isOf(left.front()); left = left.drop_front()) {
+          lists.add(left.front(),
+                    !last || getKey(*last) != getKey(left.front()));
+          last = &left.front();
+        }
+      }
+      // Where nobody else writes, nothing is added to the other rows.
+      lists.addPieces(strip, chunks == 1 ? op.getNumRows() : 0);
+    }
+  }
+  lists.strips.push_back(static_cast<int32_t>(lists.pieceBounds.size()));
+  lists.pieceBounds.push_back(static_cast<int32_t>(lists.pieces.size()));
+  lists.bounds.push_back(static_cast<int32_t>(lists.counts.size()));
+  makeConstants(std::move(lists));
+}
+
+void WindowKernel::makeConstants(WindowLists lists) {
+  // Vectors and words read over the end.
+  lists.columns.resize(lists.columns.size() + kLanes - 1);
+  lists.rests.resize(lists.rests.size() + kLanes - 1);
+  lists.slots.resize(lists.slots.size() + kSlotBytes - 1);
+  auto makeFloats = [&](StringRef name, std::vector<float> list) {
+    auto size = static_cast<int64_t>(list.size());
+    std::string key = (emitter.getLayerName() + "." + name).str();
+    return emitter.global(name, makeFloatElements({size}, key, std::move(list),
+                                                  op->getContext()));
+  };
+  if (!lists.values.empty())
+    values = makeFloats("window_values", std::move(lists.values));
+  rests = makeFloats("window_rests", std::move(lists.rests));
+  auto makeIndices = [&](StringRef name, ArrayRef<int32_t> list) {
+    bytes += getListBytes(list);
+    return emitter.indexGlobal(name, list);
+  };
+  columns = makeIndices("window_columns", lists.columns);
+  slots = makeIndices("window_slots", lists.slots);
+  if (!llvm::all_equal(lists.pieceMasks) || lists.pieceMasks[0] != 0xffff) {
+    auto size = static_cast<int64_t>(lists.pieceMasks.size());
+    bytes += 2 * size;
+    pieceMasks = emitter.global(
+        "window_masks",
+        makeIndexElements({size},
+                          (emitter.getLayerName() + ".window_masks").str(),
+                          lists.pieceMasks, /*bits=*/16, op->getContext()));
+  }
+  auto makeList = [&](IndexList &list, StringRef name,
+                      ArrayRef<int32_t> indices) {
+    list = IndexList(emitter, name, indices);
+    bytes += list.getBytes();
+  };
+  makeList(counts, "window_counts", lists.counts);
+  makeList(origins, "window_origins", lists.origins);
+  makeList(bounds, "window_bounds", lists.bounds);
+  makeList(pieces, "window_pieces", lists.pieces);
+  makeList(pieceBounds, "window_piece_bounds", lists.pieceBounds);
+  makeList(strips, "window_strips", lists.strips);
+  for (auto [i, list] : llvm::enumerate(lists.begins))
+    makeList(begins[i], "window_begins_" + std::to_string(i), list);
+}
+
+//===----------------------------------------------------------------------===//
+// Groups
+//===----------------------------------------------------------------------===//
+
+SmallVector<Value> WindowKernel::takeInputs(ArrayRef<Value> window,
+                                            Value column, bool low) {
+  auto byteVector = VectorType::get({kLanes}, emitter.getI8Type());
+  auto intVector = VectorType::get({kLanes}, emitter.getI32Type());
+  Value indices = arith::ExtUIOp::create(
+      emitter, intVector,
+      vector::LoadOp::create(emitter, byteVector, columns, column));
   auto pick = [&](Value low, Value high) -> Value {
     return LLVM::CallIntrinsicOp::create(
                emitter, low.getType(),
@@ -267,152 +311,241 @@ Value WindowKernel::permute(ArrayRef<Value> window, Value indices) {
                ValueRange{low, indices, high})
         .getResults();
   };
-  Value half = arith::ConstantOp::create(
-      emitter, DenseElementsAttr::get(cast<VectorType>(indices.getType()),
-                                      emitter.getI32IntegerAttr(kWindow / 2)));
-  Value inHigh =
-      arith::CmpIOp::create(emitter, arith::CmpIPredicate::uge, indices, half);
-  return arith::SelectOp::create(emitter, inHigh, pick(window[2], window[3]),
-                                 pick(window[0], window[1]));
+  int64_t registers = windowSize / kLanes;
+  Value inHigh;
+  if (registers > 2 && !low)
+    inHigh = arith::CmpIOp::create(
+        emitter, arith::CmpIPredicate::uge, indices,
+        arith::ConstantOp::create(
+            emitter,
+            DenseElementsAttr::get(intVector,
+                                   emitter.getI32IntegerAttr(
+                                       static_cast<int32_t>(windowSize / 2)))));
+  SmallVector<Value> inputs;
+  for (; !window.empty(); window = window.drop_front(registers)) {
+    inputs.push_back(pick(window[0], window[1]));
+    if (inHigh)
+      inputs.back() = arith::SelectOp::create(
+          emitter, inHigh, pick(window[2], window[3]), inputs.back());
+  }
+  return inputs;
 }
 
-/// The sums of the lanes of each vector. Two of them share the steps after the
-/// first.
-SmallVector<Value> WindowKernel::addLanes(ValueRange vectors) {
-  auto fold = [&](Value a, Value b, int64_t width, int64_t half) -> Value {
-    SmallVector<int64_t> low, high;
-    for (int64_t begin = 0; begin < 2 * kLanes; begin += width)
-      for (int64_t i = 0; i < half; ++i) {
-        low.push_back(begin + i);
-        high.push_back(begin + half + i);
-      }
-    return arith::AddFOp::create(
-        emitter, vector::ShuffleOp::create(emitter, a, b, low),
-        vector::ShuffleOp::create(emitter, a, b, high));
-  };
-  SmallVector<Value> sums;
-  for (size_t i = 0; i < vectors.size(); i += 2) {
-    bool pair = i + 1 < vectors.size();
-    Value second = pair ? vectors[i + 1] : vectors[i];
-    // Lanes 0 to 7 are of the first one, 8 to 15 of the second.
-    Value both = fold(vectors[i], second, kLanes, kLanes / 2);
-    for (int64_t half = kLanes / 4; half >= 1; half /= 2) {
-      SmallVector<int64_t> swapped(kLanes);
-      for (int64_t lane = 0; lane < kLanes; ++lane)
-        swapped[lane] = lane ^ half;
-      both = arith::AddFOp::create(
-          emitter, both,
-          vector::ShuffleOp::create(emitter, both, both, swapped));
-    }
-    sums.push_back(vector::ExtractOp::create(emitter, both, 0));
-    if (pair)
-      sums.push_back(vector::ExtractOp::create(emitter, both, kLanes / 2));
+SmallVector<Value> WindowKernel::loadSlots(Value position, int64_t count) {
+  SmallVector<Value> numbers;
+  for (int64_t begin = 0; begin < count; begin += kSlotBytes) {
+    int64_t size = std::min(count - begin, kSlotBytes);
+    auto width = static_cast<int64_t>(llvm::PowerOf2Ceil(size));
+    auto bytes = VectorType::get({width}, emitter.getI8Type());
+    auto whole = VectorType::get(
+        {1}, emitter.getIntegerType(static_cast<unsigned>(8 * width)));
+    Value loaded = vector::LoadOp::create(emitter, bytes, slots,
+                                          emitter.add(position, begin));
+    Value word = vector::ExtractOp::create(
+        emitter, vector::BitCastOp::create(emitter, whole, loaded), 0);
+    word = arith::IndexCastUIOp::create(emitter, emitter.getIndexType(), word);
+    for (int64_t i = 0; i < size; ++i)
+      numbers.push_back(
+          emitter.rem(emitter.div(word, int64_t(1) << 8 * i), int64_t(1) << 8));
   }
-  return sums;
+  return numbers;
+}
+
+void WindowKernel::prefetch(Value list, Value position, int64_t count) {
+  if (!emitter.prefetches())
+    return;
+  for (int64_t i = 0; i + kLanes <= count; i += kLanes)
+    memref::PrefetchOp::create(emitter, list,
+                               emitter.add(position, kPrefetchDistance + i),
+                               /*isWrite=*/false, /*localityHint=*/3,
+                               /*isDataCache=*/true);
+}
+
+SmallVector<Value> WindowKernel::emitGroup(const WindowClass &entry,
+                                           ArrayRef<Value> window,
+                                           ValueRange position) {
+  Value value = position[0], left = position[1], column = position[2];
+  int64_t height = entry.height;
+  prefetch(values, value, entry.full * height * kLanes);
+  prefetch(rests, left, entry.maxRest * height);
+  bool hasRest = entry.maxRest > 0;
+  SmallVector<Value> numbers =
+      loadSlots(position[3], hasRest ? height + 1 : height);
+  Value slot = emitter.add(position[3], static_cast<int64_t>(numbers.size()));
+  Value rest, valid;
+  if (hasRest) {
+    rest = numbers.front();
+    valid = makeMask(rest);
+    numbers.erase(numbers.begin());
+  }
+  SmallVector<Value> places, found;
+  for (int64_t s = 0; s < samples; ++s)
+    for (Value number : numbers) {
+      places.push_back(
+          emitter.mul(emitter.add(number, s * kStripRows), kLanes));
+      found.push_back(emitter.load(sums, places.back(), kLanes));
+    }
+  auto addProducts = [&](ArrayRef<Value> inputs, int64_t row, Value weights,
+                         bool all) {
+    for (auto [s, input] : llvm::enumerate(inputs)) {
+      Value &sum = found[s * height + row];
+      Value next = emitter.multiplyAdd(input, weights, sum);
+      // What is behind the last column belongs to others, and zero times it
+      // need not be zero.
+      sum =
+          all ? next
+              : arith::SelectOp::create(emitter, valid, next, sum).getResult();
+    }
+  };
+  for (int64_t k = 0; k < entry.full; ++k) {
+    SmallVector<Value> inputs =
+        takeInputs(window, emitter.add(column, k * kLanes), k >= entry.mixed);
+    for (int64_t r = 0; r < height; ++r) {
+      addProducts(inputs, r, emitter.load(values, value, kLanes), /*all=*/true);
+      value = emitter.add(value, kLanes);
+    }
+  }
+  column = emitter.add(column, entry.full * kLanes);
+  if (hasRest) {
+    SmallVector<Value> inputs =
+        takeInputs(window, column, entry.full >= entry.mixed);
+    for (int64_t r = 0; r < height; ++r) {
+      addProducts(inputs, r, emitter.load(rests, left, kLanes), /*all=*/false);
+      left = emitter.add(left, rest);
+    }
+    column = emitter.add(column, rest);
+  }
+  for (auto [place, sum] : llvm::zip(places, found))
+    emitter.store(sum, sums, place);
+  return {value, left, column, slot};
 }
 
 Value WindowKernel::makeMask(Value count) {
-  SmallVector<int32_t> numbers(kLanes);
-  std::iota(numbers.begin(), numbers.end(), 0);
-  Value lanes =
-      arith::ConstantOp::create(emitter, emitter.getI32VectorAttr(numbers));
-  Value limit =
-      arith::IndexCastOp::create(emitter, emitter.getI32Type(), count);
-  return arith::CmpIOp::create(
-      emitter, arith::CmpIPredicate::slt, lanes,
-      vector::BroadcastOp::create(emitter, lanes.getType(), limit));
+  Type wide = emitter.getI32Type();
+  Value one = arith::ConstantOp::create(emitter, emitter.getI32IntegerAttr(1));
+  Value end = arith::ShLIOp::create(
+      emitter, one, arith::IndexCastOp::create(emitter, wide, count));
+  Value bits = arith::TruncIOp::create(
+      emitter, emitter.getI16Type(), arith::SubIOp::create(emitter, end, one));
+  return asLanes(vector::BroadcastOp::create(
+      emitter, VectorType::get({1}, emitter.getI16Type()), bits));
 }
 
-SmallVector<Value> WindowKernel::addProducts(const WindowClass &entry,
-                                             ArrayRef<Value> window,
-                                             Value column, Value firstValue,
-                                             Value count, Value valid,
-                                             ValueRange sums) {
-  auto byteVector = VectorType::get({kLanes}, emitter.getI8Type());
-  auto intVector = VectorType::get({kLanes}, emitter.getI32Type());
-  Value narrow = vector::LoadOp::create(emitter, byteVector, columns, column);
-  Value inputs =
-      permute(window, arith::ExtUIOp::create(emitter, intVector, narrow));
-  SmallVector<Value> after;
-  for (int64_t r = 0; r < entry.height; ++r) {
-    Value weights = emitter.load(values, firstValue, kLanes);
-    Value sum = emitter.multiplyAdd(inputs, weights, sums[r]);
-    // What is behind the last column belongs to others, and zero times it need
-    // not be zero.
-    if (valid)
-      sum = arith::SelectOp::create(emitter, valid, sum, sums[r]);
-    after.push_back(sum);
-    firstValue = emitter.createOrFold<arith::AddIOp>(firstValue, count);
-  }
-  return after;
+Value WindowKernel::asLanes(Value bits) {
+  return vector::BitCastOp::create(
+      emitter, VectorType::get({kLanes}, emitter.getI1Type()), bits);
 }
 
-void WindowKernel::emitGroup(const WindowClass &entry, Value group, Value begin,
-                             Value count) {
-  Value origin = origins.load(emitter, group);
-  Value firstRow =
-      emitter.add(emitter.mul(group, entry.height),
-                  entry.rowBegin - entry.groupBegin * entry.height);
-  Value firstValue =
-      emitter.add(emitter.mul(begin, entry.height),
-                  entry.valueBegin - entry.columnBegin * entry.height);
-  // Full vectors, and one of 1 to 16 columns.
-  Value full = emitter.mul(
-      emitter.div(emitter.sub(count, emitter.index(1)), kLanes), kLanes);
-  Value valid = makeMask(emitter.sub(count, full));
-  int64_t samples = cast<MemRefType>(op.getInit().getType()).getDimSize(0);
-  for (int64_t s = 0; s < samples; ++s) {
-    Value sample = emitter.index(s);
-    SmallVector<Value> window;
-    for (int64_t i = 0; i < kWindow; i += kLanes)
-      window.push_back(emitter.load(op.getInput(),
-                                    {sample, emitter.add(origin, i)}, kLanes));
-    SmallVector<Value> zeros(entry.height, emitter.constant(0, kLanes));
-    SmallVector<Value> sums = emitter.reduce(
-        emitter.index(0), full, kLanes, zeros, [&](Value k, ValueRange before) {
-          return addProducts(entry, window, emitter.add(begin, k),
-                             emitter.add(firstValue, k), count,
-                             /*valid=*/Value(), before);
-        });
-    sums = addProducts(entry, window, emitter.add(begin, full),
-                       emitter.add(firstValue, full), count, valid, sums);
-    for (auto [r, sum] : llvm::enumerate(addLanes(sums))) {
-      Value row =
-          rows.load(emitter, emitter.add(firstRow, static_cast<int64_t>(r)));
-      Value old = emitter.load(op.getInit(), {sample, row});
-      emitter.store(arith::AddFOp::create(emitter, old, sum), op.getInit(),
-                    {sample, row});
-    }
-  }
-}
-
-void WindowKernel::emitRun(const WindowClass &entry, Value run) {
-  Value count = runColumns.load(emitter, run);
-  emitter.reduce(
-      runGroups.load(emitter, run),
-      runGroups.load(emitter, emitter.add(run, 1)), 1,
-      runBegins.load(emitter, run),
-      [&](Value group, ValueRange begin) -> SmallVector<Value> {
-        emitGroup(entry, group, begin.front(), count);
-        return {emitter.createOrFold<arith::AddIOp>(begin.front(), count)};
+SmallVector<Value> WindowKernel::emitSegments(const WindowClass &entry,
+                                              Value begin, Value end,
+                                              ValueRange position) {
+  return emitter.reduce(
+      begin, end, 1, position, [&](Value segment, ValueRange first) {
+        Value origin = origins.load(emitter, segment);
+        SmallVector<Value> window;
+        for (int64_t s = 0; s < samples; ++s)
+          for (int64_t i = 0; i < windowSize; i += kLanes)
+            window.push_back(emitter.load(
+                op.getInput(), {emitter.index(s), emitter.add(origin, i)},
+                kLanes));
+        return emitter.reduce(emitter.index(0), counts.load(emitter, segment),
+                              1, first, [&](Value, ValueRange next) {
+                                return emitGroup(entry, window, next);
+                              });
       });
+}
+
+//===----------------------------------------------------------------------===//
+// Sums
+//===----------------------------------------------------------------------===//
+
+Value WindowKernel::addLanes(SmallVector<Value> vectors) {
+  for (int64_t half = kLanes / 2; half >= 1; half /= 2) {
+    // Of every two halves, the first is to be a sum of the one vector, the
+    // second of the other.
+    SmallVector<int64_t> own, other;
+    for (int64_t lane = 0; lane < kLanes; ++lane) {
+      bool second = lane / half % 2 == 1;
+      own.push_back(second ? lane + kLanes : lane);
+      other.push_back(second ? lane + kLanes - half : lane + half);
+    }
+    for (int64_t i = 0; i < half; ++i)
+      vectors[i] = arith::AddFOp::create(
+          emitter,
+          vector::ShuffleOp::create(emitter, vectors[i], vectors[i + half],
+                                    own),
+          vector::ShuffleOp::create(emitter, vectors[i], vectors[i + half],
+                                    other));
+  }
+  return vectors[0];
+}
+
+void WindowKernel::emitPiece(Value piece) {
+  Value number = pieces.load(emitter, piece);
+  Value row = emitter.mul(number, kLanes);
+  Value slot = emitter.rem(row, kStripRows);
+  Value mask;
+  auto vectorType = cast<VectorType>(emitter.typeOf(kLanes));
+  if (pieceMasks)
+    mask = asLanes(vector::LoadOp::create(
+        emitter, VectorType::get({1}, emitter.getI16Type()), pieceMasks,
+        piece));
+  for (int64_t s = 0; s < samples; ++s) {
+    SmallVector<Value> vectors;
+    for (int64_t r = 0; r < kLanes; ++r) {
+      Value place = emitter.mul(emitter.add(slot, s * kStripRows + r), kLanes);
+      vectors.push_back(emitter.load(sums, place, kLanes));
+      emitter.store(emitter.constant(0, kLanes), sums, place);
+    }
+    Value sum = addLanes(vectors);
+    Value sample = emitter.index(s);
+    if (!mask) {
+      Value before = emitter.load(op.getInit(), {sample, row}, kLanes);
+      emitter.store(arith::AddFOp::create(emitter, before, sum), op.getInit(),
+                    {sample, row});
+      continue;
+    }
+    // Other rows are other threads', or not there.
+    Value before = vector::MaskedLoadOp::create(
+        emitter, vectorType, op.getInit(), ValueRange{sample, row}, mask, sum);
+    vector::MaskedStoreOp::create(emitter, op.getInit(),
+                                  ValueRange{sample, row}, mask,
+                                  arith::AddFOp::create(emitter, before, sum));
+  }
+}
+
+void WindowKernel::emitChunk(Value chunk) {
+  sums = emitter.allocate({samples * kStripRows * kLanes});
+  emitter.loop(emitter.index(0), emitter.index(samples * kStripRows * kLanes),
+               kLanes, [&](Value place) {
+                 emitter.store(emitter.constant(0, kLanes), sums, place);
+               });
+  SmallVector<Value> first;
+  for (const IndexList &list : begins)
+    first.push_back(list.load(emitter, chunk));
+  emitter.reduce(
+      strips.load(emitter, chunk), strips.load(emitter, emitter.add(chunk, 1)),
+      1, first, [&](Value strip, ValueRange before) {
+        SmallVector<Value> position(before);
+        Value list = emitter.mul(strip, static_cast<int64_t>(classes.size()));
+        for (auto [i, entry] : llvm::enumerate(classes)) {
+          Value number = emitter.add(list, static_cast<int64_t>(i));
+          position = emitSegments(entry, bounds.load(emitter, number),
+                                  bounds.load(emitter, emitter.add(number, 1)),
+                                  position);
+        }
+        emitter.loop(pieceBounds.load(emitter, strip),
+                     pieceBounds.load(emitter, emitter.add(strip, 1)), 1,
+                     [&](Value piece) { emitPiece(piece); });
+        return position;
+      });
+  emitter.deallocate(sums);
 }
 
 int64_t WindowKernel::emit(std::vector<WindowGroup> groups, int64_t chunks) {
   layOut(std::move(groups), chunks);
-  emitter.parallelLoop(emitter.index(chunks), [&](Value chunk) {
-    int64_t list = 0;
-    for (const WindowClass &entry : classes) {
-      Value begin = emitter.index(entry.bounds[0]);
-      Value end = emitter.index(entry.bounds[1]);
-      if (chunks > 1) {
-        begin = bounds.load(emitter, emitter.add(chunk, list));
-        end = bounds.load(emitter, emitter.add(chunk, list + 1));
-      }
-      list += chunks + 1;
-      emitter.loop(begin, end, 1, [&](Value run) { emitRun(entry, run); });
-    }
-  });
+  emitter.parallelLoop(emitter.index(chunks),
+                       [&](Value chunk) { emitChunk(chunk); });
   return bytes;
 }
 

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch._decomp import core_aten_decompositions
 from torch._ops import OperatorBase
+from torch.fx.experimental.symbolic_shapes import free_unbacked_symbols
 from torch_mlir.extras.fx_decomp_util import get_decomposition_table
 
 from bcr.frontend import recurrent, spatial
@@ -89,11 +90,23 @@ def _constant_pad(x: Tensor, pad: list[int], value: float = 0.0) -> Any:
 
 
 def _select(x: Tensor, dim: int, index: int | torch.SymInt) -> Any:
-    # torch-mlir makes a slice of it, whose begin may be one behind the last.
-    if isinstance(index, int):
+    # torch-mlir makes a slice of it, whose begin may be one behind the last. Sizes give no such.
+    if isinstance(index, int) or not free_unbacked_symbols(index):
         return NotImplemented
     place = aten.scalar_tensor.default(index, dtype=torch.int64)
     return aten.index.Tensor(x, [*[None] * (dim % x.dim()), place])
+
+
+def _from_the_front(operator: Callable[..., Any]) -> Callable[..., Any]:
+    """Return what calls an operator with a dimension that is not negative."""
+
+    def call(x: Tensor, dim: int, *args: Any, **kwargs: Any) -> Any:
+        # torch-mlir ends the process on a negative dimension of a scatter.
+        if dim >= 0 or x.dim() == 0:
+            return NotImplemented
+        return operator(x, dim + x.dim(), *args, **kwargs)
+
+    return call
 
 
 def _cdist_forward(x: Tensor, y: Tensor, p: float, compute_mode: int | None) -> Tensor:
@@ -110,6 +123,10 @@ def _cdist_forward(x: Tensor, y: Tensor, p: float, compute_mode: int | None) -> 
     return (difference**p).sum(-1) ** (1 / p)
 
 
+def _are_known(sizes: Sequence[int | torch.SymInt]) -> bool:
+    return all(isinstance(size, int) for size in sizes)
+
+
 def _var_mean(
     x: Tensor,
     dim: list[int] | None = None,
@@ -119,16 +136,25 @@ def _var_mean(
 ) -> tuple[Tensor, Tensor]:
     # torch-mlir computes variances in float64, with a quarter of the lanes of float32.
     wide = x.float() if x.dtype in (torch.float16, torch.bfloat16) else x
-    dims = list(dim) if dim else list(range(x.dim()))
-    mean = wide.mean(dims, keepdim=True)
-    centred = wide - mean
+    dims = sorted(d % x.dim() for d in dim) if dim else list(range(x.dim()))
     count = math.prod(x.shape[d] for d in dims)
+    shape = [1 if d in dims else size for d, size in enumerate(x.shape) if keepdim or d not in dims]
+    # One dimension at the end, since loops are not merged over a slice of several.
+    while dims[-2:] == [wide.dim() - 2, wide.dim() - 1] and _are_known(wide.shape[-2:]):
+        wide = wide.flatten(-2)
+        dims.pop()
+    # About the first element (Chan, Golub and LeVeque 1983, Algorithms for computing the sample
+    # variance, section 3): a sum of equal elements rounds, and where a channel is constant, which
+    # one without weights is, normalisation multiplies that by up to eps ** -0.5.
+    first = wide
+    for d in dims:
+        first = first.narrow(d, 0, 1)
+    mean = first + (wide - first).mean(dims, keepdim=True)
+    centred = wide - mean
     variance = (centred * centred).sum(dims, keepdim=True) / (
         count - (1 if correction is None else correction)
     )
-    if not keepdim:
-        shape = [size for d, size in enumerate(x.shape) if d not in {e % x.dim() for e in dims}]
-        variance, mean = variance.reshape(shape), mean.reshape(shape)
+    variance, mean = variance.reshape(shape), mean.reshape(shape)
     return variance.to(x.dtype), mean.to(x.dtype)
 
 
@@ -294,6 +320,15 @@ def table() -> dict[OperatorBase, Callable[..., Any]]:
             aten.rrelu_with_noise_functional.default: _rrelu,
         }
     )
+    for scatter in (
+        aten.scatter.src,
+        aten.scatter.value,
+        aten.scatter_add.default,
+        aten.scatter_reduce.two,
+    ):
+        merged[scatter] = _from_the_front(scatter)
+    # `check_indices` tells them from indices of the model.
+    del merged[aten._unsafe_index.Tensor]
     merged.update(recurrent.DECOMPOSITIONS)
     for written, rewrite in spatial.DECOMPOSITIONS.items():
         before = merged.get(written)

@@ -113,6 +113,9 @@ def _why_not(node: Node) -> str | None:
     if not isinstance(node.target, torch._ops.OpOverload):
         # Arithmetic with sizes.
         return None
+    if node.meta.get("val") is None:
+        # An assertion of the exporter.
+        return None
     if any(isinstance(arg.meta.get("val"), torch.SymInt) for arg in node.all_input_nodes):
         # Sizes come from the operators around it; alone it means nothing.
         return None

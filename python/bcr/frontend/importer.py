@@ -16,6 +16,7 @@ from bcr.errors import BCRError
 from bcr.frontend.checks import check_not_empty
 from bcr.frontend.diagnose import report_random, unsupported
 from bcr.frontend.export import decompose, quiet, to_program
+from bcr.frontend.index_checks import check_indices
 from bcr.frontend.narrow_integers import widen
 from bcr.frontend.results import simplify_results
 from bcr.frontend.signature import Signature, read_signature
@@ -59,6 +60,7 @@ def import_model(
         report_random(program)
         check_not_empty(program.graph)
         widen(program.graph)
+        check_indices(program)
         store = WeightStore(program)
         try:
             module = import_program(program, [result.node for result in signature.results], store)

@@ -40,11 +40,24 @@ def line_of(node: Node) -> tuple[str, int] | None:
     return file, int(line)
 
 
-def describe(node: Node) -> str:
-    """Return "in module features.0 at net.py:12" as far as that is known."""
+def describe(node: Node, directory: bool = True) -> str:
+    """Return "in module features.0 at net.py:12" as far as that is known.
+
+    Args:
+        node: the node.
+        directory: whether the file is named with its directory, which depends on the machine.
+    """
     module, line = module_of(node), line_of(node)
     text = f"in module {module}" if module else "in the model's forward"
-    return f"{text} at {line[0]}:{line[1]}" if line else text
+    if line is None:
+        return text
+    file = line[0] if directory else file_name(line[0])
+    return f"{text} at {file}:{line[1]}"
+
+
+def file_name(path: str) -> str:
+    """Return the last part of a path of any system."""
+    return re.split(r"[/\\]", path)[-1]
 
 
 def line_of_error(trace: TracebackType | None) -> str:

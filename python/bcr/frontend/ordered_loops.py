@@ -134,7 +134,7 @@ def _sort(op: ir.Operation) -> Sequence[ir.Value]:
     others = sizes[:dim] + sizes[dim + 1 :]
     run = 1
     while run < size:
-        target = [tensor.empty(_mixed_sizes(s), ir.RankedTensorType(s.type).element_type)
+        target = [tensor.empty(mixed_sizes(s), ir.RankedTensorType(s.type).element_type)
                   for s in source]  # fmt: skip
         source = list(_nest(others, target, _merge_lane(op, source, dim, size, run)))
         run *= 2
@@ -242,7 +242,8 @@ def _sizes(value: ir.Value) -> list[ir.Value]:
     ]
 
 
-def _mixed_sizes(value: ir.Value) -> list[Any]:
+def mixed_sizes(value: ir.Value) -> list[Any]:
+    """Return the sizes of a tensor as `tensor.empty` takes them: numbers, and values if dynamic."""
     kind = ir.RankedTensorType(value.type)
     return [
         tensor.dim(value, _index(i)) if kind.is_dynamic_dim(i) else kind.get_dim_size(i)

@@ -25,10 +25,11 @@ from torch_mlir.passmanager import PassManager
 
 from bcr.errors import UnsupportedError
 from bcr.frontend.checks import check_finite
-from bcr.frontend.locations import line_of, module_of
+from bcr.frontend.declared_calls import declare, describe
+from bcr.frontend.index_check_loops import lower_index_checks
+from bcr.frontend.locations import file_name, line_of, module_of
 from bcr.frontend.lowering_error import LoweringError
 from bcr.frontend.ordered_loops import lower_tm_tensor
-from bcr.frontend.recurrence_calls import declare, describe
 from bcr.frontend.results import entry
 from bcr.frontend.signature import DTYPE_NAMES
 from bcr.frontend.unused_results import drop_unused_results
@@ -181,20 +182,20 @@ def _literal_op(
 
 
 class _NodeImporter(GraphNodeImporter):  # type: ignore[misc]
-    """Gives tensors that `forward` makes itself a name, and calls recurrences."""
+    """Gives tensors that `forward` makes itself a name, and calls what has no operation."""
 
     def _import_torch_op_overload(
         self, loc: ir.Location, node: Node, concrete_target: Any = None
     ) -> None:
-        recurrence = describe(node)
-        if recurrence is None:
+        declared = describe(node)
+        if declared is None:
             super()._import_torch_op_overload(loc, node, concrete_target)
             return
-        operands = [self._import_argument(loc, value) for value in recurrence.operands.values()]
+        operands = [self._import_argument(loc, value) for value in declared.operands]
         value = node.meta["val"]
         several = isinstance(value, (tuple, list))
         results = [self._cc.value_info_to_type(v) for v in (value if several else [value])]
-        callee = declare(self.fx_importer.module, recurrence, operands, results)
+        callee = declare(self.fx_importer.module, declared, operands, results)
         call = func.CallOp(results, callee, operands, loc=loc)
         if several:
             self._multi_result_nodes.add(node)
@@ -219,7 +220,7 @@ class _Cache(ContextCache):  # type: ignore[misc]
         if line is None:
             return None
         # The file's name alone: the text must not depend on where the checkout lies.
-        file = ir.Location.file(re.split(r"[/\\]", line[0])[-1], line[1], 0, context=self._c)
+        file = ir.Location.file(file_name(line[0]), line[1], 0, context=self._c)
         return ir.Location.name(module_of(node) or "forward", file, context=self._c)
 
 
@@ -258,6 +259,7 @@ def lower(module: ir.Module) -> None:
     _run(module, _TO_TORCH)
     _run(module, _linalg_pipeline(module))
     with module.context:
+        lower_index_checks(module)
         left = lower_tm_tensor(module)
     drop_unused_results(module)
     left += sorted(_foreign_operations(module) - set(left))
@@ -269,7 +271,7 @@ def lower(module: ir.Module) -> None:
 def _linalg_pipeline(module: ir.Module) -> str:
     """Return the passes to linalg, without torch-mlir's last check where it does not apply.
 
-    The check refuses calls, which recurrences are; `lower` does its own.
+    The check refuses calls (`declared_calls`); `lower` does its own.
     """
     if sum(1 for _ in module.body.operations) == 1:
         return _TO_LINALG
