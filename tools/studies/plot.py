@@ -10,6 +10,7 @@ import matplotlib
 matplotlib.use("Agg")
 from matplotlib import pyplot, ticker
 
+from studies.points import FILTERS
 from studies.results import Summary
 
 _STYLES = {
@@ -73,9 +74,9 @@ def _draw_network(left: pyplot.Axes, right: pyplot.Axes, summaries: Sequence[Sum
         timed = [(1e6 * s.seconds, m) for s, m in zip(part, means) if s.seconds]
         if timed:
             right.plot(*zip(*timed), style, marker=".", linewidth=1.2, **color)
-    lowest = min((100 * s.mean for s in summaries), default=0)
     best = max((100 * s.mean for s in summaries), default=100)
-    # A network of which nothing is left would make all other curves one line.
-    bottom = max(lowest, best - 40)
+    # Pruned filters leave the picture: beside them all other curves would be one line.
+    others = [100 * (s.mean - s.spread) for s in summaries if s.point.curve not in FILTERS]
+    bottom = best - 1.5 * (best - min(others, default=0))
     for axis in (left, right):
-        axis.set_ylim(bottom - 1, best + 1)
+        axis.set_ylim(bottom, best + (best - bottom) / 10)
