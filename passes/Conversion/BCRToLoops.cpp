@@ -144,7 +144,8 @@ struct ConvertBCRToLoopsPass
     if (failed(converted))
       return signalPassFailure();
     // Kernels with an order of their own have copied the weights.
-    freeUnusedData(getOperation(), packedValues);
+    UnusedData unused(getOperation());
+    llvm::for_each(packedValues, [&](Attribute a) { unused.add(a); });
   }
 };
 } // namespace

@@ -139,11 +139,12 @@ void CompactPass::runOnOperation() {
         !isa<PackedType>(layer.getWeight().getType()))
       layers.push_back(layer);
   });
+  UnusedData unused(getOperation());
   for (LayerOpInterface layer : layers) {
     FailureOr<ConstantOp> constant = pack(layer);
     if (failed(constant))
       return signalPassFailure();
-    replaceWeight(layer, *constant);
+    replaceWeight(layer, *constant, unused);
     record(layer, *constant);
   }
   report->write();

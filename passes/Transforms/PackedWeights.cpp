@@ -13,6 +13,9 @@
 using namespace mlir;
 using namespace mlir::bcr;
 
+/// A few megabytes are nothing beside a compiler, and more than most layers.
+static constexpr size_t kGatheredBytes = size_t(16) << 20;
+
 Attribute mlir::bcr::getDenseWeight(LayerOpInterface layer) {
   Attribute attribute;
   if (!isa<RankedTensorType>(layer.getWeight().getType()) ||
@@ -26,31 +29,35 @@ StringRef mlir::bcr::getLayerName(LayerOpInterface layer) {
   return name ? name.getValue() : "layer";
 }
 
-void mlir::bcr::freeUnusedData(ModuleOp module,
-                               ArrayRef<Attribute> attributes) {
-  SmallPtrSet<Attribute, 8> unused;
-  for (Attribute attribute : attributes) {
-    auto resource = dyn_cast<DenseResourceElementsAttr>(attribute);
-    AsmResourceBlob *blob =
-        resource ? resource.getRawHandle().getBlob() : nullptr;
-    if (blob && blob->isMutable())
-      unused.insert(attribute);
-  }
-  if (unused.empty())
+void UnusedData::add(Attribute attribute) {
+  auto resource = dyn_cast<DenseResourceElementsAttr>(attribute);
+  AsmResourceBlob *blob =
+      resource ? resource.getRawHandle().getBlob() : nullptr;
+  if (!blob || !blob->isMutable() || !attributes.insert(attribute).second)
+    return;
+  bytes += blob->getData().size();
+  if (bytes >= kGatheredBytes)
+    free();
+}
+
+void UnusedData::free() {
+  if (attributes.empty())
     return;
   module.walk([&](Operation *op) {
     for (NamedAttribute named : op->getAttrs())
-      unused.erase(named.getValue());
+      attributes.erase(named.getValue());
   });
-  for (Attribute attribute : unused)
+  for (Attribute attribute : attributes)
     cast<DenseResourceElementsAttr>(attribute)
         .getRawHandle()
         .getResource()
         ->setBlob(AsmResourceBlob());
+  attributes.clear();
+  bytes = 0;
 }
 
-void mlir::bcr::replaceWeight(LayerOpInterface layer, ConstantOp constant) {
-  auto module = layer->getParentOfType<ModuleOp>();
+void mlir::bcr::replaceWeight(LayerOpInterface layer, ConstantOp constant,
+                              UnusedData &unused) {
   Operation *old = layer.getWeight().getDefiningOp();
   layer.getWeightMutable().set(constant.getResult());
   if (!old || !old->use_empty())
@@ -58,7 +65,7 @@ void mlir::bcr::replaceWeight(LayerOpInterface layer, ConstantOp constant) {
   auto attributes = llvm::map_to_vector(
       old->getAttrs(), [](NamedAttribute named) { return named.getValue(); });
   old->erase();
-  freeUnusedData(module, attributes);
+  llvm::for_each(attributes, [&](Attribute a) { unused.add(a); });
 }
 
 int64_t IndexListPool::add(ArrayRef<int32_t> list) {

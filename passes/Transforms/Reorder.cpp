@@ -531,6 +531,7 @@ void ReorderPass::runOnOperation() {
   llvm::DenseMap<std::tuple<Value, int64_t, int64_t>, Result> results;
   Builder builder(&getContext());
   LayerReport report(getOperation());
+  UnusedData unused(getOperation());
   for (LayerOpInterface layer : layers) {
     int64_t rowsPerConvGroup = layer.getNumRows();
     if (auto conv = dyn_cast<Conv2DOp>(layer.getOperation()))
@@ -547,7 +548,7 @@ void ReorderPass::runOnOperation() {
     }
     Result &result = entry->second;
     if (result.constant.getResult() != layer.getWeight())
-      replaceWeight(layer, result.constant);
+      replaceWeight(layer, result.constant, unused);
     if (threads > 1 && !result.chunks.empty())
       layer.setChunksAttr(builder.getDenseI64ArrayAttr(result.chunks));
 

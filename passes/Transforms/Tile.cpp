@@ -452,6 +452,7 @@ void TilePass::runOnOperation() {
       std::tuple<void *, void *, void *, int, int, int64_t, int64_t, int64_t>;
   std::map<Key, Tiled> results;
   MachineModel machine = getMachine(getOperation(), lanes, registers);
+  UnusedData unused(getOperation());
   for (LayerOpInterface layer : layers) {
     LayerWork work = getLayerWork(layer, machine);
     LayerWork winograd = getLayerWork(layer, machine, KernelKind::Winograd);
@@ -471,7 +472,7 @@ void TilePass::runOnOperation() {
     }
     layer->removeAttr(kRecordAttrName);
     const Tiled &tiled = entry->second;
-    replaceWeight(layer, tiled.constant);
+    replaceWeight(layer, tiled.constant, unused);
     layer.setScheduleAttr(tiled.schedule);
     if (tiled.chunks.size() > 1)
       layer.setChunksAttr(DenseI64ArrayAttr::get(&getContext(), tiled.chunks));
