@@ -428,9 +428,12 @@ LogicalResult LaunchLoops::launchAllOf(Block &block) {
       return failure();
     // Now: what ran before may have put loads behind `op`.
     next = op->getNextNode();
-    if (isParallel && failed(launchParallel(loop)))
-      return failure();
-    if (isHostLoop(op) && failed(launchAllOf(op->getRegion(0).front())))
+    LogicalResult launched = success();
+    if (isParallel) // which erases it
+      launched = launchParallel(loop);
+    else if (isHostLoop(op))
+      launched = launchAllOf(op->getRegion(0).front());
+    if (failed(launched))
       return failure();
   }
   return success();

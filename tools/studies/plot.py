@@ -77,6 +77,6 @@ def _draw_network(left: pyplot.Axes, right: pyplot.Axes, summaries: Sequence[Sum
     best = max((100 * s.mean for s in summaries), default=100)
     # Pruned filters leave the picture: beside them all other curves would be one line.
     others = [100 * (s.mean - s.spread) for s in summaries if s.point.curve not in FILTERS]
-    bottom = best - 1.5 * (best - min(others, default=0))
+    bottom = best - max(1.5 * (best - min(others, default=0)), 1)
     for axis in (left, right):
         axis.set_ylim(bottom, best + (best - bottom) / 10)
