@@ -168,9 +168,12 @@ static LogicalResult flatten(scf::IfOp branch, Value outer) {
 
 LogicalResult mlir::bcr::flattenBranches(Block &block) {
   for (Operation &op : llvm::make_early_inc_range(block)) {
-    if (isBranchOfKernels(&op) && failed(flatten(cast<scf::IfOp>(op), Value())))
-      return failure();
-    if (isHostLoop(&op) && failed(flattenBranches(op.getRegion(0).front())))
+    LogicalResult flattened = success();
+    if (isBranchOfKernels(&op)) // which erases it
+      flattened = flatten(cast<scf::IfOp>(op), Value());
+    else if (isHostLoop(&op))
+      flattened = flattenBranches(op.getRegion(0).front());
+    if (failed(flattened))
       return failure();
   }
   return success();
