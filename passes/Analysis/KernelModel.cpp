@@ -5,6 +5,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "passes/Analysis/KernelModel.h"
+#include "passes/Analysis/BlockStructure.h"
 #include "passes/Analysis/WinogradModel.h"
 
 #include "llvm/ADT/STLExtras.h"
@@ -44,11 +45,9 @@ static constexpr double kTransposeCycles = 0.75;
 static constexpr double kBroadcastCycles = 0.5;
 static constexpr double kFarBroadcastCycles = 0.8;
 
-/// Groups of few rows with columns along the vector (WindowKernel): most rows,
-/// and the cycles of a span of columns, of a row of it, of a vector of columns,
-/// and of a row of such. Measured on one layer of a GRU and rounded up.
-static constexpr int64_t kSpanColumns = 64;
-static constexpr int64_t kMaxWindowRows = 8;
+/// Groups of few rows with columns along the vector (WindowKernel): the cycles
+/// of a span of columns, of a row of it, of a vector of columns, and of a row
+/// of such. Measured on one layer of a GRU and rounded up.
 static constexpr double kSpanCycles = 3.5;
 static constexpr double kSpanRowCycles = 0.5;
 static constexpr double kWindowVectorCycles = 0.5;
@@ -142,8 +141,9 @@ LayerWork mlir::bcr::getLayerWork(LayerOpInterface layer,
   if (!conv) {
     work.numPositions = batch;
     work.numInputRows = layer.getNumColumns();
-    work.hasWindows = machine.lanes == kSpanColumns / 4 && batch <= 2 &&
-                      layer.getNumColumns() >= kSpanColumns &&
+    work.hasWindows = machine.lanes == BlockMeasure::kSpan / 4 &&
+                      batch <= kMaxWindowSamples &&
+                      layer.getNumColumns() >= BlockMeasure::kSpan &&
                       !layer.getActivationAttr();
     if (batch >= kMinSamples)
       work.numTransposed = layer.getNumColumns() + layer.getNumRows();

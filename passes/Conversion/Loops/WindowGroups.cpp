@@ -5,6 +5,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "passes/Conversion/Loops/WindowGroups.h"
+#include "passes/Analysis/KernelModel.h"
 #include "passes/Conversion/Loops/Emitter.h"
 
 #include "llvm/ADT/MapVector.h"
@@ -15,13 +16,6 @@
 using namespace mlir;
 using namespace mlir::bcr;
 using namespace mlir::bcr::loops;
-
-/// More rows share the loads of a column well enough, and the numbers of so
-/// many rows are one load.
-static constexpr int64_t kMaxRows = 8;
-
-/// More samples make better use of a column's weights.
-static constexpr int64_t kMaxSamples = 2;
 
 /// One group in so many may be unlike the others: each of these starts a loop
 /// of its own, which ends unforeseen.
@@ -85,7 +79,7 @@ static SmallVector<Window> cutWindows(ArrayRef<int32_t> columns,
 static bool isForWindows(ArrayRef<int32_t> rows, int64_t columns,
                          ArrayRef<Window> windows) {
   auto height = static_cast<int64_t>(rows.size());
-  if (height > kMaxRows)
+  if (height > kMaxWindowRows)
     return false;
   int64_t operations = 0;
   for (const Window &window : windows)
@@ -112,7 +106,7 @@ loops::takeWindowGroups(MatmulOp op, int64_t lanes, int64_t threads,
                         std::vector<float> &restValues) {
   std::vector<WindowGroup> taken;
   auto type = cast<MemRefType>(op.getInit().getType());
-  bool few = !type.isDynamicDim(0) && type.getDimSize(0) <= kMaxSamples;
+  bool few = !type.isDynamicDim(0) && type.getDimSize(0) <= kMaxWindowSamples;
   bool dealt = static_cast<int64_t>(chunkStarts.size()) == threads;
   if (lanes != kWindowLanes || structure.numColumns < 2 * kWindowLanes ||
       !few || !hasUnitStride(op.getInput()) || (threads > 1 && !dealt))
