@@ -311,5 +311,5 @@ void LowerParallel::runOnOperation() {
   for (auto function : module.getOps<func::FuncOp>())
     if (teamFunctions.contains(function.getSymNameAttr()))
       makeTeamFunction(function);
-  declareTeamFunctions(module, hint);
+  declareTeamFunctions(module, hint, futex);
 }

@@ -18,7 +18,8 @@ def BCRLowerParallelPass : Pass<"bcr-lower-parallel", "::mlir::ModuleOp"> {
     n runs the iterations from t/n to (t + 1)/n of a parallel loop, in row-major
     order, and thread 0 alone whatever else writes memory. Between two of these
     stands a barrier, `@bcr_barrier`, which waits with `hint` for some tens of
-    microseconds and then offers the processor to other threads. A private
+    microseconds, then sleeps until the last thread is there, or, where there is
+    no `futex`, offers the processor to other threads again and again. A private
     function of parallel loops gets the team as arguments and is called by all
     threads.
 
@@ -41,7 +42,10 @@ def BCRLowerParallelPass : Pass<"bcr-lower-parallel", "::mlir::ModuleOp"> {
              clEnumValN(::mlir::bcr::SpinHint::None, "none", "nothing"),
              clEnumValN(::mlir::bcr::SpinHint::Pause, "pause", "PAUSE (x86)"),
              clEnumValN(::mlir::bcr::SpinHint::Yield, "yield",
-                        "YIELD (AArch64)"))}]>
+                        "YIELD (AArch64)"))}]>,
+    Option<"futex", "futex", "int64_t", "0",
+           "Number of the target's system call futex, with which threads that "
+           "waited long sleep; 0: they call sched_yield">
   ];
   let dependentDialects = ["::mlir::arith::ArithDialect",
     "::mlir::func::FuncDialect", "::mlir::LLVM::LLVMDialect",

@@ -20,17 +20,24 @@ static constexpr StringLiteral kNumThreads = "__kmpc_bound_num_threads";
 
 static constexpr StringLiteral kBarrier = "bcr_barrier";
 static constexpr StringLiteral kYield = "sched_yield";
+static constexpr StringLiteral kSystemCall = "syscall";
 
-/// Looks at the counter before a waiting thread offers its processor to others,
-/// some tens of microseconds: threads of a team that all run are rarely farther
-/// apart. Where that was not enough, the call has more threads than processors,
-/// and a thread that waits keeps another one from running: from then on, about
-/// one microsecond.
+/// Operations of Linux's futex(2), for threads of one process.
+static constexpr int64_t kFutexWait = 0 | 128;
+static constexpr int64_t kFutexWake = 1 | 128;
+
+/// Looks at the counter before a waiting thread gives its processor away, some
+/// tens of microseconds: threads of a team that all run are rarely farther
+/// apart. Where that was not enough, the team shares its processors with other
+/// threads, and one that looks on keeps another one from running: from then on,
+/// about one microsecond.
 static constexpr int64_t kPatience = 1024;
 static constexpr int64_t kLittlePatience = 32;
 
-/// The frame of a call has the counter, and on another cache line, as it is
-/// read and hardly ever written, the patience.
+/// The frame of a call has the counter; beside it, for the thread that comes
+/// last has that line, how many threads sleep; and on another cache line, as it
+/// is read and hardly ever written, the patience.
+static constexpr int64_t kSleepersOffset = 8;
 static constexpr int64_t kPatienceOffset = 64;
 static constexpr int64_t kFrameBytes = 128;
 
@@ -68,10 +75,11 @@ Team Team::addArguments(func::FuncOp function) {
 // The barrier
 //===----------------------------------------------------------------------===//
 
-static Value getPatience(ImplicitLocOpBuilder &builder, Value counter) {
+static Value getField(ImplicitLocOpBuilder &builder, Value counter,
+                      int64_t offset) {
   return LLVM::GEPOp::create(
       builder, counter.getType(), builder.getI8Type(), counter,
-      ArrayRef<LLVM::GEPArg>{static_cast<int32_t>(kPatienceOffset)});
+      ArrayRef<LLVM::GEPArg>{static_cast<int32_t>(offset)});
 }
 
 static Value loadAtomic(ImplicitLocOpBuilder &builder, Value from,
@@ -97,11 +105,55 @@ static void emitSpinHint(ImplicitLocOpBuilder &builder, SpinHint hint) {
   }
 }
 
+/// futex(2) on the counter's low half, which comes first in memory.
+static void callFutex(ImplicitLocOpBuilder &builder, int64_t number,
+                      Value counter, int64_t operation, Value value) {
+  Value none = LLVM::ZeroOp::create(builder, counter.getType());
+  func::CallOp::create(builder, kSystemCall, builder.getI64Type(),
+                       ValueRange{makeI64(builder, number), counter,
+                                  makeI64(builder, operation), value, none});
+}
+
+/// Sleeps until the last thread has come, unless the counter is no longer
+/// `seen`. Either the last thread sees that somebody sleeps, or the kernel sees
+/// that it came: both changes have one order for all threads.
+static void emitSleep(ImplicitLocOpBuilder &builder, int64_t futex,
+                      Value counter, Value seen) {
+  Value sleepers = getField(builder, counter, kSleepersOffset);
+  LLVM::AtomicRMWOp::create(builder, LLVM::AtomicBinOp::add, sleepers,
+                            makeI64(builder, 1), LLVM::AtomicOrdering::seq_cst);
+  callFutex(builder, futex, counter, kFutexWait, seen);
+  LLVM::AtomicRMWOp::create(builder, LLVM::AtomicBinOp::sub, sleepers,
+                            makeI64(builder, 1),
+                            LLVM::AtomicOrdering::monotonic);
+}
+
+/// Wakes those who sleep if this thread, before which `before` came, is the
+/// last of a barrier.
+static void emitWake(ImplicitLocOpBuilder &builder, int64_t futex,
+                     Value counter, Value before, Value goal) {
+  Value arrived = arith::AddIOp::create(builder, before, makeI64(builder, 1));
+  auto last = scf::IfOp::create(
+      builder,
+      arith::CmpIOp::create(builder, arith::CmpIPredicate::eq, arrived, goal));
+  OpBuilder::InsertionGuard guard(builder);
+  builder.setInsertionPointToStart(last.thenBlock());
+  Value sleepers =
+      loadAtomic(builder, getField(builder, counter, kSleepersOffset),
+                 LLVM::AtomicOrdering::seq_cst);
+  auto any = scf::IfOp::create(
+      builder, arith::CmpIOp::create(builder, arith::CmpIPredicate::ne,
+                                     sleepers, makeI64(builder, 0)));
+  builder.setInsertionPointToStart(any.thenBlock());
+  callFutex(builder, futex, counter, kFutexWake,
+            makeI64(builder, std::numeric_limits<int32_t>::max()));
+}
+
 /// The counter only grows: with n threads, barrier k is passed when it has
 /// reached k n. So there is one line of memory that moves between processors,
 /// nothing to set back, and a thread that has gone on cannot be mistaken for
 /// one that is late.
-static void defineBarrier(ModuleOp module, SpinHint hint) {
+static void defineBarrier(ModuleOp module, SpinHint hint, int64_t futex) {
   auto builder =
       ImplicitLocOpBuilder::atBlockBegin(module.getLoc(), module.getBody());
   Type i64 = builder.getI64Type();
@@ -123,23 +175,28 @@ static void defineBarrier(ModuleOp module, SpinHint hint) {
   Value one = makeI64(builder, 1);
   Value before =
       LLVM::AtomicRMWOp::create(builder, LLVM::AtomicBinOp::add, counter, one,
-                                LLVM::AtomicOrdering::acq_rel);
+                                LLVM::AtomicOrdering::seq_cst);
   Value passed = arith::DivUIOp::create(builder, before, size);
   Value goal = arith::MulIOp::create(
       builder, arith::AddIOp::create(builder, passed, one), size);
-  Value patienceAt = getPatience(builder, counter);
+  if (futex)
+    emitWake(builder, futex, counter, before, goal);
+  Value patienceAt = getField(builder, counter, kPatienceOffset);
   Value patience =
       loadAtomic(builder, patienceAt, LLVM::AtomicOrdering::monotonic);
-  auto loop = scf::WhileOp::create(builder, TypeRange(i64),
-                                   ValueRange(makeI64(builder, 0)));
+  // Carries the looks so far, and what the last one saw.
+  SmallVector<Type> carried = {i64, i64};
+  SmallVector<Location> locations(2, builder.getLoc());
+  auto loop =
+      scf::WhileOp::create(builder, carried, ValueRange{makeI64(builder, 0)});
   builder.createBlock(&loop.getBefore(), {}, i64, builder.getLoc());
   Value now = loadAtomic(builder, counter, LLVM::AtomicOrdering::acquire);
   Value waits =
       arith::CmpIOp::create(builder, arith::CmpIPredicate::ult, now, goal);
   scf::ConditionOp::create(builder, waits,
-                           loop.getBefore().front().getArguments());
-  builder.createBlock(&loop.getAfter(), {}, i64, builder.getLoc());
-  Value looks = loop.getAfter().front().getArgument(0);
+                           ValueRange{loop.getBefore().getArgument(0), now});
+  builder.createBlock(&loop.getAfter(), {}, carried, locations);
+  Value looks = loop.getAfter().getArgument(0);
   Value patient = arith::CmpIOp::create(builder, arith::CmpIPredicate::ult,
                                         looks, patience);
   auto choice = scf::IfOp::create(builder, patient, /*withElseRegion=*/true);
@@ -152,26 +209,34 @@ static void defineBarrier(ModuleOp module, SpinHint hint) {
                         /*alignment=*/8, /*isVolatile=*/false,
                         /*isNonTemporal=*/false, /*isInvariantGroup=*/false,
                         LLVM::AtomicOrdering::monotonic);
-  func::CallOp::create(builder, kYield, builder.getI32Type());
+  if (futex)
+    emitSleep(builder, futex, counter, loop.getAfter().getArgument(1));
+  else
+    func::CallOp::create(builder, kYield, builder.getI32Type());
   builder.setInsertionPointToEnd(&function.front());
   func::ReturnOp::create(builder);
 }
 
-void mlir::bcr::declareTeamFunctions(ModuleOp module, SpinHint hint) {
+void mlir::bcr::declareTeamFunctions(ModuleOp module, SpinHint hint,
+                                     int64_t futex) {
   auto builder =
       ImplicitLocOpBuilder::atBlockBegin(module.getLoc(), module.getBody());
   Type i32 = builder.getI32Type();
   Type pointer = LLVM::LLVMPointerType::get(builder.getContext());
-  auto declare = [&](StringRef name, TypeRange arguments) {
+  Type i64 = builder.getI64Type();
+  auto declare = [&](StringRef name, TypeRange arguments, Type result) {
     if (!module.lookupSymbol(name))
       func::FuncOp::create(builder, name,
-                           builder.getFunctionType(arguments, i32))
+                           builder.getFunctionType(arguments, result))
           .setPrivate();
   };
   for (StringRef name : {kThreadNumber, kNumThreads})
-    declare(name, pointer);
-  declare(kYield, {});
-  defineBarrier(module, hint);
+    declare(name, pointer, i32);
+  if (futex)
+    declare(kSystemCall, {i64, pointer, i64, i64, pointer}, i64);
+  else
+    declare(kYield, {}, i32);
+  defineBarrier(module, hint, futex);
 }
 
 Value mlir::bcr::allocateCounter(func::FuncOp function) {
@@ -184,9 +249,13 @@ Value mlir::bcr::allocateCounter(func::FuncOp function) {
 }
 
 void mlir::bcr::resetCounter(ImplicitLocOpBuilder &builder, Value counter) {
+  auto set = [&](int64_t offset, int64_t value) {
+    LLVM::StoreOp::create(builder, makeI64(builder, value),
+                          getField(builder, counter, offset));
+  };
   LLVM::StoreOp::create(builder, makeI64(builder, 0), counter);
-  LLVM::StoreOp::create(builder, makeI64(builder, kPatience),
-                        getPatience(builder, counter));
+  set(kSleepersOffset, 0);
+  set(kPatienceOffset, kPatience);
 }
 
 void mlir::bcr::emitBarrier(ImplicitLocOpBuilder &builder, const Team &team) {

@@ -37,7 +37,8 @@ struct Team {
 };
 
 /// Declares in `module` what the functions below call, and defines the barrier.
-void declareTeamFunctions(ModuleOp module, SpinHint hint);
+/// `futex` is the number of Linux's system call of that name, or 0 elsewhere.
+void declareTeamFunctions(ModuleOp module, SpinHint hint, int64_t futex);
 
 /// Allocates the counter of the barriers in the frame of `function`.
 Value allocateCounter(func::FuncOp function);

@@ -137,6 +137,10 @@ static void addFloatLowering(OpPassManager &manager,
   manager.addPass(arith::createArithExpandOpsPass(expand));
 }
 
+/// Numbers of futex(2).
+static constexpr int64_t kFutexOfX86 = 202;
+static constexpr int64_t kFutexOfAArch64 = 98;
+
 /// What can go function by function does: a function at a time stays in the
 /// cache from pass to pass, and time grows with their number.
 static void buildLLVM(OpPassManager &manager, const Configuration &config) {
@@ -154,6 +158,10 @@ static void buildLLVM(OpPassManager &manager, const Configuration &config) {
     parallel.hint = triple.starts_with("x86_64")    ? SpinHint::Pause
                     : triple.starts_with("aarch64") ? SpinHint::Yield
                                                     : SpinHint::None;
+    if (triple.contains("linux"))
+      parallel.futex = triple.starts_with("x86_64")    ? kFutexOfX86
+                       : triple.starts_with("aarch64") ? kFutexOfAArch64
+                                                       : 0;
     manager.addPass(createBCRLowerParallelPass(parallel));
   }
   OpPassManager &blocks = manager.nest<func::FuncOp>();

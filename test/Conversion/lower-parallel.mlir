@@ -1,6 +1,7 @@
 // RUN: bcr-opt %s -bcr-lower-parallel=threads=3 -split-input-file | FileCheck %s
 // RUN: bcr-opt %s -bcr-lower-parallel="threads=3 hint=pause" -split-input-file | FileCheck %s --check-prefix=PAUSE
 // RUN: bcr-opt %s -bcr-lower-parallel="threads=3 hint=yield" -split-input-file | FileCheck %s --check-prefix=HINT
+// RUN: bcr-opt %s -bcr-lower-parallel="threads=3 futex=202" -split-input-file | FileCheck %s --check-prefix=FUTEX
 // RUN: bcr-opt %s -bcr-lower-parallel=threads=1 -split-input-file | FileCheck %s --check-prefix=SERIAL
 // RUN: not bcr-opt %s -bcr-lower-parallel=threads=0 2>&1 | FileCheck %s --check-prefix=NONE
 
@@ -13,7 +14,7 @@
 // CHECK-SAME: %[[COUNTER:[a-z0-9_]+]]: !llvm.ptr, %[[SIZE:[a-z0-9_]+]]: index)
 // CHECK: %[[N:[a-z0-9_]+]] = arith.index_cast %[[SIZE]]
 // CHECK: %[[ONE:[a-z0-9_]+]] = arith.constant 1
-// CHECK: %[[BEFORE:[a-z0-9_]+]] = llvm.atomicrmw add %[[COUNTER]], %[[ONE]] acq_rel
+// CHECK: %[[BEFORE:[a-z0-9_]+]] = llvm.atomicrmw add %[[COUNTER]], %[[ONE]] seq_cst
 // CHECK: %[[PASSED:[a-z0-9_]+]] = arith.divui %[[BEFORE]], %[[N]]
 // CHECK: %[[NEXT:[a-z0-9_]+]] = arith.addi %[[PASSED]], %[[ONE]]
 // CHECK: %[[GOAL:[a-z0-9_]+]] = arith.muli %[[NEXT]], %[[N]]
@@ -21,6 +22,32 @@
 // CHECK: %[[NOW:[a-z0-9_]+]] = llvm.load %[[COUNTER]] atomic acquire
 // CHECK: arith.cmpi ult, %[[NOW]], %[[GOAL]]
 // CHECK: @sched_yield()
+// CHECK-NOT: @syscall
+// The last thread wakes those that sleep. One that waited long says that it sleeps, and does so
+// unless the counter is no longer what it has seen.
+// FUTEX-LABEL: func.func private @bcr_barrier(
+// FUTEX-SAME: %[[COUNTER:[a-z0-9_]+]]: !llvm.ptr
+// FUTEX: %[[BEFORE:[a-z0-9_]+]] = llvm.atomicrmw add %[[COUNTER]], %[[ONE:[a-z0-9_]+]] seq_cst
+// FUTEX: %[[GOAL:[a-z0-9_]+]] = arith.muli
+// FUTEX: %[[ARRIVED:[a-z0-9_]+]] = arith.addi %[[BEFORE]]
+// FUTEX: %[[LAST:[a-z0-9_]+]] = arith.cmpi eq, %[[ARRIVED]], %[[GOAL]]
+// FUTEX: scf.if %[[LAST]]
+// FUTEX: %[[FIELD:[a-z0-9_]+]] = llvm.getelementptr %[[COUNTER]][8]
+// FUTEX: %[[SLEEPERS:[a-z0-9_]+]] = llvm.load %[[FIELD]] atomic seq_cst
+// FUTEX: arith.cmpi ne, %[[SLEEPERS]]
+// FUTEX: %[[NUMBER:[a-z0-9_]+]] = arith.constant 202 : i64
+// FUTEX: %[[WAKE:[a-z0-9_]+]] = arith.constant 129 : i64
+// FUTEX: call @syscall(%[[NUMBER]], %[[COUNTER]], %[[WAKE]],
+// FUTEX: scf.while
+// FUTEX: %[[NOW:[a-z0-9_]+]] = llvm.load %[[COUNTER]] atomic acquire
+// FUTEX: scf.condition({{.*}}) %{{.*}}, %[[NOW]]
+// FUTEX: ^bb0(%{{.*}}: i64, %[[SEEN:[a-z0-9_]+]]: i64):
+// FUTEX: %[[FIELD:[a-z0-9_]+]] = llvm.getelementptr %[[COUNTER]][8]
+// FUTEX: llvm.atomicrmw add %[[FIELD]], %{{.*}} seq_cst
+// FUTEX: %[[WAIT:[a-z0-9_]+]] = arith.constant 128 : i64
+// FUTEX: call @syscall({{.*}}, %[[COUNTER]], %[[WAIT]], %[[SEEN]],
+// FUTEX: llvm.atomicrmw sub %[[FIELD]]
+// FUTEX-NOT: @sched_yield
 // PAUSE-LABEL: func.func private @bcr_barrier(
 // PAUSE: llvm.call_intrinsic "llvm.x86.sse2.pause"()
 // HINT-LABEL: func.func private @bcr_barrier(

@@ -1,5 +1,7 @@
 // RUN: bcr-opt %s -pass-pipeline='builtin.module(bcr-to-llvm{triple=aarch64-linux-gnu cpu=cortex-a76})' | FileCheck %s
 // RUN: bcr-opt %s -pass-pipeline='builtin.module(bcr-to-llvm{triple=x86_64-linux-gnu cpu=znver3 threads=2})' | FileCheck %s --check-prefix=THREADS
+// RUN: bcr-opt %s -pass-pipeline='builtin.module(bcr-to-llvm{triple=aarch64-linux-gnu cpu=cortex-a76 threads=2})' | FileCheck %s --check-prefix=ARM
+// RUN: bcr-opt %s -pass-pipeline='builtin.module(bcr-to-llvm{triple=aarch64-apple-darwin cpu=apple-m1 threads=2})' | FileCheck %s --check-prefix=DARWIN
 // RUN: bcr-opt %s -pass-pipeline='builtin.module(bcr-to-llvm{triple=x86_64-linux-gnu stop-after=bufferize})' | FileCheck %s --check-prefix=BUFFERS
 // RUN: not bcr-opt %s -pass-pipeline='builtin.module(bcr-to-llvm{triple=vax-dec-ultrix})' 2>&1 | FileCheck %s --check-prefix=TRIPLE
 // RUN: not bcr-opt %s -pass-pipeline='builtin.module(bcr-to-llvm{triple=aarch64-linux-gnu cpu=cortex-a67})' 2>&1 | FileCheck %s --check-prefix=CPU
@@ -18,7 +20,13 @@
 // CHECK-DAG: llvm.func @bcr_run(%{{[a-z0-9_]+}}: !llvm.ptr, %{{[a-z0-9_]+}}: !llvm.ptr, %{{[a-z0-9_]+}}: !llvm.ptr, %{{[a-z0-9_]+}}: !llvm.ptr, %{{[a-z0-9_]+}}: !llvm.ptr, %{{[a-z0-9_]+}}: !llvm.ptr) -> i32
 // CHECK-NOT: unrealized_conversion_cast
 
+// THREADS: %[[FUTEX:[a-z0-9_]+]] = llvm.mlir.constant(202 : i64)
+// THREADS: llvm.call @syscall(%[[FUTEX]],
 // THREADS: omp.parallel
+// ARM: %[[FUTEX:[a-z0-9_]+]] = llvm.mlir.constant(98 : i64)
+// ARM: llvm.call @syscall(%[[FUTEX]],
+// DARWIN: llvm.call @sched_yield()
+// DARWIN-NOT: @syscall
 
 // BUFFERS: func.func @main(%{{[a-z0-9_]+}}: memref<40x1000xf32>, %[[Y:[a-z0-9_]+]]: memref<40x1000xf32> {bcr.output})
 // The result is computed where the caller wants it.
