@@ -5,6 +5,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "passes/Analysis/BlockStructure.h"
+#include "passes/Analysis/WindowModel.h"
 
 #include "llvm/ADT/Hashing.h"
 #include "llvm/ADT/STLExtras.h"
@@ -174,14 +175,25 @@ int64_t BlockRowScanner::getDescriptionBytes() const {
   return bytes;
 }
 
-int64_t BlockRowScanner::countSpans(const Group &group, int64_t span) const {
-  int64_t count = 0, next = 0;
-  for (int64_t b = group.firstBlock; b >= 0; b = nextBlock[b]) {
-    int64_t begin = std::max(b * block[1] / span, next);
-    next = ceilDiv(std::min((b + 1) * block[1], map.getNumColumns()), span);
-    count += std::max<int64_t>(next - begin, 0);
-  }
-  return count;
+std::map<int64_t, int64_t> BlockRowScanner::countColumns(const Group &group,
+                                                         int64_t size) const {
+  std::map<int64_t, int64_t> counts;
+  auto add = [&](int64_t begin, int64_t end) {
+    while (begin < end) {
+      int64_t window = begin / size;
+      int64_t next = std::min((window + 1) * size, end);
+      if (int64_t count = countSet(columnUnion.data(), begin, next))
+        counts[window] += count;
+      begin = next;
+    }
+  };
+  // All blocks of one row are one group.
+  if (block[0] == 1)
+    add(0, map.getNumColumns());
+  else
+    for (int64_t b = group.firstBlock; b >= 0; b = nextBlock[b])
+      add(b * block[1], std::min((b + 1) * block[1], map.getNumColumns()));
+  return counts;
 }
 
 void BlockRowScanner::appendRows(const Group &group,
@@ -224,7 +236,6 @@ static void addBlockRow(const NonZeroMap &map, const BlockRowScanner &scanner,
     BlockMeasure::Heights &heights = measure.heights[group.rowCount];
     ++heights.numGroups;
     heights.numColumns += group.columnCount;
-    heights.numSpans += scanner.countSpans(group, BlockMeasure::kSpan);
   }
   measure.numRevisits += numEntries - scanner.getNumLiveRows();
 }
@@ -234,10 +245,13 @@ BlockMeasure mlir::bcr::measureBlock(const NonZeroMap &map,
   BlockMeasure measure;
   measure.block = block;
   BlockRowScanner scanner(map, block);
+  WindowMeasure windows;
   for (int64_t row = 0; row < map.getNumRows(); row += block[0]) {
     scanner.scan(row);
     addBlockRow(map, scanner, measure);
+    windows.addBlockRow(scanner, row + block[0]);
   }
+  windows.finish(measure);
   return measure;
 }
 

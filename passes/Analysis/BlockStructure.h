@@ -82,9 +82,10 @@ public:
   int64_t getNumLiveRows() const;
   /// Bytes that name each block's values, rows and columns, block by block.
   int64_t getDescriptionBytes() const;
-  /// Spans of `span` columns, from a multiple of `span` on, that a group has
-  /// blocks in.
-  int64_t countSpans(const Group &group, int64_t span) const;
+  /// How many columns a group has in each window of `size` columns, from a
+  /// multiple of `size` on, where it has any.
+  std::map<int64_t, int64_t> countColumns(const Group &group,
+                                          int64_t size) const;
   /// Appends the rows of a group, increasing.
   void appendRows(const Group &group, std::vector<int32_t> &rows) const;
   /// Appends the columns of a group, increasing.
@@ -113,10 +114,9 @@ struct BlockMeasure {
     int64_t numGroups = 0;
     /// Sum of their columns.
     int64_t numColumns = 0;
-    /// Sum of the spans of `kSpan` columns that they have blocks in.
-    int64_t numSpans = 0;
+    /// Cycles in the window kernel, for one sample; 0 for groups of many rows.
+    double windowCycles = 0;
   };
-  static constexpr int64_t kSpan = 64;
 
   std::array<int64_t, 2> block = {1, 1};
   /// Stored weights; at least the number of non-zeros.

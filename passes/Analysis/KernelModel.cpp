@@ -5,8 +5,8 @@
 //===----------------------------------------------------------------------===//
 
 #include "passes/Analysis/KernelModel.h"
-#include "passes/Analysis/BlockStructure.h"
 #include "passes/Analysis/ConvAxis.h"
+#include "passes/Analysis/WindowModel.h"
 #include "passes/Analysis/WinogradModel.h"
 
 #include "llvm/ADT/STLExtras.h"
@@ -46,13 +46,8 @@ static constexpr double kTransposeCycles = 0.75;
 static constexpr double kBroadcastCycles = 0.5;
 static constexpr double kFarBroadcastCycles = 0.8;
 
-/// Groups of few rows with columns along the vector (WindowKernel): the cycles
-/// of a span of columns, of a row of it, of a vector of columns, and of a row
-/// of such. Measured on one layer of a GRU and rounded up.
-static constexpr double kSpanCycles = 3.5;
-static constexpr double kSpanRowCycles = 0.5;
-static constexpr double kWindowVectorCycles = 0.5;
-static constexpr double kWindowRowCycles = 1.3;
+/// Long code runs for the first time in a call, and its lists begin.
+static constexpr double kWindowStartCycles = 1000;
 
 /// What a processor that reads weights in order gets of the second cache, over
 /// what it gets of it here and there.
@@ -141,9 +136,9 @@ LayerWork mlir::bcr::getLayerWork(LayerOpInterface layer,
   if (!conv) {
     work.numPositions = batch;
     work.numInputRows = layer.getNumColumns();
-    work.hasWindows = machine.lanes == BlockMeasure::kSpan / 4 &&
+    work.hasWindows = machine.lanes == kWindowLanes &&
                       batch <= kMaxWindowSamples &&
-                      layer.getNumColumns() >= BlockMeasure::kSpan &&
+                      layer.getNumColumns() >= kMinWindowColumns &&
                       !layer.getActivationAttr();
     if (batch >= kMinSamples)
       work.numTransposed = layer.getNumColumns() + layer.getNumRows();
@@ -258,7 +253,7 @@ static GroupWorkByHeight cutGroups(const TileChoice &choice,
       return;
     pieces[rows].numGroups += count * group.numGroups;
     pieces[rows].numColumns += count * group.numColumns;
-    pieces[rows].numSpans += count * group.numSpans;
+    pieces[rows].windowCycles += double(count) * group.windowCycles;
   };
   for (auto [rowCount, group] : groups) {
     add(height, rowCount / height, group);
@@ -324,22 +319,6 @@ estimatePixelCycles(const LayerWork &work, const MachineModel &machine,
   return boundByWeights(work, machine, groups, cycles);
 }
 
-/// Cycles of pieces of `height` rows whose columns run along the vector, or
-/// infinity if they cannot.
-static double getWindowCycles(const LayerWork &work,
-                              const MachineModel &machine, int64_t height,
-                              int64_t samples, const GroupWork &piece) {
-  if (!work.hasWindows || piece.numSpans == 0 || height > kMaxWindowRows)
-    return std::numeric_limits<double>::infinity();
-  auto spans = double(piece.numSpans);
-  double vectors = spans * std::ceil(double(piece.numColumns) / spans /
-                                     double(machine.lanes));
-  auto rows = double(height);
-  return double(samples) *
-         (spans * (kSpanCycles + kSpanRowCycles * rows) +
-          vectors * (kWindowVectorCycles + kWindowRowCycles * rows));
-}
-
 /// Cycles of a layer whose rows run along the vector.
 static double
 estimateRowCycles(const LayerWork &work, const MachineModel &machine,
@@ -347,15 +326,26 @@ estimateRowCycles(const LayerWork &work, const MachineModel &machine,
                   const GroupWorkByHeight &pieces, int64_t numRevisits) {
   int64_t vectors = choice.schedule.getVectors();
   double cycles = 0;
+  int64_t entries = 0, windowEntries = 0;
   for (auto [height, piece] : pieces) {
     double byRows = double(piece.numColumns) *
                         getColumnCycles(work, machine, height, vectors) +
                     double(piece.numGroups) * kRowPieceOverhead;
-    cycles += std::min(byRows,
-                       getWindowCycles(work, machine, height, vectors, piece));
+    double byWindows = double(vectors) * piece.windowCycles;
+    bool windows = work.hasWindows && byWindows > 0 && byWindows < byRows;
+    cycles += windows ? byWindows : byRows;
+    entries += piece.numGroups * height;
+    if (windows)
+      windowEntries += piece.numGroups * height;
   }
-  cycles +=
-      double(numRevisits) * vectors * 1.5 + double(work.numRows * vectors);
+  // In windows, sums are in registers until a row is complete.
+  double revisits = double(numRevisits);
+  if (windowEntries > 0) {
+    revisits *= double(entries - windowEntries) / double(entries);
+    if (!work.repeats)
+      cycles += kWindowStartCycles;
+  }
+  cycles += revisits * double(vectors) * 1.5 + double(work.numRows * vectors);
   cycles *=
       double(work.numImages) * double(divideCeil(work.numPositions, vectors));
   return boundByWeights(work, machine, groups, cycles);

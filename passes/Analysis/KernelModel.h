@@ -42,7 +42,7 @@ struct LayerWork {
   /// Whether the weights are read for step after step of a sequence, with
   /// little else in between.
   bool repeats = false;
-  /// Whether groups of few rows may run with columns along the vector.
+  /// Whether groups of few rows may run with block rows along the vector.
   bool hasWindows = false;
   /// Output channels that read the same input channels: the rows of a group of
   /// a grouped convolution.
@@ -69,21 +69,12 @@ LayerWork getLayerWork(LayerOpInterface layer, const MachineModel &machine,
 /// lanes empty.
 bool gainsInPlace(Conv2DOp conv, const MachineModel &machine);
 
-/// Most rows of a group whose columns run along the vector: more share the
-/// loads of a column well enough, and the numbers of so many rows are one load.
-constexpr int64_t kMaxWindowRows = 8;
-
-/// Most samples of a layer with such groups: more make better use of a column's
-/// weights.
-constexpr int64_t kMaxWindowSamples = 2;
-
 /// Groups with `rowCount` rows, the key of the map below, taken together.
 struct GroupWork {
   int64_t numGroups = 0;
   int64_t numColumns = 0;
-  /// Spans of columns that the groups have columns in, where that is known:
-  /// groups of few rows are cut there, if that is faster.
-  int64_t numSpans = 0;
+  /// Cycles in the window kernel, for one sample, or 0 if they are not known.
+  double windowCycles = 0;
 };
 using GroupWorkByHeight = std::map<int64_t, GroupWork>;
 

@@ -86,7 +86,7 @@ static GroupWorkByHeight getGroups(const BlockMeasure &blocks,
     GroupWork &work = groups[rows];
     work.numGroups += count * heights.numGroups;
     work.numColumns += count * heights.numColumns;
-    work.numSpans += count * heights.numSpans;
+    work.windowCycles += double(count) * heights.windowCycles;
   };
   for (const auto &[rows, heights] : blocks.heights) {
     add(rowsPerConvGroup, rows / rowsPerConvGroup, heights);

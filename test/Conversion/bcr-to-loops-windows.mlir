@@ -1,68 +1,84 @@
 // RUN: bcr-opt %s -convert-bcr-to-loops="lanes=16" | FileCheck %s
 // RUN: bcr-opt %s -convert-bcr-to-loops="lanes=16" | FileCheck %s --check-prefix=LISTS
+// RUN: bcr-opt %s -convert-bcr-to-loops="lanes=16 threads=2" | FileCheck %s --check-prefix=THREADS
 
-// Two rows of 20 columns of 100: the window is 64 inputs from a multiple of 16
-// on that has the first column and does not end behind the input. 16 columns
-// of each row are a full vector, the other four stand apart.
-// LISTS-DAG: memref.global "private" constant @few.window_values : memref<32xf32> = dense<2.000000e+00>
-// LISTS-DAG: memref.global "private" constant @few.window_rests : memref<23xf32> = dense<[2.000000e+00, 2.000000e+00, 2.000000e+00, 2.000000e+00, 2.000000e+00, 2.000000e+00, 2.000000e+00, 2.000000e+00, 0.{{.*}}]>
-// LISTS-DAG: constant @few.window_columns : memref<35xi8> = {{.*}}bcr.bound = 64
-// Four columns are left, of rows 3 and 1; seven bytes more, since a word is read.
-// LISTS-DAG: constant @few.window_slots : memref<10xi8> = dense<[4, 3, 1, 0, 0, 0, 0, 0, 0, 0]>
-// LISTS-DAG: constant @few.window_counts : memref<1xi8> = dense<1>
-// LISTS-DAG: constant @few.window_origins : memref<1xi8> = dense<36>
-// The output ends behind row 3, so not all of 16 rows are written.
-// LISTS-DAG: constant @few.window_masks : memref<1xi16> = dense<10>
+// One row of each four, two columns of it in a window of 64: a lane is four
+// rows, and a step takes one column of each lane.
+// Lane 3 has one column: it is there twice, with half of its weight. Lane 5 has
+// two columns of the first half of the window, all others one of each half.
+// LISTS-DAG: constant @few.window_columns : memref<32xi8> = dense<[0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 40, 40, 40, 3, 40, 21, 40, 40, 40, 40, 40, 40, 40, 40, 40, 40]>
+// LISTS-DAG: constant @few.window_values : memref<32xf32> = dense<[2.000000e+00, 2.000000e+00, 2.000000e+00, 1.000000e+00, 2.0{{.*}}, 2.000000e+00, 2.000000e+00, 2.000000e+00, 1.000000e+00, 2.0
+// Of each of four rows the lanes that keep it: every fourth from 0, 1, 2 and 3 on.
+// LISTS-DAG: constant @few.window_masks : memref<4xi16> = dense<[4369, 8738, 17476, -30584]>
+// LISTS-DAG: constant @few.window_bounds : memref<2xi8> = dense<[0, 1]>
 
-// Two groups that were dealt to two threads are one segment where there is one thread.
-// LISTS-DAG: constant @shares.window_counts : memref<1xi8> = dense<2>
-// LISTS-DAG: constant @shares.window_strips : memref<2xi8> = dense<[0, 1]>
+// Windows of 32 do. The last one, 96 to 127, ends behind the input: its registers
+// both begin with input 84. Lane 15 has no rows.
+// LISTS-DAG: constant @edge.window_columns : memref<32xi8> = dense<[12, 12, 12, 12, 12, 12, 12, 12, 12, 12, 12, 12, 12, 12, 12, 0, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 0]>
+// LISTS-DAG: constant @edge.window_numbers : memref<1xi8> = dense<3>
+// LISTS-DAG: constant @edge.window_masks : memref<4xi16> = dense<[32767, 0, 0, 0]>
 
-// Rows 120 and 130 are in two strips: the group is cut. All of 16 rows are the one thread's.
-// LISTS-DAG: constant @strips.window_slots : memref<11xi8> = dense<[4, 120, 4, 2, 0, 0, 0, 0, 0, 0, 0]>
-// LISTS-DAG: constant @strips.window_pieces : memref<2xi8> = dense<[7, 8]>
-// LISTS-DAG: constant @strips.window_strips : memref<2xi8> = dense<[0, 2]>
-// LISTS-NOT: @strips.window_masks
+// The one strip is the first thread's.
+// THREADS: constant @few.window_strips : memref<3xi8> = dense<[0, 1, 1]>
 
 // CHECK-LABEL: func.func @few
 // The bias first,
-// CHECK: vector.load %{{.*}} : memref<4xf32>, vector<4xf32>
+// CHECK: vector.load %{{.*}} : memref<64xf32>, vector<16xf32>
 // CHECK: vector.store
-// then sums of 128 rows in 16 lanes,
-// CHECK: %[[SUMS:.*]] = memref.alloc() {{.*}} : memref<2048xf32>
-// a loop over strips, one over segments,
+// a loop over strips, one over segments with the sums of the four rows,
 // CHECK: scf.for
-// CHECK: scf.for
-// with four registers of inputs,
+// CHECK: scf.for {{.*}} -> (index, index, index, vector<16xf32>, vector<16xf32>, vector<16xf32>, vector<16xf32>)
+// with four registers of inputs, none behind the end of the input.
+// CHECK: arith.minui
 // CHECK-COUNT-4: vector.load %{{.*}} : memref<1x100xf32>, vector<16xf32>
-// and one over groups: what is left and the numbers of the rows are one load,
-// CHECK: scf.for
-// CHECK: vector.bitcast {{.*}} : vector<4xi8> to vector<1xi32>
-// CHECK-COUNT-2: vector.load %[[SUMS]]
-// the columns of a full vector,
+// The first step takes columns of the first half of the window only,
 // CHECK: vector.load %{{.*}}vector<16xi8>
-// CHECK: arith.cmpi uge
-// CHECK-COUNT-2: llvm.call_intrinsic "llvm.x86.avx512.vpermi2var.ps.512"
-// CHECK-COUNT-2: vector.fma
-// CHECK-NOT: arith.select {{.*}}vector<16xi1>, vector<16xf32>
-// and those that are left, chosen among the first 32 inputs of the window: one permutation.
+// CHECK-NOT: arith.select
 // CHECK: llvm.call_intrinsic "llvm.x86.avx512.vpermi2var.ps.512"
 // CHECK-NOT: llvm.call_intrinsic
 // CHECK: vector.fma
+// the second of both.
+// CHECK: vector.load %{{.*}}vector<16xi8>
+// CHECK: arith.cmpi uge
+// CHECK-COUNT-2: llvm.call_intrinsic "llvm.x86.avx512.vpermi2var.ps.512"
 // CHECK: arith.select
-// CHECK-COUNT-2: vector.store %{{.*}}, %[[SUMS]]
-// The sums of 16 rows at the end.
-// CHECK-COUNT-16: vector.store %{{.*}}, %[[SUMS]]
-// CHECK-COUNT-30: vector.shuffle
-// CHECK: vector.maskedload
-// CHECK: vector.maskedstore
-func.func @few(%x: memref<1x100xf32>, %b: memref<4xf32>, %y: memref<1x4xf32>) {
-  %w = bcr.constant {block = array<i64: 4, 100>, groups = dense<[[0, 2, 0, 20]]> : tensor<1x4xi32>,
-    rows = dense<[3, 1]> : tensor<2xi16>,
-    columns = dense<[50, 51, 52, 53, 54, 55, 56, 57, 58, 59, 60, 61, 62, 63, 64, 65, 66, 67, 98, 99]> : tensor<20xi16>,
-    values = dense<2.0> : tensor<40xf32>} : !bcr.packed<4x100xf32>
-  bcr.matmul ins(%x : memref<1x100xf32>) weights(%w : !bcr.packed<4x100xf32>) bias(%b : memref<4xf32>) outs(%y : memref<1x4xf32>)
-    {layer = "few", schedule = #bcr.schedule<rows, height = 2, vectors = 1, lanes = 16>}
+// CHECK: vector.fma
+// What is summed up is another row of each lane.
+// CHECK-COUNT-4: vector.bitcast {{.*}} : vector<1xi16> to vector<16xi1>
+// CHECK: scf.yield
+// At the end, rows of lane after lane are added to the output.
+// CHECK-COUNT-8: vector.shuffle
+// CHECK-COUNT-4: vector.store
+func.func @few(%x: memref<1x100xf32>, %b: memref<64xf32>, %y: memref<1x64xf32>) {
+  %w = bcr.constant {block = array<i64: 4, 100>,
+    groups = dense<[[0, 1, 0, 2], [1, 1, 2, 2], [2, 1, 4, 2], [3, 1, 6, 1], [4, 1, 7, 2], [5, 1, 9, 2],
+      [6, 1, 11, 2], [7, 1, 13, 2], [8, 1, 15, 2], [9, 1, 17, 2], [10, 1, 19, 2], [11, 1, 21, 2],
+      [12, 1, 23, 2], [13, 1, 25, 2], [14, 1, 27, 2], [15, 1, 29, 2]]> : tensor<16x4xi32>,
+    rows = dense<[0, 5, 10, 15, 16, 21, 26, 31, 32, 37, 42, 47, 48, 53, 58, 63]> : tensor<16xi16>,
+    columns = dense<[0, 40, 1, 40, 2, 40, 3, 4, 40, 5, 21, 6, 40, 7, 40, 8, 40, 9, 40, 10, 40, 11,
+      40, 12, 40, 13, 40, 14, 40, 15, 40]> : tensor<31xi16>,
+    values = dense<2.0> : tensor<31xf32>} : !bcr.packed<64x100xf32>
+  bcr.matmul ins(%x : memref<1x100xf32>) weights(%w : !bcr.packed<64x100xf32>) bias(%b : memref<64xf32>) outs(%y : memref<1x64xf32>)
+    {layer = "few", schedule = #bcr.schedule<rows, height = 1, vectors = 1, lanes = 16>}
+  return
+}
+
+// The output ends inside the strip.
+// CHECK-LABEL: func.func @edge
+// CHECK-COUNT-2: vector.load %{{.*}} : memref<1x100xf32>, vector<16xf32>
+// CHECK-NOT: memref<1x100xf32>, vector<16xf32>
+// CHECK-COUNT-4: vector.maskedstore
+func.func @edge(%x: memref<1x100xf32>, %y: memref<1x59xf32>) {
+  %w = bcr.constant {block = array<i64: 4, 100>,
+    groups = dense<[[0, 1, 0, 2], [1, 1, 2, 2], [2, 1, 4, 2], [3, 1, 6, 2], [4, 1, 8, 2], [5, 1, 10, 2],
+      [6, 1, 12, 2], [7, 1, 14, 2], [8, 1, 16, 2], [9, 1, 18, 2], [10, 1, 20, 2], [11, 1, 22, 2],
+      [12, 1, 24, 2], [13, 1, 26, 2], [14, 1, 28, 2]]> : tensor<15x4xi32>,
+    rows = dense<[0, 4, 8, 12, 16, 20, 24, 28, 32, 36, 40, 44, 48, 52, 56]> : tensor<15xi16>,
+    columns = dense<[96, 99, 96, 99, 96, 99, 96, 99, 96, 99, 96, 99, 96, 99, 96, 99, 96, 99, 96, 99,
+      96, 99, 96, 99, 96, 99, 96, 99, 96, 99]> : tensor<30xi16>,
+    values = dense<3.0> : tensor<30xf32>} : !bcr.packed<59x100xf32>
+  bcr.matmul ins(%x : memref<1x100xf32>) weights(%w : !bcr.packed<59x100xf32>) outs(%y : memref<1x59xf32>)
+    {layer = "edge", schedule = #bcr.schedule<rows, height = 1, vectors = 1, lanes = 16>}
   return
 }
 
@@ -70,49 +86,31 @@ func.func @few(%x: memref<1x100xf32>, %b: memref<4xf32>, %y: memref<1x4xf32>) {
 // CHECK-LABEL: func.func @narrow
 // CHECK-NOT: llvm.call_intrinsic
 // CHECK: return
-func.func @narrow(%x: memref<1x100xf32>, %y: memref<1x4xf32>) {
-  %w = bcr.constant {block = array<i64: 4, 100>, groups = dense<[[0, 1, 0, 20]]> : tensor<1x4xi32>,
-    rows = dense<2> : tensor<1xi16>,
-    columns = dense<[50, 51, 52, 53, 54, 55, 56, 57, 58, 59, 60, 61, 62, 63, 64, 65, 66, 67, 98, 99]> : tensor<20xi16>,
-    values = dense<2.0> : tensor<20xf32>} : !bcr.packed<4x100xf32>
-  bcr.matmul ins(%x : memref<1x100xf32>) weights(%w : !bcr.packed<4x100xf32>) outs(%y : memref<1x4xf32>)
+func.func @narrow(%x: memref<1x100xf32>, %y: memref<1x64xf32>) {
+  %w = bcr.constant {block = array<i64: 4, 100>,
+    groups = dense<[[0, 1, 0, 2], [1, 1, 2, 2], [2, 1, 4, 2], [3, 1, 6, 1], [4, 1, 7, 2], [5, 1, 9, 2],
+      [6, 1, 11, 2], [7, 1, 13, 2], [8, 1, 15, 2], [9, 1, 17, 2], [10, 1, 19, 2], [11, 1, 21, 2],
+      [12, 1, 23, 2], [13, 1, 25, 2], [14, 1, 27, 2], [15, 1, 29, 2]]> : tensor<16x4xi32>,
+    rows = dense<[0, 5, 10, 15, 16, 21, 26, 31, 32, 37, 42, 47, 48, 53, 58, 63]> : tensor<16xi16>,
+    columns = dense<[0, 40, 1, 40, 2, 40, 3, 4, 40, 5, 21, 6, 40, 7, 40, 8, 40, 9, 40, 10, 40, 11,
+      40, 12, 40, 13, 40, 14, 40, 15, 40]> : tensor<31xi16>,
+    values = dense<2.0> : tensor<31xf32>} : !bcr.packed<64x100xf32>
+  bcr.matmul ins(%x : memref<1x100xf32>) weights(%w : !bcr.packed<64x100xf32>) outs(%y : memref<1x64xf32>)
     {layer = "narrow", schedule = #bcr.schedule<rows, height = 1, vectors = 1, lanes = 4>}
   return
 }
 
-// Shares for more threads than there are mean nothing: all windows are the one thread's.
-func.func @shares(%x: memref<1x100xf32>, %y: memref<1x4xf32>) {
-  %w = bcr.constant {block = array<i64: 4, 100>, groups = dense<[[0, 2, 0, 20], [2, 2, 20, 20]]> : tensor<2x4xi32>,
-    rows = dense<[3, 1, 0, 2]> : tensor<4xi16>,
-    columns = dense<[50, 51, 52, 53, 54, 55, 56, 57, 58, 59, 60, 61, 62, 63, 64, 65, 66, 67, 98, 99,
-                     50, 51, 52, 53, 54, 55, 56, 57, 58, 59, 60, 61, 62, 63, 64, 65, 66, 67, 98, 99]> : tensor<40xi16>,
-    values = dense<3.0> : tensor<80xf32>} : !bcr.packed<4x100xf32>
-  bcr.matmul ins(%x : memref<1x100xf32>) weights(%w : !bcr.packed<4x100xf32>) outs(%y : memref<1x4xf32>)
-    {layer = "shares", chunks = array<i64: 0, 1>, schedule = #bcr.schedule<rows, height = 2, vectors = 1, lanes = 16>}
-  return
-}
-
-func.func @strips(%x: memref<1x100xf32>, %y: memref<1x144xf32>) {
-  %w = bcr.constant {block = array<i64: 144, 100>, groups = dense<[[0, 2, 0, 20]]> : tensor<1x4xi32>,
-    rows = dense<[120, 130]> : tensor<2xi16>,
-    columns = dense<[50, 51, 52, 53, 54, 55, 56, 57, 58, 59, 60, 61, 62, 63, 64, 65, 66, 67, 98, 99]> : tensor<20xi16>,
-    values = dense<3.0> : tensor<40xf32>} : !bcr.packed<144x100xf32>
-  bcr.matmul ins(%x : memref<1x100xf32>) weights(%w : !bcr.packed<144x100xf32>) outs(%y : memref<1x144xf32>)
-    {layer = "strips", schedule = #bcr.schedule<rows, height = 2, vectors = 1, lanes = 16>}
-  return
-}
-
-// The two columns fit the first half of a window: neither is blended.
-// CHECK-LABEL: func.func @half
-// CHECK: llvm.call_intrinsic "llvm.x86.avx512.vpermi2var.ps.512"
+// Of two block rows, 14 lanes would be empty: the rows kernel is faster.
+// CHECK-LABEL: func.func @small
 // CHECK-NOT: llvm.call_intrinsic
 // CHECK: return
-// LISTS-DAG: constant @half.window_origins : memref<1xi8> = dense<32>
-func.func @half(%x: memref<1x100xf32>, %y: memref<1x4xf32>) {
-  %w = bcr.constant {block = array<i64: 4, 100>, groups = dense<[[0, 1, 0, 2]]> : tensor<1x4xi32>,
-    rows = dense<2> : tensor<1xi16>, columns = dense<[40, 63]> : tensor<2xi16>,
-    values = dense<2.0> : tensor<2xf32>} : !bcr.packed<4x100xf32>
-  bcr.matmul ins(%x : memref<1x100xf32>) weights(%w : !bcr.packed<4x100xf32>) outs(%y : memref<1x4xf32>)
-    {layer = "half", schedule = #bcr.schedule<rows, height = 1, vectors = 1, lanes = 16>}
+func.func @small(%x: memref<1x100xf32>, %y: memref<1x8xf32>) {
+  %w = bcr.constant {block = array<i64: 4, 100>,
+    groups = dense<[[0, 1, 0, 2], [1, 1, 2, 2]]> : tensor<2x4xi32>,
+    rows = dense<[0, 5]> : tensor<2xi16>,
+    columns = dense<[0, 40, 1, 40]> : tensor<4xi16>,
+    values = dense<2.0> : tensor<4xf32>} : !bcr.packed<8x100xf32>
+  bcr.matmul ins(%x : memref<1x100xf32>) weights(%w : !bcr.packed<8x100xf32>) outs(%y : memref<1x8xf32>)
+    {layer = "small", schedule = #bcr.schedule<rows, height = 1, vectors = 1, lanes = 16>}
   return
 }

@@ -515,15 +515,16 @@ static FailureOr<int64_t> emitRows(LayerOpInterface op, ConstantOp weights,
   std::vector<int64_t> chunkStarts;
   if (op.getChunksAttr())
     chunkStarts = op.getChunksAttr().asArrayRef().vec();
-  std::vector<WindowGroup> windows;
+  WindowGroups windows;
+  FailureOr<FloatElements> all;
   std::optional<std::vector<float>> restValues;
   if (auto matmul = dyn_cast<MatmulOp>(op.getOperation());
       matmul && addsToOutput) {
-    FailureOr<FloatElements> all = FloatElements::get(weights.getValues());
+    all = FloatElements::get(weights.getValues());
     std::vector<float> rest;
     if (succeeded(all))
-      windows = takeWindowGroups(matmul, schedule.getLanes(), options.chunks,
-                                 structure, all->get(), chunkStarts, rest);
+      windows = takeWindowGroups(matmul, schedule.getLanes(), structure,
+                                 all->get(), chunkStarts, rest);
     if (!windows.empty())
       restValues = std::move(rest);
   }
@@ -551,10 +552,15 @@ static FailureOr<int64_t> emitRows(LayerOpInterface op, ConstantOp weights,
   }
   int64_t indexBytes = RowKernel(op, schedule, *plan, emitter)
                            .emit(std::move(offsets), values, how);
-  if (!windows.empty())
-    indexBytes += emitWindowKernel(cast<MatmulOp>(op.getOperation()),
-                                   std::move(windows), options.chunks, emitter);
-  return indexBytes;
+  if (windows.empty())
+    return indexBytes;
+  WindowBytes bytes =
+      emitWindowKernel(cast<MatmulOp>(op.getOperation()), windows, emitter);
+  emitter.getReport().set(
+      op, "value_bytes",
+      emitter.getI64IntegerAttr(bytes.values +
+                                4 * static_cast<int64_t>(restValues->size())));
+  return indexBytes + bytes.indices;
 }
 
 LogicalResult loops::emitRowKernel(LayerOpInterface op, ConstantOp weights,

@@ -5,196 +5,164 @@
 //===----------------------------------------------------------------------===//
 
 #include "passes/Conversion/Loops/WindowGroups.h"
-#include "passes/Analysis/KernelModel.h"
 #include "passes/Conversion/Loops/Emitter.h"
 
 #include "llvm/ADT/MapVector.h"
-#include "llvm/Support/MathExtras.h"
 
 #include <algorithm>
+#include <map>
 
 using namespace mlir;
 using namespace mlir::bcr;
 using namespace mlir::bcr::loops;
 
-/// One group in so many may be unlike the others: each of these starts a loop
-/// of its own, which ends unforeseen.
-static constexpr int64_t kMaxUnlike = 64;
+/// Weights of segments take at most so many times the bytes of those that are
+/// kept, and so many more.
+static constexpr int64_t kMaxFilled = 2;
+static constexpr int64_t kFreeBytes = 32 << 10;
 
-/// Micro-operations of a group, found from cycles on a Zen 5 core: of the
-/// window kernel a vector of columns, and the sums of a row; of the rows kernel
-/// a column, a row to store, unless all are neighbours, and the loop.
-static int64_t countWindowOperations(int64_t rows, int64_t columns) {
-  return llvm::divideCeil(columns, kWindowLanes) * (5 + 2 * rows) + 7 * rows;
-}
-static int64_t countRowOperations(ArrayRef<int32_t> rows, int64_t columns) {
+/// Of a layer that the second cache does not keep, what arrives in a cycle.
+static constexpr int64_t kCacheBytes = 1 << 20;
+static constexpr double kBytesPerCycle = 24;
+
+/// Cycles of a group in the rows kernel, from cycles on a Zen 5 core: a column,
+/// a row to store, unless all are neighbours, and the loop.
+static double getRowCycles(ArrayRef<int32_t> rows, int64_t columns) {
   auto count = static_cast<int64_t>(rows.size());
   bool neighbours = rows.back() - rows.front() == count - 1;
-  return 4 * columns + (neighbours && count > 1 ? 4 : 4 * count) + 24;
+  return 1.25 * double(columns) +
+         1.25 * double(neighbours && count > 1 ? 1 : count) + 7.5;
 }
 
-namespace {
-/// Columns [begin, end) of a group, which lie in one window.
-struct Window {
-  int64_t begin, end, origin;
-};
-} // namespace
-
-/// Cuts the columns of a group into windows that begin with a multiple of
-/// `alignment`, and not so late that they would end behind the input.
-static SmallVector<Window> cutWindows(ArrayRef<int32_t> columns,
-                                      int64_t numColumns, int64_t alignment) {
-  int64_t size = getWindowSize(numColumns);
-  SmallVector<Window> windows;
-  for (auto [position, column] : llvm::enumerate(columns)) {
-    auto k = static_cast<int64_t>(position);
-    if (windows.empty() || column - windows.back().origin >= size)
-      windows.push_back(
-          {k, k,
-           std::min<int64_t>(column - column % alignment, numColumns - size)});
-    windows.back().end = k + 1;
+/// Cuts the groups of few rows into parts: by rows and columns alone, whatever
+/// chunks there are, so that the order of sums depends on no chunk.
+static void cutParts(WindowGroups &groups) {
+  const PackedStructure &structure = groups.structure;
+  const WindowShape &shape = groups.shape;
+  groups.parts.clear();
+  for (auto [number, group] : llvm::enumerate(structure.groups)) {
+    if (group.rowCount > kMaxWindowRows)
+      continue;
+    llvm::SmallMapVector<int64_t, uint32_t, kMaxWindowRows> lanes;
+    for (auto [r, row] : llvm::enumerate(structure.getRows(group)))
+      lanes[row / shape.laneRows] |= 1U << r;
+    ArrayRef<int32_t> columns = structure.getColumns(group);
+    for (int64_t begin = 0; begin < group.columnCount;) {
+      WindowPart part;
+      part.group = static_cast<int64_t>(number);
+      part.window = columns[begin] / shape.size;
+      part.begin = part.end = begin;
+      for (; part.end < group.columnCount &&
+             columns[part.end] / shape.size == part.window;
+           ++part.end)
+        part.numLow += columns[part.end] % shape.size < shape.size / 2;
+      for (auto [lane, rows] : lanes) {
+        part.strip = lane / kWindowLanes;
+        part.lane = lane % kWindowLanes;
+        part.rows = rows;
+        groups.parts.push_back(part);
+      }
+      begin = part.end;
+    }
   }
-  return windows;
 }
 
-/// The same where all groups of the layer find the same windows, unless that
-/// makes more of them. Loads across cache lines take twice as long.
-static SmallVector<Window> cutWindows(ArrayRef<int32_t> columns,
-                                      int64_t numColumns) {
-  SmallVector<Window> same =
-      cutWindows(columns, numColumns, getWindowSize(numColumns));
-  SmallVector<Window> windows = cutWindows(columns, numColumns, kWindowLanes);
-  if (windows.size() >= same.size())
-    windows = std::move(same);
-  // What fits the first two registers takes fewer permutations.
-  constexpr int64_t half = 2 * kWindowLanes;
-  for (Window &window : windows) {
-    int64_t origin = columns[window.begin] - columns[window.begin] % half;
-    if (columns[window.end - 1] < origin + half)
-      window.origin = std::min(origin, numColumns - getWindowSize(numColumns));
+/// The time that weights take at least: more of them than the second cache
+/// keeps come from the third.
+static double boundByBytes(double cycles, int64_t bytes) {
+  if (bytes < kCacheBytes)
+    return cycles;
+  return std::max(cycles, double(bytes) / kBytesPerCycle);
+}
+
+/// Bytes of the weights as segments have them.
+static int64_t countBytes(const WindowGroups &groups) {
+  int64_t bytes = 0;
+  for (const WindowSegment &segment : groups.segments)
+    bytes += 4 * kWindowLanes * segment.height * segment.steps;
+  return bytes;
+}
+
+/// Forms the segments of groups of so few rows, and windows of such a shape,
+/// that all of the layer takes the least time. Returns that height, or 0 if no
+/// window is faster than the rows kernel.
+static int64_t chooseSegments(WindowGroups &groups) {
+  std::map<int64_t, double> byRows;
+  std::map<int64_t, int64_t> bytes;
+  double all = 0;
+  int64_t allBytes = groups.structure.getValueBytes();
+  for (const PackedGroup &group : groups.structure.groups) {
+    double cycles =
+        getRowCycles(groups.structure.getRows(group), group.columnCount);
+    byRows[group.rowCount] += cycles;
+    bytes[group.rowCount] += 4 * group.rowCount * group.columnCount;
+    all += cycles;
   }
-  return windows;
+  int64_t best = 0;
+  WindowShape bestShape;
+  double least = boundByBytes(all, allBytes);
+  for (WindowShape shape : kWindowShapes) {
+    groups.shape = shape;
+    cutParts(groups);
+    double left = all;
+    int64_t kept = 0;
+    for (auto [height, cycles] : byRows) {
+      if (height > kMaxWindowRows)
+        break;
+      left -= cycles;
+      kept += bytes[height];
+      double taken = formSegments(groups, height) + left;
+      int64_t filled = countBytes(groups);
+      taken = boundByBytes(taken, allBytes - kept + filled);
+      if (taken < least && filled <= kMaxFilled * kept + kFreeBytes) {
+        least = taken;
+        best = height;
+        bestShape = shape;
+      }
+    }
+  }
+  groups.shape = bestShape;
+  if (best > 0) {
+    cutParts(groups);
+    formSegments(groups, best);
+  }
+  return best;
 }
 
-static bool isForWindows(ArrayRef<int32_t> rows, int64_t columns,
-                         ArrayRef<Window> windows) {
-  auto height = static_cast<int64_t>(rows.size());
-  if (height > kMaxWindowRows)
-    return false;
-  int64_t operations = 0;
-  for (const Window &window : windows)
-    operations += countWindowOperations(height, window.end - window.begin);
-  return operations < countRowOperations(rows, columns);
-}
-
-/// Which rows of a group are in one strip, strip by strip. They are cut there
-/// whatever chunks there are, so that the order of sums depends on no chunk.
-static SmallVector<SmallVector<int64_t>> cutStrips(ArrayRef<int32_t> rows) {
-  llvm::MapVector<int64_t, SmallVector<int64_t>> strips;
-  for (auto [position, row] : llvm::enumerate(rows))
-    strips[row / kStripRows].push_back(static_cast<int64_t>(position));
-  SmallVector<SmallVector<int64_t>> parts;
-  for (auto &strip : strips)
-    parts.push_back(std::move(strip.second));
-  return parts;
-}
-
-std::vector<WindowGroup>
-loops::takeWindowGroups(MatmulOp op, int64_t lanes, int64_t threads,
-                        PackedStructure &structure, ArrayRef<float> values,
-                        std::vector<int64_t> &chunkStarts,
-                        std::vector<float> &restValues) {
-  std::vector<WindowGroup> taken;
+WindowGroups loops::takeWindowGroups(MatmulOp op, int64_t lanes,
+                                     PackedStructure &structure,
+                                     ArrayRef<float> values,
+                                     std::vector<int64_t> &chunkStarts,
+                                     std::vector<float> &restValues) {
   auto type = cast<MemRefType>(op.getInit().getType());
   bool few = !type.isDynamicDim(0) && type.getDimSize(0) <= kMaxWindowSamples;
-  bool dealt = static_cast<int64_t>(chunkStarts.size()) == threads;
-  if (lanes != kWindowLanes || structure.numColumns < 2 * kWindowLanes ||
-      !few || !hasUnitStride(op.getInput()) || (threads > 1 && !dealt))
-    return taken;
+  if (lanes != kWindowLanes || structure.numColumns < kMinWindowColumns ||
+      !few || !hasUnitStride(op.getInput()))
+    return {};
+  WindowGroups groups;
+  groups.structure = structure;
+  groups.values = values;
+  int64_t most = chooseSegments(groups);
+  if (most == 0)
+    return {};
   PackedStructure rest = structure;
   rest.groups.clear();
-  std::vector<int64_t> restStarts(chunkStarts.size());
-  int64_t chunk = 0;
+  std::vector<int64_t> restStarts;
   for (auto [index, group] : llvm::enumerate(structure.groups)) {
-    while (chunk + 1 < static_cast<int64_t>(chunkStarts.size()) &&
-           chunkStarts[chunk + 1] <= static_cast<int64_t>(index))
-      restStarts[++chunk] = static_cast<int64_t>(rest.groups.size());
-    ArrayRef<int32_t> rows = structure.getRows(group);
-    ArrayRef<int32_t> columns = structure.getColumns(group);
-    SmallVector<Window> windows = cutWindows(columns, structure.numColumns);
-    if (!isForWindows(rows, group.columnCount, windows)) {
-      rest.addGroup(group.rowBegin, group.rowCount, group.columnBegin,
-                    group.columnCount);
-      llvm::append_range(
-          restValues,
-          values.slice(group.valueBegin, group.rowCount * group.columnCount));
+    while (restStarts.size() < chunkStarts.size() &&
+           chunkStarts[restStarts.size()] <= static_cast<int64_t>(index))
+      restStarts.push_back(static_cast<int64_t>(rest.groups.size()));
+    if (group.rowCount <= most)
       continue;
-    }
-    for (ArrayRef<int64_t> strip : cutStrips(rows))
-      for (const Window &window : windows) {
-        WindowGroup part;
-        // Shares that nobody asked for are one thread's.
-        part.chunk = dealt ? chunk : 0;
-        part.origin = window.origin;
-        for (int64_t k = window.begin; k < window.end; ++k)
-          part.columns.push_back(
-              static_cast<int32_t>(columns[k] - part.origin));
-        for (int64_t r : strip) {
-          part.rows.push_back(rows[r]);
-          for (int64_t k = window.begin; k < window.end; ++k)
-            part.values.push_back(
-                values[group.valueBegin + k * group.rowCount + r]);
-        }
-        taken.push_back(std::move(part));
-      }
+    rest.addGroup(group.rowBegin, group.rowCount, group.columnBegin,
+                  group.columnCount);
+    llvm::append_range(
+        restValues,
+        values.slice(group.valueBegin, group.rowCount * group.columnCount));
   }
-  while (chunk + 1 < static_cast<int64_t>(chunkStarts.size()))
-    restStarts[++chunk] = static_cast<int64_t>(rest.groups.size());
-  if (taken.empty()) {
-    restValues.clear();
-    return taken;
-  }
+  restStarts.resize(chunkStarts.size(),
+                    static_cast<int64_t>(rest.groups.size()));
   structure = std::move(rest);
   chunkStarts = std::move(restStarts);
-  return taken;
-}
-
-void loops::chooseMixed(MutableArrayRef<WindowGroup> groups) {
-  auto countLow = [](const WindowGroup &group) {
-    return llvm::count_if(group.columns, [](int32_t column) {
-      return column < 2 * kWindowLanes;
-    });
-  };
-  auto countAll = [](const WindowGroup &group) {
-    return static_cast<int64_t>(group.columns.size());
-  };
-  auto isLow = [&](const WindowGroup &group) {
-    return countLow(group) == countAll(group);
-  };
-  auto hasLowRest = [&](const WindowGroup &group) {
-    return countAll(group) % kWindowLanes <= countLow(group);
-  };
-  auto nearlyAll = [&](auto holds) {
-    return (llvm::size(groups) - llvm::count_if(groups, holds)) * kMaxUnlike <=
-           static_cast<int64_t>(groups.size());
-  };
-  bool low = nearlyAll(isLow), lowRest = nearlyAll(hasLowRest);
-  for (WindowGroup &group : groups) {
-    int64_t count = countAll(group), rest = count % kWindowLanes;
-    group.mixed = llvm::divideCeil(count, kWindowLanes);
-    if (low && isLow(group)) {
-      group.mixed = 0;
-    } else if (!low && lowRest && hasLowRest(group)) {
-      group.mixed = count / kWindowLanes;
-      int64_t last = countLow(group);
-      auto move = [&](auto begin, auto end) {
-        std::rotate(begin + last - rest, begin + last, end);
-      };
-      for (size_t r = 0; r < group.rows.size(); ++r) {
-        auto row = group.values.begin() + static_cast<int64_t>(r) * count;
-        move(row, row + count);
-      }
-      move(group.columns.begin(), group.columns.end());
-    }
-  }
+  return groups;
 }

@@ -9,55 +9,92 @@
 
 #include "dialect/BCR.h"
 #include "dialect/Packed.h"
+#include "passes/Analysis/WindowModel.h"
 
+#include "llvm/ADT/bit.h"
+
+#include <array>
+#include <tuple>
 #include <vector>
 
 namespace mlir::bcr::loops {
 
-/// Columns along a vector: lanes of AVX-512.
-constexpr int64_t kWindowLanes = 16;
+/// What a group has in one lane and one window: a small full matrix.
+struct WindowPart {
+  int64_t strip = 0, lane = 0, window = 0;
+  /// The number of the group.
+  int64_t group = 0;
+  /// Rows of the group that are the lane's, a bit each.
+  uint32_t rows = 0;
+  /// Columns [begin, end) of the group.
+  int64_t begin = 0, end = 0;
+  /// How many of them are in the first half of the window.
+  int64_t numLow = 0;
 
-/// Inputs of a window: what four of its registers hold, or two if there are not
-/// so many.
-inline int64_t getWindowSize(int64_t numColumns) {
-  return numColumns < 4 * kWindowLanes ? 2 * kWindowLanes : 4 * kWindowLanes;
-}
+  int64_t getHeight() const { return llvm::popcount(rows); }
+  int64_t getNumColumns() const { return end - begin; }
+};
 
-/// Rows whose sums a loop over groups keeps in the first cache: 8 kB of lanes
-/// for a sample. Strips are this many neighbouring rows of W.
-constexpr int64_t kStripRows = 128;
+/// Parts of one strip and window that run side by side, each in its lane. Step
+/// s takes the column number s of each; those that have fewer rows or columns
+/// are filled up.
+struct WindowSegment {
+  int64_t strip = 0, window = 0;
+  /// Most rows of a part.
+  int64_t height = 0;
+  int64_t steps = 0;
+  /// Steps below `low` take all their columns from the first half of the
+  /// window, steps from `high` on from the second.
+  int64_t low = 0, high = 0;
+  /// The number of each lane's part, or -1.
+  std::array<int64_t, kWindowLanes> parts;
 
-/// Few rows of one strip and columns that lie in one window of the input.
-struct WindowGroup {
-  int64_t chunk = 0;
-  /// Where the window begins.
-  int64_t origin = 0;
-  std::vector<int32_t> rows;
-  /// Counted from the origin.
-  std::vector<int32_t> columns;
-  /// Row by row.
-  std::vector<float> values;
-  /// The vectors of columns behind the first so many have all theirs in the
-  /// first two registers of the window.
-  int64_t mixed = 0;
+  /// What code depends on.
+  auto getKey() const { return std::tuple(height, steps, low, high); }
+};
 
-  int64_t getStrip() const { return rows.front() / kStripRows; }
+/// Groups that run in the window kernel.
+struct WindowGroups {
+  WindowShape shape;
+  /// All groups of the layer, and the values.
+  PackedStructure structure;
+  ArrayRef<float> values;
+  std::vector<WindowPart> parts;
+  /// By strip, what the code depends on, and window.
+  std::vector<WindowSegment> segments;
+
+  bool empty() const { return segments.empty(); }
 };
 
 /// Groups that the window kernel runs faster than the rows kernel are taken out
 /// of `structure`, whose values are `values`, and of `chunkStarts`, the first
 /// group of each chunk, if it is not empty. `restValues` become those of the
 /// groups that stay. Returns none if the machine or the layer is not for it.
-std::vector<WindowGroup> takeWindowGroups(MatmulOp op, int64_t lanes,
-                                          int64_t threads,
-                                          PackedStructure &structure,
-                                          ArrayRef<float> values,
-                                          std::vector<int64_t> &chunkStarts,
-                                          std::vector<float> &restValues);
+WindowGroups takeWindowGroups(MatmulOp op, int64_t lanes,
+                              PackedStructure &structure,
+                              ArrayRef<float> values,
+                              std::vector<int64_t> &chunkStarts,
+                              std::vector<float> &restValues);
 
-/// Sets `mixed` of all groups and reorders their columns, so that vectors take
-/// one permutation in place of two and a blend where nearly all groups can.
-void chooseMixed(MutableArrayRef<WindowGroup> groups);
+/// Puts the parts of groups of up to `maxHeight` rows into segments. Returns
+/// the estimated cycles of these for one sample.
+double formSegments(WindowGroups &groups, int64_t maxHeight);
+
+/// What a lane of a segment computes.
+struct WindowLane {
+  /// Counted from the lane's first row.
+  std::vector<int32_t> rows;
+  /// Of each step: the place in the registers of the window.
+  std::vector<int32_t> columns;
+  /// Of each step the weights of all rows.
+  std::vector<float> values;
+};
+
+/// A part as `segment` runs it. A column that fills up a step has half of its
+/// weight in this and in another one: what is summed up is what the part has,
+/// infinities included.
+WindowLane fillUp(const WindowGroups &groups, const WindowSegment &segment,
+                  const WindowPart &part);
 
 } // namespace mlir::bcr::loops
 

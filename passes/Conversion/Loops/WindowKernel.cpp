@@ -1,25 +1,21 @@
-//===- WindowKernel.cpp - Columns along the vector ------------------------===//
+//===- WindowKernel.cpp - Block rows along the vector ---------------------===//
 //
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 //===----------------------------------------------------------------------===//
 //
 // Where a block keeps one or two of its rows, a loop over columns loads an
-// index and an input for one or two weights. Here 16 columns are along the
-// vector: the inputs that the block may need stay in four registers, a
-// permutation takes those of 16 columns out of them, and each row is one
-// multiply-add to 16 sums of its own in the first cache. They are added up when
-// all groups of a strip of rows have run. Needs a permutation of two registers
-// by variable indices, which AVX-512 has.
-//
-// Loads bound it, of which a core starts two a cycle, or one across cache
-// lines. So the full vectors of weights are stored apart from what is left, and
-// never cross one, and the numbers of a group's rows are one load.
+// index and an input for one or two weights. Here 16 block rows are along the
+// vector: the inputs that the block of each may need stay in four registers, a
+// permutation takes out of them one column of each, and each kept row is one
+// multiply-add. What a block sums up belongs to another row in every lane: it
+// is added, under a mask for each row of a block, to sums of all rows that stay
+// in registers for all windows. Needs a permutation of two registers by
+// variable indices, which AVX-512 has.
 //
 //===----------------------------------------------------------------------===//
 
 #include "passes/Conversion/Loops/WindowKernel.h"
-#include "passes/Conversion/Loops/ColumnCode.h"
 #include "passes/Conversion/Loops/IndexList.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -30,8 +26,6 @@
 
 #include <algorithm>
 #include <array>
-#include <numeric>
-#include <tuple>
 
 using namespace mlir;
 using namespace mlir::bcr;
@@ -39,473 +33,352 @@ using namespace mlir::bcr::loops;
 
 static constexpr int64_t kLanes = kWindowLanes;
 
-/// Weights ahead that are asked for, in each of the two lists: measured best of
-/// 0.5, 1, 2 and 8 kB where they come from a third cache.
-static constexpr int64_t kPrefetchDistance = 256;
+/// From so many bytes of weights on they are asked for ahead of their use, by
+/// so many elements: a processor follows a longer stream from the third cache
+/// with too few requests by itself, and a short one best by itself.
+static constexpr int64_t kPrefetchBytes = 1 << 20;
+static constexpr int64_t kPrefetchDistance = 512;
 
-/// Bytes of a word.
-static constexpr int64_t kSlotBytes = 8;
+/// A cache line.
+static constexpr int64_t kLineBytes = 64;
+
+/// Sums of a row side by side, unless there are many rows: one multiply-add
+/// waits for another.
+static constexpr int64_t kMaxDoubleHeight = 3;
 
 namespace {
-/// Groups that one piece of code runs: of so many rows, full vectors of
-/// columns, and columns that are left or not.
-struct WindowClass {
-  explicit WindowClass(const WindowGroup &group)
-      : height(static_cast<int64_t>(group.rows.size())),
-        full(static_cast<int64_t>(group.columns.size()) / kLanes),
-        maxRest(static_cast<int64_t>(group.columns.size()) % kLanes),
-        mixed(group.mixed) {}
-
-  auto getKey() const { return std::tuple(height, full, maxRest > 0, mixed); }
-  bool operator<(const WindowClass &other) const {
-    return getKey() < other.getKey();
-  }
-
-  int64_t height;
-  int64_t full;
-  /// Columns that are left of a group at most.
-  int64_t maxRest;
-  /// Of the vectors, those that are not in the first two registers only.
-  int64_t mixed;
+/// Segments that one piece of code runs.
+struct WindowCode {
+  int64_t height, steps, low, high;
 };
 
-/// The constants of a layer as they grow, in the order of execution: groups by
-/// chunk, strip and class.
+/// The constants of a layer as they grow, in the order of execution.
 struct WindowLists {
-  void add(const WindowGroup &group, bool newSegment);
-  /// Rows below `all` count as the chunk's.
-  void addPieces(int64_t strip, int64_t all);
+  void add(const WindowSegment &segment, const WindowGroups &groups);
 
-  std::vector<float> values, rests;
-  /// Of a group how many columns are left, unless its class has none, and then
-  /// the slots of its rows, which are their places in the strip.
-  std::vector<int32_t> columns, slots;
-  /// Of segments, neighbours with one window: how many groups, and the origin.
-  std::vector<int32_t> counts, origins;
-  /// Of classes of strips, and the end: the first segment.
+  /// Of each step and row the weights of all lanes.
+  std::vector<float> values;
+  /// Of each step the places of all lanes.
+  std::vector<int32_t> columns;
+  /// Of each row of a segment and each row of a lane: the lanes of which the
+  /// one is the other.
+  std::vector<int32_t> masks;
+  /// Of segments.
+  std::vector<int32_t> windows;
+  /// Of codes of strips, and the end: the first segment.
   std::vector<int32_t> bounds;
-  /// 16 neighbouring rows of a strip and chunk: their number among such, and
-  /// which of them the chunk has.
-  std::vector<int32_t> pieces, pieceMasks;
-  /// Of strips, and the end: the first piece.
-  std::vector<int32_t> pieceBounds;
-  /// Of chunks, and the end: the first strip.
-  std::vector<int32_t> strips;
-  /// Of chunks: the first of values, rests, columns, slots.
-  std::array<std::vector<int32_t>, 4> begins;
-
-private:
-  /// Which rows of the strip have been seen, 16 an element.
-  std::array<int32_t, kStripRows / kLanes> seen = {};
+  /// Which strips there are, and, of chunks and the end, the first.
+  std::vector<int32_t> numbers, strips;
+  /// Of chunks: the first of values, columns, masks.
+  std::array<std::vector<int32_t>, 3> begins;
 };
 
 class WindowKernel {
 public:
-  WindowKernel(MatmulOp op, Emitter &emitter)
-      : op(op), emitter(emitter),
-        samples(cast<MemRefType>(op.getInit().getType()).getDimSize(0)),
-        windowSize(getWindowSize(op.getNumColumns())) {}
+  WindowKernel(MatmulOp op, const WindowGroups &groups, Emitter &emitter)
+      : op(op), groups(groups), emitter(emitter),
+        samples(cast<MemRefType>(op.getInit().getType()).getDimSize(0)) {}
 
-  int64_t emit(std::vector<WindowGroup> groups, int64_t chunks);
+  WindowBytes emit();
 
 private:
-  void layOut(std::vector<WindowGroup> groups, int64_t chunks);
+  void layOut();
   void makeConstants(WindowLists lists);
   void emitChunk(Value chunk);
-  /// The segments [begin, end). A position has where the next group begins in
-  /// each of four lists; returns that of the group behind them.
-  SmallVector<Value> emitSegments(const WindowClass &entry, Value begin,
-                                  Value end, ValueRange position);
-  /// `window` has all registers of each sample.
-  SmallVector<Value> emitGroup(const WindowClass &entry, ArrayRef<Value> window,
-                               ValueRange position);
-  /// The inputs of 16 columns, for each sample; `low` if all are in the first
-  /// two registers.
-  SmallVector<Value> takeInputs(ArrayRef<Value> window, Value column, bool low);
-  /// Numbers of neighbours in `slots`, with as few loads as can be.
-  SmallVector<Value> loadSlots(Value position, int64_t count);
-  /// Asks for the whole cache lines among `count` weights.
-  void prefetch(Value list, Value position, int64_t count);
-  /// Adds the sums of 16 neighbouring rows to the output and clears them.
-  void emitPiece(Value piece);
-  /// The sums of the lanes of 16 vectors, one a lane.
-  Value addLanes(SmallVector<Value> vectors);
-  /// The lanes below a number.
-  Value makeMask(Value count);
-  /// The lanes whose bits are set in a vector of one integer.
-  Value asLanes(Value bits);
+  /// `state` has where the segment begins in each of three lists, and the sums
+  /// of all rows of a lane for each sample; returns that of the next segment.
+  SmallVector<Value> emitSegment(const WindowCode &code, Value segment,
+                                 ValueRange state);
+  /// The registers of a window.
+  SmallVector<Value> loadWindow(Value segment, Value sample);
+  /// The inputs of a step.
+  Value takeInputs(const WindowCode &code, int64_t step,
+                   ArrayRef<Value> registers, Value column);
+  void prefetch(const WindowCode &code, Value value, Value column);
+  /// Adds the sums of a strip to the output.
+  void emitStrip(Value number, Value sample, ArrayRef<Value> sums);
+  /// The lanes whose bits are set in element `position` of `masks`.
+  Value loadMask(Value position);
 
   MatmulOp op;
+  const WindowGroups &groups;
   Emitter &emitter;
   int64_t samples;
-  int64_t windowSize;
-  std::vector<WindowClass> classes;
-  int64_t bytes = 0;
-  Value values, rests, columns, slots;
-  IndexList counts, origins, bounds, pieces, pieceBounds, strips;
-  std::array<IndexList, 4> begins;
-  /// Null where every piece is whole.
-  Value pieceMasks;
-  /// 16 lanes a row of a strip and sample.
-  Value sums;
+  std::vector<WindowCode> codes;
+  WindowBytes bytes;
+  bool prefetches = false;
+  Value values, columns, masks;
+  IndexList windows, bounds, numbers, strips;
+  std::array<IndexList, 3> begins;
 };
 } // namespace
 
-void WindowLists::add(const WindowGroup &group, bool newSegment) {
-  WindowClass entry(group);
-  if (newSegment) {
-    counts.push_back(0);
-    origins.push_back(static_cast<int32_t>(group.origin));
-  }
-  ++counts.back();
-  llvm::append_range(columns, group.columns);
-  if (entry.maxRest > 0)
-    slots.push_back(static_cast<int32_t>(entry.maxRest));
-  for (int32_t row : group.rows) {
-    int64_t slot = row % kStripRows;
-    slots.push_back(static_cast<int32_t>(slot));
-    seen[slot / kLanes] |= 1 << slot % kLanes;
-  }
-  auto getRow = [&](int64_t row) {
-    return ArrayRef(group.values)
-        .slice(row * group.columns.size(), group.columns.size());
-  };
-  for (int64_t k = 0; k < entry.full; ++k)
-    for (int64_t r = 0; r < entry.height; ++r)
-      llvm::append_range(values, getRow(r).slice(k * kLanes, kLanes));
-  for (int64_t r = 0; r < entry.height; ++r)
-    llvm::append_range(rests, getRow(r).take_back(entry.maxRest));
-}
+//===----------------------------------------------------------------------===//
+// Constants
+//===----------------------------------------------------------------------===//
 
-void WindowLists::addPieces(int64_t strip, int64_t all) {
-  for (auto [number, mask] : llvm::enumerate(seen)) {
-    if (mask == 0)
+void WindowLists::add(const WindowSegment &segment,
+                      const WindowGroups &groups) {
+  windows.push_back(static_cast<int32_t>(segment.window));
+  int64_t height = segment.height, steps = segment.steps;
+  size_t value = values.size(), column = columns.size(), mask = masks.size();
+  values.resize(value + steps * height * kLanes);
+  columns.resize(column + steps * kLanes);
+  masks.resize(mask + height * groups.shape.laneRows);
+  for (auto [lane, number] : llvm::enumerate(segment.parts)) {
+    if (number < 0)
       continue;
-    int64_t row = strip * kStripRows + static_cast<int64_t>(number) * kLanes;
-    pieces.push_back(static_cast<int32_t>(row / kLanes));
-    if (row + kLanes <= all)
-      mask = 0xffff;
-    pieceMasks.push_back(mask);
-    mask = 0;
-  }
-}
-
-void WindowKernel::layOut(std::vector<WindowGroup> groups, int64_t chunks) {
-  // Inside a strip neighbours have the same window, and blocks in one place of
-  // it, and so different rows: none waits for the sums of the last.
-  auto getKey = [](const WindowGroup &group) {
-    return std::tuple(group.chunk, group.getStrip(),
-                      WindowClass(group).getKey(), group.origin);
-  };
-  chooseMixed(groups);
-  auto getOrder = [&](const WindowGroup &group) {
-    return std::tuple(getKey(group),
-                      *llvm::min_element(group.columns) / kLanes);
-  };
-  llvm::stable_sort(groups, [&](const WindowGroup &a, const WindowGroup &b) {
-    return getOrder(a) < getOrder(b);
-  });
-  for (const WindowGroup &group : groups) {
-    WindowClass entry(group);
-    auto place = llvm::lower_bound(classes, entry);
-    if (place == classes.end() || entry < *place)
-      classes.insert(place, entry);
-    else
-      place->maxRest = std::max(place->maxRest, entry.maxRest);
-  }
-
-  WindowLists lists;
-  ArrayRef<WindowGroup> left = groups;
-  for (int64_t chunk = 0; chunk < chunks; ++chunk) {
-    lists.strips.push_back(static_cast<int32_t>(lists.pieceBounds.size()));
-    for (auto [list, size] :
-         llvm::zip(lists.begins,
-                   std::array{lists.values.size(), lists.rests.size(),
-                              lists.columns.size(), lists.slots.size()}))
-      list.push_back(static_cast<int32_t>(size));
-    while (!left.empty() && left.front().chunk == chunk) {
-      int64_t strip = left.front().getStrip();
-      lists.pieceBounds.push_back(static_cast<int32_t>(lists.pieces.size()));
-      for (const WindowClass &entry : classes) {
-        lists.bounds.push_back(static_cast<int32_t>(lists.counts.size()));
-        auto isOf = [&](const WindowGroup &group) {
-          return group.chunk == chunk && group.getStrip() == strip &&
-                 WindowClass(group).getKey() == entry.getKey();
-        };
-        const WindowGroup *last = nullptr;
-        for (; !left.empty() && isOf(left.front()); left = left.drop_front()) {
-          lists.add(left.front(),
-                    !last || getKey(*last) != getKey(left.front()));
-          last = &left.front();
-        }
-      }
-      // Where nobody else writes, nothing is added to the other rows.
-      lists.addPieces(strip, chunks == 1 ? op.getNumRows() : 0);
+    WindowLane part = fillUp(groups, segment, groups.parts[number]);
+    auto rows = static_cast<int64_t>(part.rows.size());
+    for (int64_t r = 0; r < rows; ++r)
+      masks[mask + r * groups.shape.laneRows + part.rows[r]] |= 1 << lane;
+    for (int64_t s = 0; s < steps; ++s) {
+      columns[column + s * kLanes + lane] = part.columns[s];
+      for (int64_t r = 0; r < rows; ++r)
+        values[value + (s * height + r) * kLanes + lane] =
+            part.values[s * rows + r];
     }
   }
-  lists.strips.push_back(static_cast<int32_t>(lists.pieceBounds.size()));
-  lists.pieceBounds.push_back(static_cast<int32_t>(lists.pieces.size()));
-  lists.bounds.push_back(static_cast<int32_t>(lists.counts.size()));
+}
+
+/// Deals strips, the ends of whose segments are given with the weights up to
+/// there, to `chunks`: the first strip of each, and the end.
+static std::vector<int32_t> dealStrips(ArrayRef<int64_t> weights,
+                                       int64_t chunks) {
+  std::vector<int32_t> first;
+  for (int64_t chunk = 0; chunk < chunks; ++chunk) {
+    int64_t before = weights.back() * chunk / chunks;
+    first.push_back(static_cast<int32_t>(llvm::lower_bound(weights, before) -
+                                         weights.begin()));
+  }
+  first.push_back(static_cast<int32_t>(weights.size()) - 1);
+  return first;
+}
+
+void WindowKernel::layOut() {
+  using Key = decltype(WindowSegment().getKey());
+  std::vector<Key> keys;
+  // Up to each strip, the first included.
+  std::vector<int64_t> weights = {0};
+  ArrayRef<WindowSegment> left = groups.segments;
+  for (const WindowSegment &segment : left)
+    keys.push_back(segment.getKey());
+  llvm::sort(keys);
+  keys.erase(llvm::unique(keys), keys.end());
+  for (auto [height, steps, low, high] : keys)
+    codes.push_back({height, steps, low, high});
+
+  WindowLists lists;
+  std::vector<std::array<size_t, 3>> starts;
+  while (!left.empty()) {
+    int64_t strip = left.front().strip;
+    lists.numbers.push_back(static_cast<int32_t>(strip));
+    starts.push_back(
+        {lists.values.size(), lists.columns.size(), lists.masks.size()});
+    for (const Key &key : keys) {
+      lists.bounds.push_back(static_cast<int32_t>(lists.windows.size()));
+      for (; !left.empty() && left.front().strip == strip &&
+             left.front().getKey() == key;
+           left = left.drop_front())
+        lists.add(left.front(), groups);
+    }
+    weights.push_back(static_cast<int64_t>(lists.values.size()));
+  }
+  lists.bounds.push_back(static_cast<int32_t>(lists.windows.size()));
+  lists.strips = dealStrips(weights, emitter.getThreads());
+  starts.push_back({});
+  for (int32_t strip : ArrayRef(lists.strips).drop_back())
+    for (auto [list, begin] : llvm::zip(lists.begins, starts[strip]))
+      list.push_back(static_cast<int32_t>(begin));
   makeConstants(std::move(lists));
 }
 
 void WindowKernel::makeConstants(WindowLists lists) {
-  // Vectors and words read over the end.
-  lists.columns.resize(lists.columns.size() + kLanes - 1);
-  lists.rests.resize(lists.rests.size() + kLanes - 1);
-  lists.slots.resize(lists.slots.size() + kSlotBytes - 1);
-  auto makeFloats = [&](StringRef name, std::vector<float> list) {
-    auto size = static_cast<int64_t>(list.size());
-    std::string key = (emitter.getLayerName() + "." + name).str();
-    return emitter.global(name, makeFloatElements({size}, key, std::move(list),
-                                                  op->getContext()));
+  auto getKey = [&](StringRef name) {
+    return (emitter.getLayerName() + "." + name).str();
   };
-  if (!lists.values.empty())
-    values = makeFloats("window_values", std::move(lists.values));
-  rests = makeFloats("window_rests", std::move(lists.rests));
-  auto makeIndices = [&](StringRef name, ArrayRef<int32_t> list) {
-    bytes += getListBytes(list);
-    return emitter.indexGlobal(name, list);
+  auto getSize = [](const auto &list) {
+    return static_cast<int64_t>(list.size());
   };
-  columns = makeIndices("window_columns", lists.columns);
-  slots = makeIndices("window_slots", lists.slots);
-  if (!llvm::all_equal(lists.pieceMasks) || lists.pieceMasks[0] != 0xffff) {
-    auto size = static_cast<int64_t>(lists.pieceMasks.size());
-    bytes += 2 * size;
-    pieceMasks = emitter.global(
-        "window_masks",
-        makeIndexElements({size},
-                          (emitter.getLayerName() + ".window_masks").str(),
-                          lists.pieceMasks, /*bits=*/16, op->getContext()));
-  }
+  MLIRContext *context = op->getContext();
+  bytes.values = 4 * getSize(lists.values);
+  prefetches = emitter.prefetches() && bytes.values >= kPrefetchBytes;
+  bytes.indices = getSize(lists.columns) + 2 * getSize(lists.masks);
+  columns = emitter.indexGlobal("window_columns", lists.columns);
+  masks = emitter.global("window_masks",
+                         makeIndexElements({getSize(lists.masks)},
+                                           getKey("window_masks"), lists.masks,
+                                           /*bits=*/16, context));
+  int64_t numValues = getSize(lists.values);
+  values = emitter.global(
+      "window_values", makeFloatElements({numValues}, getKey("window_values"),
+                                         std::move(lists.values), context));
   auto makeList = [&](IndexList &list, StringRef name,
                       ArrayRef<int32_t> indices) {
     list = IndexList(emitter, name, indices);
-    bytes += list.getBytes();
+    bytes.indices += list.getBytes();
   };
-  makeList(counts, "window_counts", lists.counts);
-  makeList(origins, "window_origins", lists.origins);
+  makeList(windows, "window_numbers", lists.windows);
   makeList(bounds, "window_bounds", lists.bounds);
-  makeList(pieces, "window_pieces", lists.pieces);
-  makeList(pieceBounds, "window_piece_bounds", lists.pieceBounds);
+  makeList(numbers, "window_strip_numbers", lists.numbers);
   makeList(strips, "window_strips", lists.strips);
   for (auto [i, list] : llvm::enumerate(lists.begins))
     makeList(begins[i], "window_begins_" + std::to_string(i), list);
 }
 
 //===----------------------------------------------------------------------===//
-// Groups
+// Segments
 //===----------------------------------------------------------------------===//
 
-SmallVector<Value> WindowKernel::takeInputs(ArrayRef<Value> window,
-                                            Value column, bool low) {
+SmallVector<Value> WindowKernel::loadWindow(Value segment, Value sample) {
+  int64_t numColumns = op.getNumColumns();
+  Value origin = emitter.mul(windows.load(emitter, segment), groups.shape.size);
+  SmallVector<Value> registers;
+  for (int64_t i = 0; i < groups.shape.size; i += kLanes) {
+    Value begin = emitter.add(origin, i);
+    if (numColumns % groups.shape.size != 0)
+      begin = arith::MinUIOp::create(emitter, begin,
+                                     emitter.index(numColumns - kLanes));
+    registers.push_back(emitter.load(op.getInput(), {sample, begin}, kLanes));
+  }
+  return registers;
+}
+
+Value WindowKernel::takeInputs(const WindowCode &code, int64_t step,
+                               ArrayRef<Value> registers, Value column) {
   auto byteVector = VectorType::get({kLanes}, emitter.getI8Type());
   auto intVector = VectorType::get({kLanes}, emitter.getI32Type());
   Value indices = arith::ExtUIOp::create(
       emitter, intVector,
-      vector::LoadOp::create(emitter, byteVector, columns, column));
-  auto pick = [&](Value low, Value high) -> Value {
+      vector::LoadOp::create(emitter, byteVector, columns,
+                             emitter.add(column, step * kLanes)));
+  // Only what is below the size of two registers counts.
+  auto pick = [&](int64_t first) -> Value {
     return LLVM::CallIntrinsicOp::create(
-               emitter, low.getType(),
+               emitter, registers[first].getType(),
                emitter.getStringAttr("llvm.x86.avx512.vpermi2var.ps.512"),
-               ValueRange{low, indices, high})
+               ValueRange{registers[first], indices, registers[first + 1]})
         .getResults();
   };
-  int64_t registers = windowSize / kLanes;
-  Value inHigh;
-  if (registers > 2 && !low)
-    inHigh = arith::CmpIOp::create(
-        emitter, arith::CmpIPredicate::uge, indices,
-        arith::ConstantOp::create(
-            emitter,
-            DenseElementsAttr::get(intVector,
-                                   emitter.getI32IntegerAttr(
-                                       static_cast<int32_t>(windowSize / 2)))));
-  SmallVector<Value> inputs;
-  for (; !window.empty(); window = window.drop_front(registers)) {
-    inputs.push_back(pick(window[0], window[1]));
-    if (inHigh)
-      inputs.back() = arith::SelectOp::create(
-          emitter, inHigh, pick(window[2], window[3]), inputs.back());
-  }
-  return inputs;
+  if (step < code.low)
+    return pick(0);
+  if (step >= code.high)
+    return pick(2);
+  Value inHigh = arith::CmpIOp::create(
+      emitter, arith::CmpIPredicate::uge, indices,
+      arith::ConstantOp::create(
+          emitter,
+          DenseElementsAttr::get(
+              intVector, emitter.getI32IntegerAttr(
+                             static_cast<int32_t>(groups.shape.size / 2)))));
+  return arith::SelectOp::create(emitter, inHigh, pick(2), pick(0));
 }
 
-SmallVector<Value> WindowKernel::loadSlots(Value position, int64_t count) {
-  SmallVector<Value> numbers;
-  for (int64_t begin = 0; begin < count; begin += kSlotBytes) {
-    int64_t size = std::min(count - begin, kSlotBytes);
-    auto width = static_cast<int64_t>(llvm::PowerOf2Ceil(size));
-    auto bytes = VectorType::get({width}, emitter.getI8Type());
-    auto whole = VectorType::get(
-        {1}, emitter.getIntegerType(static_cast<unsigned>(8 * width)));
-    Value loaded = vector::LoadOp::create(emitter, bytes, slots,
-                                          emitter.add(position, begin));
-    Value word = vector::ExtractOp::create(
-        emitter, vector::BitCastOp::create(emitter, whole, loaded), 0);
-    word = arith::IndexCastUIOp::create(emitter, emitter.getIndexType(), word);
-    for (int64_t i = 0; i < size; ++i)
-      numbers.push_back(
-          emitter.rem(emitter.div(word, int64_t(1) << 8 * i), int64_t(1) << 8));
-  }
-  return numbers;
-}
-
-void WindowKernel::prefetch(Value list, Value position, int64_t count) {
-  if (!emitter.prefetches())
-    return;
-  for (int64_t i = 0; i + kLanes <= count; i += kLanes)
-    memref::PrefetchOp::create(emitter, list,
-                               emitter.add(position, kPrefetchDistance + i),
-                               /*isWrite=*/false, /*localityHint=*/3,
-                               /*isDataCache=*/true);
-}
-
-SmallVector<Value> WindowKernel::emitGroup(const WindowClass &entry,
-                                           ArrayRef<Value> window,
-                                           ValueRange position) {
-  Value value = position[0], left = position[1], column = position[2];
-  int64_t height = entry.height;
-  prefetch(values, value, entry.full * height * kLanes);
-  prefetch(rests, left, entry.maxRest * height);
-  bool hasRest = entry.maxRest > 0;
-  SmallVector<Value> numbers =
-      loadSlots(position[3], hasRest ? height + 1 : height);
-  Value slot = emitter.add(position[3], static_cast<int64_t>(numbers.size()));
-  Value rest, valid;
-  if (hasRest) {
-    rest = numbers.front();
-    valid = makeMask(rest);
-    numbers.erase(numbers.begin());
-  }
-  SmallVector<Value> places, found;
-  for (int64_t s = 0; s < samples; ++s)
-    for (Value number : numbers) {
-      places.push_back(
-          emitter.mul(emitter.add(number, s * kStripRows), kLanes));
-      found.push_back(emitter.load(sums, places.back(), kLanes));
-    }
-  auto addProducts = [&](ArrayRef<Value> inputs, int64_t row, Value weights,
-                         bool all) {
-    for (auto [s, input] : llvm::enumerate(inputs)) {
-      Value &sum = found[s * height + row];
-      Value next = emitter.multiplyAdd(input, weights, sum);
-      // What is behind the last column belongs to others, and zero times it
-      // need not be zero.
-      sum =
-          all ? next
-              : arith::SelectOp::create(emitter, valid, next, sum).getResult();
-    }
+void WindowKernel::prefetch(const WindowCode &code, Value value, Value column) {
+  auto ask = [&](Value list, Value position, int64_t count, int64_t step) {
+    for (int64_t i = 0; i < count; i += step)
+      memref::PrefetchOp::create(emitter, list,
+                                 emitter.add(position, kPrefetchDistance + i),
+                                 /*isWrite=*/false, /*localityHint=*/3,
+                                 /*isDataCache=*/true);
   };
-  for (int64_t k = 0; k < entry.full; ++k) {
-    SmallVector<Value> inputs =
-        takeInputs(window, emitter.add(column, k * kLanes), k >= entry.mixed);
-    for (int64_t r = 0; r < height; ++r) {
-      addProducts(inputs, r, emitter.load(values, value, kLanes), /*all=*/true);
-      value = emitter.add(value, kLanes);
-    }
-  }
-  column = emitter.add(column, entry.full * kLanes);
-  if (hasRest) {
-    SmallVector<Value> inputs =
-        takeInputs(window, column, entry.full >= entry.mixed);
-    for (int64_t r = 0; r < height; ++r) {
-      addProducts(inputs, r, emitter.load(rests, left, kLanes), /*all=*/false);
-      left = emitter.add(left, rest);
-    }
-    column = emitter.add(column, rest);
-  }
-  for (auto [place, sum] : llvm::zip(places, found))
-    emitter.store(sum, sums, place);
-  return {value, left, column, slot};
+  if (!prefetches)
+    return;
+  ask(values, value, code.steps * code.height * kLanes, kLanes);
+  ask(columns, column, code.steps * kLanes, kLineBytes);
 }
 
-Value WindowKernel::makeMask(Value count) {
-  Type wide = emitter.getI32Type();
-  Value one = arith::ConstantOp::create(emitter, emitter.getI32IntegerAttr(1));
-  Value end = arith::ShLIOp::create(
-      emitter, one, arith::IndexCastOp::create(emitter, wide, count));
-  Value bits = arith::TruncIOp::create(
-      emitter, emitter.getI16Type(), arith::SubIOp::create(emitter, end, one));
-  return asLanes(vector::BroadcastOp::create(
-      emitter, VectorType::get({1}, emitter.getI16Type()), bits));
-}
-
-Value WindowKernel::asLanes(Value bits) {
+Value WindowKernel::loadMask(Value position) {
+  Value bits = vector::LoadOp::create(
+      emitter, VectorType::get({1}, emitter.getI16Type()), masks, position);
   return vector::BitCastOp::create(
       emitter, VectorType::get({kLanes}, emitter.getI1Type()), bits);
 }
 
-SmallVector<Value> WindowKernel::emitSegments(const WindowClass &entry,
-                                              Value begin, Value end,
-                                              ValueRange position) {
-  return emitter.reduce(
-      begin, end, 1, position, [&](Value segment, ValueRange first) {
-        Value origin = origins.load(emitter, segment);
-        SmallVector<Value> window;
-        for (int64_t s = 0; s < samples; ++s)
-          for (int64_t i = 0; i < windowSize; i += kLanes)
-            window.push_back(emitter.load(
-                op.getInput(), {emitter.index(s), emitter.add(origin, i)},
-                kLanes));
-        return emitter.reduce(emitter.index(0), counts.load(emitter, segment),
-                              1, first, [&](Value, ValueRange next) {
-                                return emitGroup(entry, window, next);
-                              });
-      });
-}
-
-//===----------------------------------------------------------------------===//
-// Sums
-//===----------------------------------------------------------------------===//
-
-Value WindowKernel::addLanes(SmallVector<Value> vectors) {
-  for (int64_t half = kLanes / 2; half >= 1; half /= 2) {
-    // Of every two halves, the first is to be a sum of the one vector, the
-    // second of the other.
-    SmallVector<int64_t> own, other;
-    for (int64_t lane = 0; lane < kLanes; ++lane) {
-      bool second = lane / half % 2 == 1;
-      own.push_back(second ? lane + kLanes : lane);
-      other.push_back(second ? lane + kLanes - half : lane + half);
+SmallVector<Value> WindowKernel::emitSegment(const WindowCode &code,
+                                             Value segment, ValueRange state) {
+  SmallVector<Value> next(state);
+  Value value = state[0], column = state[1], mask = state[2];
+  MutableArrayRef<Value> sums = MutableArrayRef(next).drop_front(3);
+  prefetch(code, value, column);
+  int64_t chains = code.height <= kMaxDoubleHeight ? 2 : 1;
+  for (int64_t sample = 0; sample < samples; ++sample) {
+    SmallVector<Value> registers = loadWindow(segment, emitter.index(sample));
+    SmallVector<Value> partial(chains * code.height,
+                               emitter.constant(0, kLanes));
+    for (int64_t step = 0; step < code.steps; ++step) {
+      Value inputs = takeInputs(code, step, registers, column);
+      for (int64_t row = 0; row < code.height; ++row) {
+        Value weights = emitter.load(
+            values, emitter.add(value, (step * code.height + row) * kLanes),
+            kLanes);
+        Value &sum = partial[row * chains + step % chains];
+        sum = emitter.multiplyAdd(inputs, weights, sum);
+      }
     }
-    for (int64_t i = 0; i < half; ++i)
-      vectors[i] = arith::AddFOp::create(
-          emitter,
-          vector::ShuffleOp::create(emitter, vectors[i], vectors[i + half],
-                                    own),
-          vector::ShuffleOp::create(emitter, vectors[i], vectors[i + half],
-                                    other));
+    for (int64_t row = 0; row < code.height; ++row) {
+      Value sum = partial[row * chains];
+      if (chains > 1)
+        sum = arith::AddFOp::create(emitter, sum, partial[row * chains + 1]);
+      for (int64_t r = 0; r < groups.shape.laneRows; ++r) {
+        Value &before = sums[sample * groups.shape.laneRows + r];
+        before = arith::SelectOp::create(
+            emitter,
+            loadMask(emitter.add(mask, row * groups.shape.laneRows + r)),
+            arith::AddFOp::create(emitter, before, sum), before);
+      }
+    }
   }
-  return vectors[0];
+  next[0] = emitter.add(value, code.steps * code.height * kLanes);
+  next[1] = emitter.add(column, code.steps * kLanes);
+  next[2] = emitter.add(mask, code.height * groups.shape.laneRows);
+  return next;
 }
 
-void WindowKernel::emitPiece(Value piece) {
-  Value number = pieces.load(emitter, piece);
-  Value row = emitter.mul(number, kLanes);
-  Value slot = emitter.rem(row, kStripRows);
-  Value mask;
+//===----------------------------------------------------------------------===//
+// Strips
+//===----------------------------------------------------------------------===//
+
+/// Of vectors with one row of all lanes each, the rows of lane after lane.
+static SmallVector<Value> orderByLane(Emitter &emitter,
+                                      SmallVector<Value> vectors) {
+  auto count = static_cast<int64_t>(vectors.size());
+  // Each round puts the vectors of both halves into one, element by element.
+  for (int64_t round = count; round > 1; round /= 2) {
+    SmallVector<Value> next;
+    for (int64_t i = 0; i < count / 2; ++i)
+      for (int64_t begin : {int64_t(0), kLanes / 2}) {
+        SmallVector<int64_t> lanes;
+        for (int64_t j = begin; j < begin + kLanes / 2; ++j) {
+          lanes.push_back(j);
+          lanes.push_back(j + kLanes);
+        }
+        next.push_back(vector::ShuffleOp::create(
+            emitter, vectors[i], vectors[i + count / 2], lanes));
+      }
+    vectors = std::move(next);
+  }
+  return vectors;
+}
+
+void WindowKernel::emitStrip(Value number, Value sample, ArrayRef<Value> sums) {
+  int64_t numRows = op.getNumRows();
+  int64_t stripRows = groups.shape.laneRows * kLanes;
+  Value first = emitter.mul(number, stripRows);
   auto vectorType = cast<VectorType>(emitter.typeOf(kLanes));
-  if (pieceMasks)
-    mask = asLanes(vector::LoadOp::create(
-        emitter, VectorType::get({1}, emitter.getI16Type()), pieceMasks,
-        piece));
-  for (int64_t s = 0; s < samples; ++s) {
-    SmallVector<Value> vectors;
-    for (int64_t r = 0; r < kLanes; ++r) {
-      Value place = emitter.mul(emitter.add(slot, s * kStripRows + r), kLanes);
-      vectors.push_back(emitter.load(sums, place, kLanes));
-      emitter.store(emitter.constant(0, kLanes), sums, place);
-    }
-    Value sum = addLanes(vectors);
-    Value sample = emitter.index(s);
-    if (!mask) {
+  for (auto [i, sum] :
+       llvm::enumerate(orderByLane(emitter, SmallVector<Value>(sums)))) {
+    Value row = emitter.add(first, static_cast<int64_t>(i) * kLanes);
+    if (numRows % stripRows == 0) {
       Value before = emitter.load(op.getInit(), {sample, row}, kLanes);
       emitter.store(arith::AddFOp::create(emitter, before, sum), op.getInit(),
                     {sample, row});
       continue;
     }
-    // Other rows are other threads', or not there.
+    // The last strip ends behind the output.
+    Value mask = vector::CreateMaskOp::create(
+        emitter, VectorType::get({kLanes}, emitter.getI1Type()),
+        ValueRange{emitter.sub(emitter.index(numRows), row)});
     Value before = vector::MaskedLoadOp::create(
         emitter, vectorType, op.getInit(), ValueRange{sample, row}, mask, sum);
     vector::MaskedStoreOp::create(emitter, op.getInit(),
@@ -515,41 +388,43 @@ void WindowKernel::emitPiece(Value piece) {
 }
 
 void WindowKernel::emitChunk(Value chunk) {
-  sums = emitter.allocate({samples * kStripRows * kLanes});
-  emitter.loop(emitter.index(0), emitter.index(samples * kStripRows * kLanes),
-               kLanes, [&](Value place) {
-                 emitter.store(emitter.constant(0, kLanes), sums, place);
-               });
   SmallVector<Value> first;
   for (const IndexList &list : begins)
     first.push_back(list.load(emitter, chunk));
   emitter.reduce(
       strips.load(emitter, chunk), strips.load(emitter, emitter.add(chunk, 1)),
       1, first, [&](Value strip, ValueRange before) {
-        SmallVector<Value> position(before);
-        Value list = emitter.mul(strip, static_cast<int64_t>(classes.size()));
-        for (auto [i, entry] : llvm::enumerate(classes)) {
-          Value number = emitter.add(list, static_cast<int64_t>(i));
-          position = emitSegments(entry, bounds.load(emitter, number),
-                                  bounds.load(emitter, emitter.add(number, 1)),
-                                  position);
+        SmallVector<Value> state(before);
+        state.append(samples * groups.shape.laneRows,
+                     emitter.constant(0, kLanes));
+        Value list = emitter.mul(strip, static_cast<int64_t>(codes.size()));
+        for (auto [i, entryCode] : llvm::enumerate(codes)) {
+          const WindowCode &code = entryCode;
+          Value entry = emitter.add(list, static_cast<int64_t>(i));
+          state = emitter.reduce(bounds.load(emitter, entry),
+                                 bounds.load(emitter, emitter.add(entry, 1)), 1,
+                                 state, [&](Value segment, ValueRange now) {
+                                   return emitSegment(code, segment, now);
+                                 });
         }
-        emitter.loop(pieceBounds.load(emitter, strip),
-                     pieceBounds.load(emitter, emitter.add(strip, 1)), 1,
-                     [&](Value piece) { emitPiece(piece); });
-        return position;
+        Value number = numbers.load(emitter, strip);
+        ArrayRef<Value> sums = ArrayRef(state).drop_front(3);
+        for (int64_t sample = 0; sample < samples; ++sample)
+          emitStrip(number, emitter.index(sample),
+                    sums.slice(sample * groups.shape.laneRows,
+                               groups.shape.laneRows));
+        return SmallVector<Value>(ArrayRef(state).take_front(3));
       });
-  emitter.deallocate(sums);
 }
 
-int64_t WindowKernel::emit(std::vector<WindowGroup> groups, int64_t chunks) {
-  layOut(std::move(groups), chunks);
-  emitter.parallelLoop(emitter.index(chunks),
+WindowBytes WindowKernel::emit() {
+  layOut();
+  emitter.parallelLoop(emitter.index(emitter.getThreads()),
                        [&](Value chunk) { emitChunk(chunk); });
   return bytes;
 }
 
-int64_t loops::emitWindowKernel(MatmulOp op, std::vector<WindowGroup> groups,
-                                int64_t chunks, Emitter &emitter) {
-  return WindowKernel(op, emitter).emit(std::move(groups), chunks);
+WindowBytes loops::emitWindowKernel(MatmulOp op, const WindowGroups &groups,
+                                    Emitter &emitter) {
+  return WindowKernel(op, groups, emitter).emit();
 }

@@ -1,4 +1,4 @@
-//===- WindowKernel.h - Columns along the vector ---------------*- C++ -*-===//
+//===- WindowKernel.h - Block rows along the vector ------------*- C++ -*-===//
 //
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
@@ -12,10 +12,15 @@
 
 namespace mlir::bcr::loops {
 
-/// Emits loops that add the products of `groups` to the output of `op`. Returns
-/// the bytes of their indices.
-int64_t emitWindowKernel(MatmulOp op, std::vector<WindowGroup> groups,
-                         int64_t chunks, Emitter &emitter);
+/// What the constants of the kernel take.
+struct WindowBytes {
+  int64_t values = 0;
+  int64_t indices = 0;
+};
+
+/// Emits loops that add the products of `groups` to the output of `op`.
+WindowBytes emitWindowKernel(MatmulOp op, const WindowGroups &groups,
+                             Emitter &emitter);
 
 } // namespace mlir::bcr::loops
 
