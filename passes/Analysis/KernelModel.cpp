@@ -5,6 +5,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "passes/Analysis/KernelModel.h"
+#include "passes/Analysis/ConvAxis.h"
 #include "passes/Analysis/WindowModel.h"
 #include "passes/Analysis/WinogradModel.h"
 
@@ -99,7 +100,6 @@ static void setPixelWork(Conv2DOp conv, const MachineModel &machine,
   int64_t lanes = machine.lanes;
   // The part of a column's vectors that cross two lines.
   double crossing = double(lanes) / double(kLineElements);
-  ArrayRef<int64_t> kernel = conv.getKernel(), strides = conv.getStrides();
   if (!machine.pixelsOnly && gainsInPlace(conv, machine)) {
     // Rows, or halves of vectors of two rows; two loads and a shuffle.
     int64_t piece = width < lanes ? lanes / 2 : lanes;
@@ -107,8 +107,8 @@ static void setPixelWork(Conv2DOp conv, const MachineModel &machine,
     work.inputLoads = 2 * (1 + crossing) + 0.5;
     return;
   }
-  int64_t halo = (kernel[1] - 1) * conv.getDilations()[1];
-  int64_t pitch = width + divideCeil(halo, strides[1]);
+  int64_t halo = (conv.getKernel()[1] - 1) * conv.getDilations()[1];
+  int64_t pitch = getPitchOfCopy(conv);
   work.numPositions = std::max<int64_t>((height - 1) * pitch + width, 1);
   if (!machine.pixelsOnly && (halo > 0 || height * width % kLineElements != 0))
     work.inputLoads = 1 + crossing;

@@ -53,6 +53,7 @@ private:
   SmallVector<Value> emitBody(ValueRange outputs);
   SmallVector<Value> loadOutputs();
   void storeOutputs(ValueRange values);
+  void loadAround(unsigned loop);
   Value load(OpOperand &operand);
   SmallVector<Value> getIndices(OpOperand &operand);
 
@@ -62,6 +63,8 @@ private:
   int64_t minParallelWork;
   SmallVector<Value> sizes;
   SmallVector<Value> counters;
+  /// Inputs that are loaded in front of the innermost loop.
+  DenseMap<OpOperand *, Value> loaded;
   /// The innermost loops from here on are reductions.
   unsigned firstReduction = 0;
   /// Steps of the loop before the innermost that one iteration makes.
@@ -265,7 +268,22 @@ SmallVector<Value> LoopEmitter::getIndices(OpOperand &operand) {
 Value LoopEmitter::load(OpOperand &operand) {
   if (!isa<MemRefType>(operand.get().getType()))
     return operand.get();
+  if (Value before = loaded.lookup(&operand))
+    return before;
   return memref::LoadOp::create(builder, operand.get(), getIndices(operand));
+}
+
+/// Loads the inputs that stay the same in the innermost loop in front of it.
+/// LLVM does not know that no store of the loop changes an index, and a lookup
+/// whose index may change is no copy of neighbours.
+void LoopEmitter::loadAround(unsigned loop) {
+  loaded.clear();
+  if (loop + 1 != op.getNumLoops())
+    return;
+  for (OpOperand *input : op.getDpsInputOperands())
+    if (op.payloadUsesValueFromOperand(input) &&
+        !op.getMatchingIndexingMap(input).isFunctionOfDim(loop))
+      loaded[input] = load(*input);
 }
 
 SmallVector<Value> LoopEmitter::loadOutputs() {
@@ -312,6 +330,7 @@ SmallVector<Value> LoopEmitter::emitReduction(unsigned loop,
     return emitBody(carried);
   Value zero = arith::ConstantIndexOp::create(builder, 0);
   Value one = arith::ConstantIndexOp::create(builder, 1);
+  loadAround(loop);
   auto nest = scf::ForOp::create(builder, zero, sizes[loop], one, carried);
   OpBuilder::InsertionGuard guard(builder);
   builder.setInsertionPointToStart(nest.getBody());
@@ -346,6 +365,8 @@ void LoopEmitter::emitLoops(unsigned loop) {
   Value zero = arith::ConstantIndexOp::create(builder, 0);
   Value one = arith::ConstantIndexOp::create(
       builder, loop + 2 == op.getNumLoops() ? unroll : 1);
+  if (unroll == 1)
+    loadAround(loop);
   auto nest = scf::ForOp::create(builder, zero, sizes[loop], one);
   OpBuilder::InsertionGuard guard(builder);
   builder.setInsertionPointToStart(nest.getBody());

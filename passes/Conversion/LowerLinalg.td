@@ -14,14 +14,15 @@ def BCRLowerLinalgPass : Pass<"bcr-lower-linalg", "::mlir::func::FuncOp"> {
   let description = [{
     What is not a `bcr` layer runs in these loops. Adjacent loops that every
     operand walks in one stride become one. The innermost loop is the one that
-    walks most operands in unit stride; parallel loops go before reductions. A
-    reduction in the innermost loops is carried in registers, and its additions
-    may be reassociated, so that LLVM's loop vectoriser can take it. A reduction
-    to the largest or smallest element and its index becomes two: the extremum,
-    and the first index that has it or a NaN. With
-    `threads` above one the outer parallel loops of large operations are one
-    `scf.parallel`. A `memref.copy` between layouts that are not contiguous
-    becomes loops too.
+    walks most operands in unit stride; parallel loops go before reductions.
+    Inputs that stay the same in it are loaded in front of it: with the index of
+    a row known there, a lookup is a copy of neighbours. A reduction in the
+    innermost loops is carried in registers, and its additions may be
+    reassociated, so that LLVM's loop vectoriser can take it. A reduction to the
+    largest or smallest element and its index becomes two: the extremum, and the
+    first index that has it or a NaN. With `threads` above one the outer
+    parallel loops of large operations are one `scf.parallel`. A `memref.copy`
+    between layouts that are not contiguous becomes loops too.
 
     Requires: linalg on memrefs. Ensures: no linalg op is left, and each
     `memref.copy` is between contiguous memrefs. Fails when: a linalg op is on

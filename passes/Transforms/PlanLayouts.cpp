@@ -5,6 +5,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "dialect/BCR.h"
+#include "passes/Analysis/ConvAxis.h"
 #include "passes/Analysis/MachineModel.h"
 #include "passes/Passes.h"
 
@@ -166,18 +167,6 @@ static std::pair<int64_t, int64_t> getHalo(Value buffer) {
 static bool readsCopy(Conv2DOp conv) {
   bool inPlace = getBuffer(conv.getInput()) && conv.getStrides()[1] <= 2;
   return isFlat(conv) && !inPlace && (hasPadding(conv) || !hasStrideOne(conv));
-}
-
-/// The pitch in which a copy of the layer's input has its positions: that of
-/// its output, and what a row of positions reads beyond.
-static int64_t getPitchOfCopy(Conv2DOp conv) {
-  auto input = cast<MemRefType>(conv.getInput().getType());
-  auto output = cast<MemRefType>(conv.getInit().getType());
-  ArrayRef<int64_t> padding = conv.getPadding();
-  if (hasStrideOne(conv))
-    return input.getDimSize(3) + std::max(padding[1], padding[3]);
-  int64_t halo = (conv.getKernel()[1] - 1) * conv.getDilations()[1];
-  return output.getDimSize(3) + llvm::divideCeil(halo, conv.getStrides()[1]);
 }
 
 /// The least pitch with which layers that read a copy of their input can leave

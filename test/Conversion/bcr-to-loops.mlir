@@ -6,9 +6,11 @@
 // 9 for a width of 8), and column (c, i, j) becomes c * 10 * 9 + i * 9 + j:
 // {0, 92} and {10}, stored as steps of two elements. A step is read one column
 // ahead, the last one behind the end. The rows, columns and values of the
-// groups stand one after the other: only the columns need positions.
+// groups stand one after the other: only the columns need positions. Rows of the
+// output are whole vectors, so results go straight there, and each vector skips
+// one element of the input for every row before it.
 
-// CHECK: module attributes {bcr.layers = {conv = {index_bytes = 11 : i64, input_copy_bytes = 772 : i64, output_copy_bytes = 1024 : i64}}}
+// CHECK: module attributes {bcr.layers = {conv = {index_bytes = 11 : i64, input_copy_bytes = 772 : i64, output_copy_bytes = 0 : i64}}}
 // CHECK-DAG: memref.global "private" constant @conv.values : memref<6xf32> = dense<[1.000000e+00, 2.000000e+00, 3.000000e+00, 4.000000e+00, 5.000000e+00, 6.000000e+00]> {alignment = 64 : i64}
 // CHECK-DAG: memref.global "private" constant @conv.steps : memref<4xi8> = dense<[0, 46, 5, 0]> {alignment = 64 : i64, bcr.bound = 47 : i64}
 // CHECK-DAG: memref.global "private" constant @conv.rows : memref<4xi8> = dense<[2, 0, 1, 3]> {alignment = 64 : i64, bcr.bound = 4 : i64}
@@ -16,8 +18,15 @@
 // CHECK-LABEL: func.func @conv
 // CHECK-NOT: bcr.
 // CHECK: memref.alloc() {alignment = 64 : i64} : memref<193xf32>
-// CHECK: scf.for {{.*}} iter_args({{.*}}) -> (index, vector<4xf32>, vector<4xf32>, vector<4xf32>, vector<4xf32>)
-// CHECK-COUNT-2: vector.load {{.*}} : memref<193xf32>, vector<4xf32>
+// CHECK-NOT: memref.alloc()
+// CHECK: %[[ROW0:[a-z0-9_]+]] = arith.divui %{{.*}}, %c2
+// CHECK: %[[ROW1:[a-z0-9_]+]] = arith.divui %{{.*}}, %c2
+// CHECK: scf.for {{.*}} iter_args(%[[AT:[a-z0-9_]+]] = {{.*}}) -> (index, vector<4xf32>, vector<4xf32>, vector<4xf32>, vector<4xf32>)
+// CHECK: %[[FIRST:[a-z0-9_]+]] = arith.addi %[[AT]], %[[ROW0]]
+// CHECK: vector.load %{{.*}}[%[[FIRST]]] : memref<193xf32>, vector<4xf32>
+// CHECK: %[[NEXT:[a-z0-9_]+]] = arith.addi %[[AT]], %[[ROW1]]
+// CHECK: %[[SECOND:[a-z0-9_]+]] = arith.addi %[[NEXT]], %c4
+// CHECK: vector.load %{{.*}}[%[[SECOND]]] : memref<193xf32>, vector<4xf32>
 // CHECK: memref.load {{.*}} : memref<6xf32>
 // CHECK-COUNT-2: vector.fma
 // CHECK: memref.load {{.*}} : memref<6xf32>
@@ -58,6 +67,33 @@ func.func @conv(%x: memref<1x2x8x8xf32>, %b: memref<4xf32>, %r: memref<1x4x8x8xf
     outs(%o : memref<1x4x8x8xf32>)
     {kernel = array<i64: 3, 3>, padding = array<i64: 1, 1, 1, 1>, layer = "conv",
      activation = #bcr.activation<relu>,
+     schedule = #bcr.schedule<pixels, height = 2, vectors = 2, lanes = 4>}
+  return
+}
+
+// -----
+
+// Rows of six are no whole vectors of four: results go through a buffer of the
+// group's two rows, 8 x 7 positions each, and are copied out without the gaps.
+
+// CHECK: bcr.layers = {through = {{{.*}}, output_copy_bytes = 384 : i64}}
+// CHECK-LABEL: func.func @through
+// CHECK: %[[ROWS:[a-z0-9_]+]] = memref.alloc() {alignment = 64 : i64} : memref<2x56xf32>
+// CHECK: scf.for {{.*}} iter_args
+// CHECK: vector.store {{.*}}, %[[ROWS]]
+// CHECK: vector.load %[[ROWS]]
+// CHECK: vector.store {{.*}} : memref<1x2x8x6xf32>, vector<4xf32>
+func.func @through(%x: memref<1x1x8x6xf32>, %o: memref<1x2x8x6xf32>) {
+  %w = bcr.constant {
+    block = array<i64: 2, 9>,
+    groups = dense<[[0, 2, 0, 2]]> : tensor<1x4xi32>,
+    rows = dense<[0, 1]> : tensor<2xi16>,
+    columns = dense<[1, 5]> : tensor<2xi16>,
+    values = dense<[1.0, 2.0, 3.0, 4.0]> : tensor<4xf32>
+  } : !bcr.packed<2x9xf32>
+  bcr.conv2d ins(%x : memref<1x1x8x6xf32>) weights(%w : !bcr.packed<2x9xf32>)
+    outs(%o : memref<1x2x8x6xf32>)
+    {kernel = array<i64: 3, 3>, padding = array<i64: 1, 1, 1, 1>, layer = "through",
      schedule = #bcr.schedule<pixels, height = 2, vectors = 2, lanes = 4>}
   return
 }

@@ -57,6 +57,34 @@ func.func @matmul(%a: memref<4x15xf32>, %b: memref<15x64xf32>, %c: memref<4x64xf
 
 // -----
 
+// A row is looked up with an index that no store of the innermost loop changes.
+// CHECK-LABEL: func.func @rows
+// CHECK-SAME: %[[I:[a-z0-9_]+]]: memref<7xi64>, %[[T:[a-z0-9_]+]]: memref<9x5x40xf32>, %[[Y:[a-z0-9_]+]]: memref<7x5x40xf32>
+// CHECK: scf.for %[[N:[a-z0-9_]+]] =
+// CHECK: scf.for %[[D:[a-z0-9_]+]] =
+// CHECK: %[[INDEX:[a-z0-9_]+]] = memref.load %[[I]][%[[N]]]
+// CHECK: scf.for %[[H:[a-z0-9_]+]] =
+// CHECK: %[[ROW:[a-z0-9_]+]] = arith.index_cast %[[INDEX]]
+// CHECK: %[[VALUE:[a-z0-9_]+]] = memref.load %[[T]][%[[ROW]], %[[D]], %[[H]]]
+// CHECK: memref.store %[[VALUE]], %[[Y]][%[[N]], %[[D]], %[[H]]]
+// CHECK: return
+func.func @rows(%i: memref<7xi64>, %t: memref<9x5x40xf32>, %y: memref<7x5x40xf32>) {
+  linalg.generic {
+    indexing_maps = [affine_map<(n, d, h) -> (n)>, affine_map<(n, d, h) -> (n, d, h)>],
+    iterator_types = ["parallel", "parallel", "parallel"]}
+    ins(%i : memref<7xi64>) outs(%y : memref<7x5x40xf32>) {
+  ^bb0(%a: i64, %o: f32):
+    %row = arith.index_cast %a : i64 to index
+    %d = linalg.index 1 : index
+    %h = linalg.index 2 : index
+    %0 = memref.load %t[%row, %d, %h] : memref<9x5x40xf32>
+    linalg.yield %0 : f32
+  }
+  return
+}
+
+// -----
+
 // A sum along the rows is carried in a register.
 // CHECK-LABEL: func.func @sum
 // CHECK: scf.for

@@ -41,6 +41,12 @@ LOOK_UPS = {
     "index_select of the last": (lambda t, i: torch.index_select(t, -1, i), [1, 0, 1], 2, -1),
     "take": (lambda t, i: torch.take(t, i), [29, -30], 30, -31),
     "gather": (lambda t, i: torch.gather(t, 1, i), [[[4, 0]]], 5, -1),
+    "embedding": (lambda t, i: nn.functional.embedding(i, t[:, 0]), [[2, 0, 1]], 3, -1),
+    "embedding of a row": (lambda t, i: nn.functional.embedding(i, t[:, 1]) + 1, 2, 3, -1),
+    "scatter": (lambda t, i: torch.scatter(t, 1, i, t[:, :1] + 9), [[[4, 0]]], 5, -1),
+    "scatter_add": (lambda t, i: torch.scatter_add(t, 1, i, t[:, :1] + 9), [[[4, 0]]], 5, -1),
+    "index_add": (lambda t, i: t.index_add(1, i, t[:, :2] + 9), [4, 0], 5, -6),
+    "index_put": (lambda t, i: t.index_put((i,), t[0] + 9), [2, -3], 3, -4),
     "32 bits": (lambda t, i: t[i.int()], [2, -3], 3, -4),
 }
 
@@ -63,7 +69,7 @@ def test_out_of_range_is_an_error(name):
             continue
         with pytest.raises((IndexError, RuntimeError)):
             model(with_last(indices, bad))
-        with pytest.raises(bcr.InputError, match="index"):
+        with pytest.raises(bcr.InputError, match=r"dimension \d has \d+ elements.* at test_index"):
             exe(with_last(indices, bad))
     assert torch.equal(exe(example), model(example))
 

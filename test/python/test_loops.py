@@ -112,6 +112,28 @@ def make_layers() -> list[Layer]:
             batch=2,
             activation="relu",
         )
+        # Rows of the output are whole vectors, which lie farther apart in the copy of the input.
+        add(
+            f"c3whole_{tag}",
+            blocks(21, 9 * 9, (8, 16), rows_too=True),
+            schedule=schedule,
+            image=(9, 5, 48),
+            kernel=(3, 3),
+            padding=pad1,
+            batch=2,
+            dynamic=True,
+            residual=True,
+            activation="relu",
+        )
+        add(
+            f"c3whole_s2_{tag}",
+            blocks(11, 9 * 3),
+            schedule=schedule,
+            image=(3, 11, 32),
+            kernel=(3, 3),
+            strides=(2, 2),
+            padding=pad1,
+        )
         add(f"c1s2_{tag}", whole(12, 10), schedule=schedule, image=(10, 14, 14), strides=(2, 2))
         add(
             f"c3s2_{tag}",
@@ -254,6 +276,14 @@ def make_layers() -> list[Layer]:
         blocks(9, 9 * 200),
         schedule=WIDE,
         image=(200, 28, 28),
+        kernel=(3, 3),
+        padding=pad1,
+    )
+    add(
+        "bands_whole",
+        blocks(9, 9 * 200),
+        schedule=WIDE,
+        image=(200, 28, 32),
         kernel=(3, 3),
         padding=pad1,
     )

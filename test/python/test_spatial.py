@@ -173,3 +173,53 @@ def test_a_decoder_with_a_batch_of_its_own():
         x = torch.randn(batch, 3, 5, 6)
         with torch.no_grad():
             torch.testing.assert_close(exe(x), model(x), rtol=1e-5, atol=1e-5)
+
+
+class Correlation(nn.Module):
+    """Looks for each of some images in another, channel by channel."""
+
+    def __init__(self, **options) -> None:
+        super().__init__()
+        self.bias = nn.Parameter(torch.arange(3.0))
+        self.options = options
+
+    def forward(self, x, z):
+        batch, channels = x.shape[:2]
+        flat = x.reshape(1, batch * channels, *x.shape[2:])
+        filters = z.reshape(batch * channels, 1, *z.shape[2:])
+        y = F.conv2d(flat, filters, groups=batch * channels, **self.options)
+        return y.reshape(batch, channels, *y.shape[2:]) + self.bias[:, None, None]
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{}, {"padding": (1, 2)}, {"stride": (2, 3), "dilation": (2, 1)}],
+    ids=["plain", "padded", "strided"],
+)
+def test_filters_of_a_batch_that_a_call_chooses(options):
+    model = Correlation(**options).eval()
+    generator = torch.Generator().manual_seed(11)
+    cases = {
+        n: (
+            torch.randn(n, 3, 9, 11, generator=generator),
+            torch.randn(n, 3, 2, 3, generator=generator),
+        )
+        for n in (2, 5, 1)
+    }
+    batch = {0: torch.export.Dim("batch", min=1, max=64)}
+    exe = bcr.compile(model, cases[2], dynamic_shapes={"x": batch, "z": batch})
+    for case in cases.values():
+        torch.testing.assert_close(exe(*case), model(*case), rtol=1e-5, atol=1e-5)
+
+
+def test_groups_of_several_channels_that_a_call_chooses_are_refused():
+    class Modulated(nn.Module):
+        def forward(self, x, w):
+            batch, channels = x.shape[:2]
+            flat = x.reshape(1, batch * channels, *x.shape[2:])
+            return F.conv2d(flat, w.reshape(-1, *w.shape[2:]), groups=batch)
+
+    batch = {0: torch.export.Dim("batch", min=2, max=64)}
+    example = torch.randn(2, 3, 9, 11), torch.randn(2, 4, 3, 2, 2)
+    with pytest.raises(bcr.UnsupportedError, match=r"convolution.*number of groups.*fix that size"):
+        bcr.compile(Modulated().eval(), example, dynamic_shapes={"x": batch, "w": batch})

@@ -19,7 +19,7 @@ static constexpr double kCacheMiss = 1.25;
 
 /// The part of the second cache that the input of a band may take; the rest is
 /// for weights and results.
-static constexpr double kCacheShare = 0.625;
+static constexpr double kCacheShare = 0.8;
 
 /// Elements of a cache line.
 static constexpr int64_t kCacheLine = 16;

@@ -28,39 +28,13 @@ static constexpr int64_t kCacheLine = 16;
 /// A copy's rows may be longer than it needs by one part in this many.
 static constexpr int64_t kWidening = 8;
 
-int64_t InputLayout::Axis::getBegin(int64_t phase) const {
-  int64_t begin =
-      std::max<int64_t>(llvm::divideCeilSigned(before - phase, stride), 0);
-  return std::min(begin, getReach());
-}
-
-int64_t InputLayout::Axis::getEnd(int64_t phase) const {
-  int64_t end = std::max<int64_t>(
-      llvm::divideCeilSigned(before + size - phase, stride), 0);
-  return std::max(std::min(end, getReach()), getBegin(phase));
-}
-
-SmallVector<int64_t> InputLayout::Axis::getPhases() const {
-  SmallVector<int64_t> phases;
-  for (int64_t tap = 0; tap < kernel; ++tap)
-    if (!llvm::is_contained(phases, getPhase(tap)))
-      phases.push_back(getPhase(tap));
-  return phases;
-}
-
 InputLayout::InputLayout(Conv2DOp op, int64_t rounding)
     : input(op.getInput()), convGroups(op.getGroups()),
       overread(op.getOverread()), rounding(rounding) {
   auto inputType = cast<MemRefType>(op.getInput().getType());
-  auto outputType = cast<MemRefType>(op.getInit().getType());
   channels = inputType.getDimSize(1);
-  auto makeAxis = [&](unsigned i) {
-    return Axis{inputType.getDimSize(2 + i), outputType.getDimSize(2 + i),
-                op.getKernel()[i],           op.getStrides()[i],
-                op.getDilations()[i],        op.getPadding()[i]};
-  };
-  y = makeAxis(0);
-  x = makeAxis(1);
+  y = ConvAxis::get(op, 0);
+  x = ConvAxis::get(op, 1);
   phasesY = y.getPhases();
   phasesX = x.getPhases();
 
@@ -76,11 +50,7 @@ InputLayout::InputLayout(Conv2DOp op, int64_t rounding)
     inPlaceStride = strides[1];
   }
 
-  pitch = x.outputs;
-  for (int64_t phase : phasesX) {
-    pitch = std::max(pitch, x.getEnd(phase));
-    pitch = std::max(pitch, x.getReach() - x.getBegin(phase));
-  }
+  pitch = getPitchOfCopy(op);
   // A copy in the pitch of the output lets results go straight there, for a few
   // positions more.
   std::optional<int64_t> outputPitch = getImagePitch(op.getInit());

@@ -19,6 +19,7 @@
 #ifndef BCR_PASSES_CONVERSION_LOOPS_INPUTLAYOUT_H
 #define BCR_PASSES_CONVERSION_LOOPS_INPUTLAYOUT_H
 
+#include "passes/Analysis/ConvAxis.h"
 #include "passes/Conversion/Loops/Emitter.h"
 
 namespace mlir::bcr::loops {
@@ -91,21 +92,6 @@ public:
              int64_t lanes, bool parallel) const;
 
 private:
-  /// One dimension of the image, rows or columns.
-  struct Axis {
-    int64_t size, outputs, kernel, stride, dilation, before;
-    int64_t getPhase(int64_t tap) const { return tap * dilation % stride; }
-    int64_t getStep(int64_t tap) const { return tap * dilation / stride; }
-    /// Positions that a phase reads.
-    int64_t getReach() const { return outputs + getStep(kernel - 1); }
-    /// Positions of a phase that hold input: [getBegin, getEnd).
-    int64_t getBegin(int64_t phase) const;
-    int64_t getEnd(int64_t phase) const;
-    /// Input coordinate of a position inside that range.
-    int64_t getOrigin(int64_t phase) const { return phase - before; }
-    SmallVector<int64_t> getPhases() const;
-  };
-
   void computeStrides();
   /// Rows of a channel of one phase in the copy.
   int64_t getWindowReach() const {
@@ -122,7 +108,7 @@ private:
                 int64_t lanes) const;
 
   Value input;
-  Axis y, x;
+  ConvAxis y, x;
   SmallVector<int64_t> phasesY, phasesX;
   int64_t channels, convGroups;
   int64_t pitch = 0, channelStride = 0, phaseStride = 0;

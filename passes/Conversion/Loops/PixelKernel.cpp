@@ -166,6 +166,18 @@ static bool storesDirectly(Conv2DOp op, const InputLayout &layout,
   return gap == 0 || (op.getGaps() && getReadable(op, layout, lanes) >= gap);
 }
 
+/// Whether accumulators go to the output as they are where a row of it is whole
+/// vectors, which lie farther apart in the input. Each vector has an address of
+/// its own then, for which multiplying by element leaves no room.
+static bool storesRows(Conv2DOp op, int64_t lanes, const Emitter &emitter) {
+  int64_t width = cast<MemRefType>(op.getInit().getType()).getDimSize(3);
+  auto hasNoGaps = [&](Value image) {
+    return !image || getImagePitch(image) == width;
+  };
+  return !emitter.multipliesByElement() && width % lanes == 0 &&
+         hasNoGaps(op.getInit()) && hasNoGaps(op.getResidual());
+}
+
 PixelKernel::PixelKernel(Conv2DOp op, ScheduleAttr schedule,
                          const KernelPlan &plan, InputLayout inputLayout,
                          Division division, const MachineModel &machine,
@@ -195,6 +207,12 @@ PixelKernel::PixelKernel(Conv2DOp op, ScheduleAttr schedule,
       length += gap;
     tiles = PixelTiles::makeFlat(
         length, lanes, direct || getReadable(op, layout, lanes) < lanes);
+    if (!direct && storesRows(op, lanes, emitter)) {
+      direct = true;
+      length = bandRows * width;
+      tiles = PixelTiles::makeRows(bandRows, width, outputPitch, lanes);
+      outputPitch = width;
+    }
     tiles.setShares(tileShares);
   }
   auto getBufferStride = [&](int64_t elements) {

@@ -31,6 +31,15 @@ PixelTiles PixelTiles::makeFlat(int64_t length, int64_t lanes, bool exact) {
   return tiles;
 }
 
+PixelTiles PixelTiles::makeRows(int64_t bandRows, int64_t width,
+                                int64_t inputPitch, int64_t lanes) {
+  PixelTiles tiles = makeFlat(bandRows * width, lanes, /*exact=*/true);
+  tiles.width = width;
+  if (bandRows > 1)
+    tiles.gap = inputPitch - width;
+  return tiles;
+}
+
 PixelTiles PixelTiles::makeStrided(const InputLayout &layout, int64_t bandRows,
                                    int64_t width, int64_t outputPitch,
                                    int64_t lanes) {
@@ -101,7 +110,11 @@ void PixelTiles::emitFlat(
     int64_t position = i * lanes;
     if (known && exact && i + 1 == total)
       position = length - lanes;
-    tile.pieces.push_back({position, position});
+    TilePiece piece{position, position};
+    if (gap > 0)
+      piece.skipped =
+          emitter.mul(emitter.div(emitter.add(before, i), width / lanes), gap);
+    tile.pieces.push_back(piece);
   }
   tile.numPieces = end - begin;
   body(tile);
@@ -237,7 +250,10 @@ Value PixelTiles::load(Emitter &emitter, const PixelTile &tile, Value input,
   auto loadAt = [&](int64_t position) {
     return emitter.load(input, emitter.add(origin, position - bias), lanes);
   };
-  int64_t first = tile.pieces[index * piecesPerVector].input;
+  const TilePiece &piece = tile.pieces[index * piecesPerVector];
+  int64_t first = piece.input;
+  if (piece.skipped)
+    origin = emitter.add(origin, piece.skipped);
   Value low = loadAt(first);
   if (!strided)
     return low;

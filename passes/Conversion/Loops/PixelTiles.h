@@ -26,6 +26,9 @@ struct TilePiece {
   /// element in the input.
   int64_t output;
   int64_t input;
+  /// Where rows are longer in the input than in the output, elements of it that
+  /// lie behind the rows before. Null if there are none.
+  Value skipped = {};
 };
 
 /// A tile of positions at run time. Fields that are values count from the first
@@ -51,6 +54,11 @@ public:
   /// Flat tiles over `length` positions. `exact`: the last vector ends with
   /// them, so that nothing behind is read or written; there has to be a vector.
   static PixelTiles makeFlat(int64_t length, int64_t lanes, bool exact);
+  /// Flat tiles over `bandRows` rows of `width` positions, whole vectors, that
+  /// lie one after the other in the output and `inputPitch` elements apart in
+  /// the input.
+  static PixelTiles makeRows(int64_t bandRows, int64_t width,
+                             int64_t inputPitch, int64_t lanes);
   /// Tiles of a convolution with stride two along the row over `bandRows` rows
   /// of `width` positions, that lie `outputPitch` apart.
   static PixelTiles makeStrided(const InputLayout &layout, int64_t bandRows,
@@ -105,6 +113,8 @@ private:
   bool strided = false, exact = false;
   int64_t shares = 1;
   int64_t length = 0, lanes = 1, pieceWidth = 1, piecesPerVector = 1;
+  /// Elements of the input between two rows of flat tiles.
+  int64_t gap = 0;
   int64_t bandRows = 0, width = 0, outputPitch = 0, rowStep = 0, columnStep = 1;
 };
 

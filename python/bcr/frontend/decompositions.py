@@ -18,7 +18,7 @@ from torch._ops import OperatorBase
 from torch.fx.experimental.symbolic_shapes import free_unbacked_symbols
 from torch_mlir.extras.fx_decomp_util import get_decomposition_table
 
-from bcr.frontend import recurrent, spatial
+from bcr.frontend import bags, recurrent, spatial
 
 aten = torch.ops.aten
 
@@ -330,6 +330,7 @@ def table() -> dict[OperatorBase, Callable[..., Any]]:
     # `check_indices` tells them from indices of the model.
     del merged[aten._unsafe_index.Tensor]
     merged.update(recurrent.DECOMPOSITIONS)
+    merged.update(bags.DECOMPOSITIONS)
     for written, rewrite in spatial.DECOMPOSITIONS.items():
         before = merged.get(written)
         merged[written] = rewrite if before is None else _first(rewrite, before)

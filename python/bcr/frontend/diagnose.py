@@ -116,6 +116,11 @@ def _why_not(node: Node) -> str | None:
     if node.meta.get("val") is None:
         # An assertion of the exporter.
         return None
+    if node.target is torch.ops.aten.convolution.default and isinstance(node.args[-1], Node):
+        return (
+            "the number of groups is a size that calls choose; fix that size, or let each channel "
+            "have a filter of its own, of a weight of shape (groups, 1, height, width)"
+        )
     if any(isinstance(arg.meta.get("val"), torch.SymInt) for arg in node.all_input_nodes):
         # Sizes come from the operators around it; alone it means nothing.
         return None

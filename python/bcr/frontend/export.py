@@ -19,6 +19,7 @@ from torch.fx.experimental.symbolic_shapes import GuardOnDataDependentSymNode
 from torch.utils import _pytree as pytree
 
 from bcr.errors import ConfigError, FormatError, UnsupportedError
+from bcr.frontend.bags import BagsOfOneSize
 from bcr.frontend.checks import check_eval_mode
 from bcr.frontend.decompositions import table
 from bcr.frontend.locations import line_of_error
@@ -107,7 +108,13 @@ def _export(model: nn.Module, args: Any, kwargs: Any, dynamic_shapes: Any) -> Ex
     printed = io.StringIO()
     refuse_packed_sequences(type(model).__name__, (args, kwargs))
     try:
-        with quiet(), torch.no_grad(), contextlib.redirect_stderr(printed), WithoutUnrolling():
+        with (
+            quiet(),
+            torch.no_grad(),
+            contextlib.redirect_stderr(printed),
+            WithoutUnrolling(),
+            BagsOfOneSize(),
+        ):
             program = torch.export.export(
                 model, args, kwargs, dynamic_shapes=dynamic_shapes, strict=False
             )

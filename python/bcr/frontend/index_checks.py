@@ -1,7 +1,8 @@
 """Indices that a call may choose out of range, checked before they are looked up.
 
-torch-mlir checks the indices of `embedding` and `gather`. For `x[i]` and `index_select` it reads
-whatever row is there, so their indices go through `bcr::checked_index` first.
+For `x[i]` and `index_select` torch-mlir reads whatever row is there. For `embedding` and `gather`
+it asks of each element of the result, and what it says names no layer. So the indices of all of
+them go through `bcr::checked_index` first.
 """
 
 from __future__ import annotations
@@ -33,38 +34,61 @@ _MAX_ELEMENTS = 1 << 20
 """Up to here, indices that depend on no input are computed to see whether they are in range."""
 
 
+_BY_ELEMENT = (
+    aten.index_select.default,
+    aten.gather.default,
+    aten.scatter.src,
+    aten.scatter.value,
+    aten.scatter_add.default,
+    aten.scatter_reduce.two,
+)
+"""Calls with (tensor, dimension, indices, ...) whose indices do not count from the end."""
+
+
 def check_indices(program: ExportedProgram) -> None:
-    """Let every index of `x[i]` and `index_select` that may be out of range be checked."""
+    """Let every index that may be out of range be checked."""
     known = _constants(program)
     for node in list(program.graph.nodes):
+        arguments: Any = node.args
         if node.target is aten._unsafe_index.Tensor:
             # torch's own rewrites, which keep their indices in range.
             node.target = aten.index.Tensor
-        elif node.target is aten.index.Tensor:
-            x, indices = node.args
-            made = list(indices)
-            places = [dim for dim, index in enumerate(indices) if index is not None]
-            if any(indices[dim].meta["val"].dtype == torch.bool for dim in places):
-                # As numbers they would be rows 0 and 1; torch-mlir refuses them.
-                continue
-            for dim in places:
-                made[dim] = _checked(node, x, dim, indices[dim], True, known)
-            node.args = (x, made)
-            if len(places) == 1 and made[places[0]] is not indices[places[0]]:
-                _select(node, places[0])
-        elif node.target is aten.index_select.default:
-            x, dim, index = node.args
-            node.args = (x, dim, _checked(node, x, dim, index, False, known))
+        elif node.target in (aten.index.Tensor, aten.index_put.default):
+            _check_dimensions(node, known)
+        elif node.target in _BY_ELEMENT:
+            x, dim, index, *rest = arguments
+            node.args = (x, dim, _checked(node, x, dim, index, False, known), *rest)
+        elif node.target is aten.embedding.default:
+            # What else it is called with concerns gradients.
+            table, index, *_ = arguments
+            index = _checked(node, table, 0, index, False, known)
+            node.args = (table, index)
+            _select(node, table, 0, index)
 
 
-def _select(node: Node, dim: int) -> None:
-    """Let a lookup by one tensor of indices, which are in range now, be an `index_select`.
+def _check_dimensions(node: Node, known: dict[Node, Any]) -> None:
+    """Check the indices of `x[i, j]` and of `x[i, j] = values`, one tensor a dimension or none."""
+    arguments: Any = node.args
+    x, indices, *rest = arguments
+    made = list(indices)
+    places = [dim for dim, index in enumerate(indices) if index is not None]
+    if any(indices[dim].meta["val"].dtype == torch.bool for dim in places):
+        # As numbers they would be rows 0 and 1; torch-mlir refuses them.
+        return
+    for dim in places:
+        made[dim] = _checked(node, x, dim, indices[dim], True, known)
+    node.args = (x, made, *rest)
+    is_changed = len(places) == 1 and made[places[0]] is not indices[places[0]]
+    if is_changed and node.target is aten.index.Tensor:
+        _select(node, x, places[0], made[places[0]])
 
-    For `index` torch-mlir asks of each element of the result again whether its index is negative.
+
+def _select(node: Node, x: Node, dim: int, index: Node) -> None:
+    """Let a lookup by one tensor of indices, which are in range, be an `index_select`.
+
+    For others torch-mlir asks of each element of the result again whether its index is in range.
     """
-    x, indices = node.args
-    assert isinstance(indices, list)
-    index, value = indices[dim], node.meta["val"]
+    value = node.meta["val"]
     if index.meta["val"].dim() == 1:
         node.target, node.args = aten.index_select.default, (x, dim, index)
     elif index.meta["val"].dim() > 1 and all(isinstance(size, int) for size in value.shape):

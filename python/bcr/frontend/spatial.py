@@ -8,6 +8,9 @@ pixel: s * s convolutions with a part of the taps each, or s * s sums of neighbo
 A 3-D convolution is one of images that have the channels of all the slices it meets, with the same
 matrix of weights, so that its zeros count as those of any other.
 
+Filters that are computed, one a channel, such as those of a tracker that looks for one image in
+another, may be as many as a call chooses, for which torch-mlir has no form: a sum over the taps.
+
 A border of mirrored or repeated pixels is a few slices beside the image; torch looks up where each
 pixel of the result comes from.
 """
@@ -22,6 +25,7 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch._ops import OperatorBase
+from torch.fx.experimental.symbolic_shapes import statically_known_true
 
 aten = torch.ops.aten
 
@@ -63,10 +67,16 @@ def _convolution(
     dilation: Sequence[int],
     transposed: bool,
     output_padding: Sequence[int],
-    groups: int,
+    groups: int | torch.SymInt,
 ) -> Any:
     rank = x.dim() - 2
     kernel = weight.shape[2:]
+    if not isinstance(groups, int):
+        if transposed or not _is_fixed((*weight.shape[1:], *x.shape[2:])) or weight.shape[1] > 1:
+            return NotImplemented
+        if not statically_known_true(weight.shape[0] == groups):
+            return NotImplemented
+        return _channel_by_channel(x, weight, bias, stride, padding, dilation)
     if not transposed:
         if rank != 3 or not _is_fixed(x.shape[1:]):
             return NotImplemented
@@ -111,6 +121,32 @@ def _convolution(
     for dim, size in enumerate(sizes, start=2):
         y = y.narrow(dim, 0, size)
     return y
+
+
+def _channel_by_channel(
+    x: Tensor,
+    weight: Tensor,
+    bias: Tensor | None,
+    stride: Sequence[int],
+    padding: Sequence[int],
+    dilation: Sequence[int],
+) -> Tensor:
+    """Return a convolution of each channel with a filter of its own, tap after tap."""
+    x = aten.constant_pad_nd.default(x, [pad for pad in reversed(padding) for _ in range(2)])
+    sizes = zip(x.shape[2:], weight.shape[2:], stride, dilation)
+    reach = [
+        (size - apart * (taps - 1) - 1) // step * step + 1 for size, taps, step, apart in sizes
+    ]
+    y: Tensor | None = None
+    for tap in itertools.product(*map(range, weight.shape[2:])):
+        part, factor = x, weight.select(1, 0)
+        for dim, (at, step, apart) in enumerate(zip(tap, stride, dilation), start=2):
+            begin = at * apart
+            part = aten.slice.Tensor(part, dim, begin, begin + reach[dim - 2], step)
+            factor = factor.narrow(dim - 1, at, 1)
+        y = part * factor if y is None else y + part * factor
+    assert y is not None
+    return y if bias is None else y + bias[(..., *[None] * (x.dim() - 2))]
 
 
 def _in_slices(
