@@ -18,9 +18,9 @@ using namespace mlir;
 using namespace mlir::bcr;
 
 /// Cycles of a segment, of each row that it has, of that for each row of a
-/// lane; of a step, of each row of it, of one that takes its inputs from both
-/// halves of a window. From loops in C on a Zen 5 core, in the first cache; and
-/// the bytes of a step that arrive from the second in a cycle.
+/// lane that it can be; of a step, of each row of it, of one that takes its
+/// inputs from both halves of a window. From loops in C on a Zen 5 core, in the
+/// first cache; and the bytes of a step that arrive from the second in a cycle.
 static constexpr double kSegmentCycles = 6;
 static constexpr double kSegmentRowCycles = 2;
 static constexpr double kLaneRowCycles = 0.5;
@@ -36,7 +36,8 @@ double mlir::bcr::getSegmentCycles(int64_t laneRows, int64_t height,
       steps * (kStepCycles + kStepRowCycles * rows) + kMixedCycles * mixed;
   double loading = steps * (64 * rows + 16) / kStepBytesPerCycle;
   return kSegmentCycles +
-         rows * (kSegmentRowCycles + kLaneRowCycles * double(laneRows)) +
+         rows * (kSegmentRowCycles +
+                 kLaneRowCycles * double(laneRows - height + 1)) +
          std::max(computing, loading);
 }
 

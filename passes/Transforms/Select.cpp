@@ -35,6 +35,10 @@ static constexpr int64_t kMinWeights = 1024;
 static constexpr double kMaxTime = 0.9;
 /// The same where the dense layer runs another kernel: two models err apart.
 static constexpr double kMaxTimeOfWinograd = 0.8;
+/// What a layer waits for its lists of indices when it runs once in a call: a
+/// cache line each, and some are there to find the next. Of an output of ten
+/// classes that is more than all of the rest.
+static constexpr double kListCycles = 800;
 
 namespace {
 /// What is decided for a layer, and why.
@@ -187,6 +191,8 @@ void SelectPass::decideByTime(LayerOpInterface layer, Verdict &verdict) {
   LayerWork work;
   double dense = chooseDenseTile(layer, machine, work).cycles;
   double sparse = estimateCycles(layer, *verdict.blocks);
+  if (!work.repeats && verdict.blocks->numStored > 0)
+    sparse += kListCycles;
   double most =
       work.kernel == KernelKind::Winograd ? kMaxTimeOfWinograd : kMaxTime;
   verdict.sparse = sparse < most * dense;

@@ -55,16 +55,20 @@ LAYERS = {
     ("block", "rows_too"), [((8, 64), False), ((8, 64), True), ((16, 64), True)]
 )
 def test_packed_bytes(name: str, block: tuple[int, int], rows_too: bool) -> None:
-    """Values and indices, as the program holds them, take a tenth more than the kept weights."""
+    """Values and indices, as the program holds them, take a tenth more than the kept weights.
+
+    Where block rows are along the vector, the last of 1000 rows leave three lanes of 128 empty.
+    """
     make, sizes, shape = LAYERS[name]
     layer = prune_blocks(make(*sizes, bias=False), block, rows_too).eval()
     exe = bcr.compile(layer, (torch.zeros(shape),), sparsity="force")
     kept = 4 * int((layer.weight != 0).sum())
     (report,) = exe.report().layers
-    assert report.value_bytes == kept
+    lanes = isinstance(layer, nn.Linear) and rows_too
+    assert kept <= report.value_bytes <= kept * (1.024 if lanes else 1)
     # A table of steps and the lists of a small layer are a constant.
     assert kept < report.value_bytes + report.index_bytes <= 1.1 * kept + 1024
     # What is too small for the pool is in the code. Any bits may be set in a mask.
     constants = exe._program.constants
-    pooled = sum(c.size for c in constants if c.bound is not None or c.name.endswith(".masks"))
+    pooled = sum(c.size for c in constants if c.bound is not None or c.name.endswith("masks"))
     assert pooled <= report.index_bytes <= pooled + 256

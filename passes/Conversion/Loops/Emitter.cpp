@@ -76,22 +76,38 @@ Value Emitter::rem(Value a, int64_t b) {
   return createOrFold<arith::RemUIOp>(a, index(b));
 }
 
+/// Inline assembly without instructions.
+static Value passThrough(Emitter &emitter, Type type, ValueRange operands,
+                         StringRef constraints) {
+  return LLVM::InlineAsmOp::create(emitter, type, operands,
+                                   /*asm_string=*/"", constraints,
+                                   /*has_side_effects=*/false,
+                                   /*is_align_stack=*/false,
+                                   LLVM::TailCallKind::None,
+                                   /*asm_dialect=*/nullptr,
+                                   /*operand_attrs=*/nullptr)
+      .getRes();
+}
+
 Value Emitter::hide(Value value) {
-  auto hide = [&](Value value, StringRef constraints) -> Value {
-    return LLVM::InlineAsmOp::create(*this, value.getType(), value,
-                                     /*asm_string=*/"", constraints,
-                                     /*has_side_effects=*/false,
-                                     /*is_align_stack=*/false,
-                                     LLVM::TailCallKind::None,
-                                     /*asm_dialect=*/nullptr,
-                                     /*operand_attrs=*/nullptr)
-        .getRes();
-  };
   if (isa<VectorType>(value.getType()))
-    return hide(value, options.byElement ? "=w,0" : "=v,0");
+    return passThrough(*this, value.getType(), value,
+                       options.byElement ? "=w,0" : "=v,0");
   Value number = arith::IndexCastOp::create(*this, getI64Type(), value);
-  return arith::IndexCastOp::create(*this, getIndexType(),
-                                    hide(number, "=r,0"));
+  return arith::IndexCastOp::create(
+      *this, getIndexType(),
+      passThrough(*this, number.getType(), number, "=r,0"));
+}
+
+Value Emitter::waitFor(Value &vector, Value index) {
+  Value number = arith::IndexCastOp::create(*this, getI64Type(), index);
+  auto both = LLVM::LLVMStructType::getLiteral(
+      getContext(), {vector.getType(), number.getType()});
+  Value result = passThrough(*this, both, {vector, number},
+                             options.byElement ? "=w,=r,0,1" : "=v,=r,0,1");
+  vector = LLVM::ExtractValueOp::create(*this, result, 0);
+  return arith::IndexCastOp::create(
+      *this, getIndexType(), LLVM::ExtractValueOp::create(*this, result, 1));
 }
 
 void Emitter::loop(Value begin, Value end, int64_t step, Body body) {

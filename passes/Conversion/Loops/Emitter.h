@@ -62,6 +62,10 @@ public:
   /// The same index or vector, of which LLVM knows nothing: its optimisations
   /// sometimes cost more than they save. Vectors of AArch64 and AVX-512 only.
   Value hide(Value value);
+  /// Makes LLVM compute `vector` before what depends on the index that is
+  /// returned, which is `index`: it likes to begin long straight code with all
+  /// of its loads, and then has no registers for them. No instruction.
+  Value waitFor(Value &vector, Value index);
 
   // Loops.
   using Body = llvm::function_ref<void(Value)>;

@@ -82,7 +82,7 @@ double formSegments(WindowGroups &groups, int64_t maxHeight);
 
 /// What a lane of a segment computes.
 struct WindowLane {
-  /// Counted from the lane's first row.
+  /// Increasing, counted from the lane's first row.
   std::vector<int32_t> rows;
   /// Of each step: the place in the registers of the window.
   std::vector<int32_t> columns;

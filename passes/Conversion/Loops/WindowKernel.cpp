@@ -46,6 +46,9 @@ static constexpr int64_t kLineBytes = 64;
 /// waits for another.
 static constexpr int64_t kMaxDoubleHeight = 3;
 
+/// Steps whose inputs LLVM may hold in registers at a time.
+static constexpr int64_t kStepsAtOnce = 4;
+
 namespace {
 /// Segments that one piece of code runs.
 struct WindowCode {
@@ -60,8 +63,8 @@ struct WindowLists {
   std::vector<float> values;
   /// Of each step the places of all lanes.
   std::vector<int32_t> columns;
-  /// Of each row of a segment and each row of a lane: the lanes of which the
-  /// one is the other.
+  /// Of each row of a segment and each row of a lane that it can be: the lanes
+  /// of which it is that row.
   std::vector<int32_t> masks;
   /// Of segments.
   std::vector<int32_t> windows;
@@ -117,6 +120,12 @@ private:
 // Constants
 //===----------------------------------------------------------------------===//
 
+/// Rows of a lane that each row of a segment can be, from its own number on:
+/// rows of a segment are in order.
+static int64_t countChoices(int64_t height, const WindowGroups &groups) {
+  return groups.shape.laneRows - height + 1;
+}
+
 void WindowLists::add(const WindowSegment &segment,
                       const WindowGroups &groups) {
   windows.push_back(static_cast<int32_t>(segment.window));
@@ -124,18 +133,22 @@ void WindowLists::add(const WindowSegment &segment,
   size_t value = values.size(), column = columns.size(), mask = masks.size();
   values.resize(value + steps * height * kLanes);
   columns.resize(column + steps * kLanes);
-  masks.resize(mask + height * groups.shape.laneRows);
+  int64_t choices = countChoices(height, groups);
+  masks.resize(mask + height * choices);
   for (auto [lane, number] : llvm::enumerate(segment.parts)) {
     if (number < 0)
       continue;
     WindowLane part = fillUp(groups, segment, groups.parts[number]);
     auto rows = static_cast<int64_t>(part.rows.size());
-    for (int64_t r = 0; r < rows; ++r)
-      masks[mask + r * groups.shape.laneRows + part.rows[r]] |= 1 << lane;
-    for (int64_t s = 0; s < steps; ++s) {
+    for (int64_t s = 0; s < steps; ++s)
       columns[column + s * kLanes + lane] = part.columns[s];
-      for (int64_t r = 0; r < rows; ++r)
-        values[value + (s * height + r) * kLanes + lane] =
+    int64_t slot = -1;
+    for (int64_t r = 0; r < rows; ++r) {
+      // The first row of the segment that can be this one.
+      slot = std::max(slot + 1, part.rows[r] - choices + 1);
+      masks[mask + slot * choices + part.rows[r] - slot] |= 1 << lane;
+      for (int64_t s = 0; s < steps; ++s)
+        values[value + (s * height + slot) * kLanes + lane] =
             part.values[s * rows + r];
     }
   }
@@ -302,12 +315,16 @@ SmallVector<Value> WindowKernel::emitSegment(const WindowCode &code,
   MutableArrayRef<Value> sums = MutableArrayRef(next).drop_front(3);
   prefetch(code, value, column);
   int64_t chains = code.height <= kMaxDoubleHeight ? 2 : 1;
+  int64_t choices = countChoices(code.height, groups);
   for (int64_t sample = 0; sample < samples; ++sample) {
     SmallVector<Value> registers = loadWindow(segment, emitter.index(sample));
     SmallVector<Value> partial(chains * code.height,
                                emitter.constant(0, kLanes));
+    Value place = column;
     for (int64_t step = 0; step < code.steps; ++step) {
-      Value inputs = takeInputs(code, step, registers, column);
+      if (step > 0 && step % kStepsAtOnce == 0)
+        place = emitter.waitFor(partial[(step - 1) % chains], place);
+      Value inputs = takeInputs(code, step, registers, place);
       for (int64_t row = 0; row < code.height; ++row) {
         Value weights = emitter.load(
             values, emitter.add(value, (step * code.height + row) * kLanes),
@@ -320,18 +337,17 @@ SmallVector<Value> WindowKernel::emitSegment(const WindowCode &code,
       Value sum = partial[row * chains];
       if (chains > 1)
         sum = arith::AddFOp::create(emitter, sum, partial[row * chains + 1]);
-      for (int64_t r = 0; r < groups.shape.laneRows; ++r) {
-        Value &before = sums[sample * groups.shape.laneRows + r];
+      for (int64_t i = 0; i < choices; ++i) {
+        Value &before = sums[sample * groups.shape.laneRows + row + i];
         before = arith::SelectOp::create(
-            emitter,
-            loadMask(emitter.add(mask, row * groups.shape.laneRows + r)),
+            emitter, loadMask(emitter.add(mask, row * choices + i)),
             arith::AddFOp::create(emitter, before, sum), before);
       }
     }
   }
   next[0] = emitter.add(value, code.steps * code.height * kLanes);
   next[1] = emitter.add(column, code.steps * kLanes);
-  next[2] = emitter.add(mask, code.height * groups.shape.laneRows);
+  next[2] = emitter.add(mask, code.height * choices);
   return next;
 }
 

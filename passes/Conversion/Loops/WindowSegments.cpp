@@ -224,14 +224,15 @@ WindowLane loops::fillUp(const WindowGroups &groups,
     ++left[source];
 
   WindowLane result;
-  SmallVector<int64_t> rows;
+  // The rows of the group, by their number in W.
+  std::map<int32_t, int64_t> rows;
   int64_t firstRow =
       (part.strip * kWindowLanes + part.lane) * groups.shape.laneRows;
   for (auto [r, row] : llvm::enumerate(structure.getRows(group)))
-    if (part.rows >> r & 1) {
-      rows.push_back(static_cast<int64_t>(r));
-      result.rows.push_back(static_cast<int32_t>(row - firstRow));
-    }
+    if (part.rows >> r & 1)
+      rows[row] = static_cast<int64_t>(r);
+  for (auto [row, position] : rows)
+    result.rows.push_back(static_cast<int32_t>(row - firstRow));
   std::vector<int64_t> turns(count);
   for (int64_t source : sources) {
     // Registers behind the end of the input are moved back to end with it.
@@ -242,7 +243,7 @@ WindowLane loops::fillUp(const WindowGroups &groups,
     result.columns.push_back(static_cast<int32_t>(place + column - begin));
     // A half, a quarter, ..., and once more what the one before had.
     int64_t halvings = std::min(++turns[source], left[source] - 1);
-    for (int64_t r : rows)
+    for (auto [row, r] : rows)
       result.values.push_back(
           std::ldexp(groups.values[group.valueBegin +
                                    (part.begin + source) * group.rowCount + r],
