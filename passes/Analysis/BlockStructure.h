@@ -84,9 +84,8 @@ public:
   int64_t getDescriptionBytes() const;
   /// Appends each window of `size` columns, from a multiple of `size` on, in
   /// which a group has columns, and how many these are.
-  void
-  countColumns(const Group &group, int64_t size,
-               SmallVectorImpl<std::pair<int64_t, int64_t>> &counts) const;
+  void countColumns(const Group &group, int64_t size,
+                    SmallVectorImpl<std::pair<int64_t, int64_t>> &counts) const;
   /// Appends the rows of a group, increasing.
   void appendRows(const Group &group, std::vector<int32_t> &rows) const;
   /// Appends the columns of a group, increasing.

@@ -50,7 +50,8 @@ namespace {
 /// Segments of one strip and window as they grow, the rows and steps of each.
 class Beside {
 public:
-  /// Puts a part into segment `turn`, which is no more than one behind the last.
+  /// Puts a part into segment `turn`, which is no more than one behind the
+  /// last.
   void add(size_t turn, int64_t height, int64_t count) {
     if (turn == segments.size())
       segments.push_back({height, count});
@@ -91,8 +92,7 @@ void WindowMeasure::finishStrip(Candidate &candidate, ArrayRef<Part> parts) {
         const Part &part = left.front();
         bool sameLane = part.lane == lane;
         turn = sameLane ? turn + 1 : 0;
-        turnOfHeight =
-            sameLane && part.height == height ? turnOfHeight + 1 : 0;
+        turnOfHeight = sameLane && part.height == height ? turnOfHeight + 1 : 0;
         lane = part.lane;
         height = part.height;
         together.add(turn, height, part.count);
@@ -134,9 +134,8 @@ void WindowMeasure::finishStrips(Candidate &candidate, int64_t endRow) {
     int64_t strip = left.front().lane / kWindowLanes;
     if ((strip + 1) * stripRows > endRow)
       break;
-    ArrayRef<Part> own = left.take_while([&](const Part &part) {
-      return part.lane / kWindowLanes == strip;
-    });
+    ArrayRef<Part> own = left.take_while(
+        [&](const Part &part) { return part.lane / kWindowLanes == strip; });
     finishStrip(candidate, own);
     left = left.drop_front(own.size());
   }
@@ -166,9 +165,8 @@ void WindowMeasure::addBlockRow(const BlockRowScanner &scanner,
           return row / candidate.shape.laneRows == lane;
         });
         for (auto [window, count] : counts->second)
-          candidate.parts.push_back(
-              {group.rowCount, window, lane,
-               static_cast<int64_t>(own.size()), count});
+          candidate.parts.push_back({group.rowCount, window, lane,
+                                     static_cast<int64_t>(own.size()), count});
         left = left.drop_front(own.size());
       }
     }
