@@ -1,5 +1,4 @@
-//===- DirectCall.cpp - A call with arrays as they are
-//---------------------===//
+//===- DirectCall.cpp - A call with arrays as they are --------------------===//
 //
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
