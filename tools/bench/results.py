@@ -38,7 +38,7 @@ def comparison_dict(comparison: Comparison) -> dict[str, Any]:
         "facts": comparison.facts,
         "peak_gflops": comparison.peaks,
         "load": comparison.load,
-        "handover": comparison.handover,
+        "handovers": comparison.handovers,
         "fastest_dense": dense.peer.name if dense else None,
         "peers": [_timing_dict(timing, dense) for timing in comparison.timings],
         "failures": comparison.failures,
