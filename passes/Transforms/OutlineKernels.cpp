@@ -12,6 +12,7 @@
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Dialect/GPU/Utils/GPUUtils.h"
+#include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Dialect/SPIRV/IR/SPIRVDialect.h"
 #include "mlir/Dialect/SPIRV/IR/TargetAndABI.h"
@@ -140,6 +141,49 @@ LogicalResult OutlineKernels::outline(gpu::LaunchOp launch,
   return success();
 }
 
+/// Lets loads and stores of single elements have indices: upstream's conversion
+/// to SPIR-V forgets where a memref without dimensions begins.
+static void giveIndices(func::FuncOp function) {
+  SmallVector<std::pair<Operation *, Value>> elements;
+  function.walk([&](Operation *op) {
+    auto isElement = [](Value value) {
+      return cast<MemRefType>(value.getType()).getRank() == 0;
+    };
+    OpBuilder builder(op);
+    if (auto collapse = dyn_cast<memref::CollapseShapeOp>(op)) {
+      if (isElement(collapse))
+        elements.emplace_back(op, collapse.getSrc());
+    } else if (auto part = dyn_cast<memref::SubViewOp>(op)) {
+      if (isElement(part))
+        elements.emplace_back(op,
+                              memref::SubViewOp::create(
+                                  builder, part.getLoc(), part.getSource(),
+                                  part.getMixedOffsets(), part.getMixedSizes(),
+                                  part.getMixedStrides()));
+    }
+  });
+  for (auto [op, whole] : elements) {
+    int64_t rank = cast<MemRefType>(whole.getType()).getRank();
+    for (OpOperand &use : llvm::make_early_inc_range(op->getUses())) {
+      Operation *user = use.getOwner();
+      if (!isa<memref::LoadOp, memref::StoreOp>(user))
+        continue;
+      OpBuilder builder(user);
+      Value zero = arith::ConstantIndexOp::create(builder, user->getLoc(), 0);
+      SmallVector<Value> indices(rank, zero);
+      if (auto load = dyn_cast<memref::LoadOp>(user))
+        load.replaceAllUsesWith(
+            memref::LoadOp::create(builder, load.getLoc(), whole, indices)
+                .getResult());
+      else
+        memref::StoreOp::create(builder, user->getLoc(),
+                                cast<memref::StoreOp>(user).getValueToStore(),
+                                whole, indices);
+      user->erase();
+    }
+  }
+}
+
 void OutlineKernels::runOnOperation() {
   ModuleOp module = getOperation();
   FailureOr<func::FuncOp> function = getEntryFunction(module);
@@ -149,6 +193,7 @@ void OutlineKernels::runOnOperation() {
   OpBuilder builder = OpBuilder::atBlockEnd(module.getBody());
   auto kernels = gpu::GPUModuleOp::create(builder, module.getLoc(), "kernels");
   SymbolTable symbols(kernels);
+  giveIndices(*function);
   SmallVector<gpu::LaunchOp> launches;
   function->walk([&](gpu::LaunchOp launch) { launches.push_back(launch); });
   for (gpu::LaunchOp launch : launches) {

@@ -78,7 +78,7 @@ def compile(
         model: an `nn.Module` in eval mode, an `ExportedProgram` or the path of a `.pt2` file.
             Weights that contain zeros in blocks of rows and columns run sparse. They are copied:
             later changes of the model do not change the result.
-        args, kwargs: example inputs, which fix shapes and dtypes.
+        args, kwargs: example inputs, which fix shapes and dtypes: a tuple, or one tensor.
         target: "host", "aarch64", "x86-64", "opencl", "vulkan" or a `bcr.Target`.
         device: for "opencl" and "vulkan", the device to run on: its name, a part of its name, or
             its index in `bcr.opencl.devices()` or `bcr.vulkan.devices()`; None: the only one there
@@ -113,6 +113,9 @@ def compile(
         VerificationError: `verify=True` and the outputs differ.
     """
     spec = Target.of(target)
+    if hasattr(args, "__array__"):
+        # One tensor is one argument, not its rows.
+        args = (args,)
     if num_threads is None:
         num_threads = get_num_threads()
     # Impossible options fail before the long work begins.
@@ -129,7 +132,7 @@ def compile(
         stages.start("import")
         from bcr.frontend import import_model
 
-        imported = import_model(model, tuple(args), dict(kwargs or {}), dynamic_shapes)
+        imported = import_model(model, args, dict(kwargs or {}), dynamic_shapes)
         options: dict[str, Any] = {"sparsity": sparsity, "num_threads": num_threads}
         records = None
         if config is not None:

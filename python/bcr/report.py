@@ -23,7 +23,7 @@ class LayerReport:
     Attributes:
         name: qualified name of the PyTorch module.
         op: "conv2d", "matmul", or of a recurrent layer "gru", "lstm", "rnn_tanh" or "rnn_relu".
-        shape: (M, K) of the weight matrix.
+        shape: (M, K) of the weight matrix; (0, 0) where an input or another layer computes it.
         block: (Br, Bc) read from the zeros, or None for a dense layer.
         rate: weights divided by stored weights; 1 for a dense layer.
         sparsity: fraction of the weights that are zero.
@@ -163,10 +163,10 @@ class CompileReport:
             (
                 layer.name,
                 layer.op,
-                "x".join(map(str, layer.shape)),
+                "x".join(map(str, layer.shape)) if any(layer.shape) else "-",
                 "x".join(map(str, layer.block)) if layer.block else "-",
                 f"{layer.rate:.1f}x" if layer.verdict == "picked" else "-",
-                f"{layer.sparsity:.1%}",
+                f"{layer.sparsity:.1%}" if any(layer.shape) else "-",
                 layer.verdict,
                 layer.kernel or "-",
                 bytes_text(layer.dense_bytes),

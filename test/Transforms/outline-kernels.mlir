@@ -62,6 +62,32 @@ func.func @main(%x: memref<9xf32>, %y: memref<9xf32>, %z: memref<9xf32>) {
 
 // -----
 
+// Single elements in the middle of a buffer are accessed by an index: what has no dimensions would be taken to begin where the buffer does.
+
+// CHECK-LABEL: func.func @main(
+// CHECK-SAME:    %[[X:.*]]: memref<9xf32>, %[[Y:.*]]: memref<2x9xf32>)
+// CHECK:         %[[FROM:.*]] = memref.subview %[[X]][3] [1] [1]
+// CHECK:         %[[TO:.*]] = memref.subview %[[Y]][1, 4] [1, 1] [1, 1] : memref<2x9xf32> to memref<1x1xf32, {{.*}}>
+// CHECK:         gpu.launch_func {{.*}} args(%[[FROM]] : memref<1xf32, {{.*}}>, %[[TO]] : memref<1x1xf32, {{.*}}>)
+// CHECK:         gpu.func @k_kernel(%[[A:.*]]: memref<1xf32, {{.*}}>, %[[B:.*]]: memref<1x1xf32, {{.*}}>)
+// CHECK:           %[[V:.*]] = memref.load %[[A]][%{{.*}}]
+// CHECK:           memref.store %[[V]], %[[B]][%{{.*}}, %{{.*}}]
+func.func @main(%x: memref<9xf32>, %y: memref<2x9xf32>) {
+  %c1 = arith.constant 1 : index
+  %part = memref.subview %x[3] [1] [1] : memref<9xf32> to memref<1xf32, strided<[1], offset: 3>>
+  %from = memref.collapse_shape %part [] : memref<1xf32, strided<[1], offset: 3>> into memref<f32, strided<[], offset: 3>>
+  %to = memref.subview %y[1, 4] [1, 1] [1, 1] : memref<2x9xf32> to memref<f32, strided<[], offset: 13>>
+  gpu.launch blocks(%bx, %by, %bz) in (%gx = %c1, %gy = %c1, %gz = %c1)
+             threads(%tx, %ty, %tz) in (%lx = %c1, %ly = %c1, %lz = %c1) {
+    %v = memref.load %from[] : memref<f32, strided<[], offset: 3>>
+    memref.store %v, %to[] : memref<f32, strided<[], offset: 13>>
+    gpu.terminator
+  }
+  return
+}
+
+// -----
+
 func.func @main(%x: memref<f32>, %y: memref<9xf32>) {
   %c1 = arith.constant 1 : index
   %v = memref.load %x[] : memref<f32>

@@ -70,3 +70,16 @@ def test_on_aarch64():
     with Emulator(bcr.compile(model, (x,), target="cortex-a76")) as run:
         for got, want in zip(run(x.numpy()), model(x), strict=True):
             torch.testing.assert_close(torch.tensor(got), want, rtol=1e-5, atol=1e-5)
+
+
+def test_report_shows_no_matrix():
+    class Dynamic(nn.Module):
+        def forward(self, image, filters):
+            return F.conv2d(image, filters)
+
+    exe = bcr.compile(Dynamic().eval(), (torch.randn(1, 3, 8, 8), torch.randn(4, 3, 3, 3)))
+    [layer] = exe.report().layers
+    assert layer.reason == "its weights are not a constant"
+    [row] = [line for line in str(exe.report()).splitlines() if layer.name in line]
+    assert "0x0" not in row
+    assert "%" not in row

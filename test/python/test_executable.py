@@ -85,6 +85,10 @@ def test_the_model_may_change_after_compilation(x):
     assert relative_error(compiled(x).numpy(), expected.numpy()) < 1e-5
 
 
+def test_one_tensor_is_one_argument(net, x):
+    assert torch.equal(bcr.compile(net, x, verify=True)(x), bcr.compile(net, (x,))(x))
+
+
 def test_calls_from_several_threads(exe, x):
     inputs = [x + i for i in range(4)]
     expected = [exe(value) for value in inputs]

@@ -42,6 +42,12 @@ def test_training_mode_without_an_effect_is_accepted() -> None:
     import_model(model, (X,))
 
 
+def test_quantised_modules_are_named() -> None:
+    quantised = torch.ao.nn.quantized.Linear(5, 3)
+    message = refuse(nn.Sequential(nn.Linear(5, 5), nn.ModuleDict({"head": quantised})).eval())
+    assert "quantised: 1.head (Linear); compile the model as it was before" in message
+
+
 def test_a_mask_of_rows_names_the_operator() -> None:
     model = Apply(lambda x, mask: x[mask].sum()).eval()
     assert "aten.index.Tensor" in refuse(model, X, torch.tensor([True, False, True]))
@@ -207,6 +213,8 @@ def test_wrong_use() -> None:
         (lambda: import_model(3, (X,)), "int"),
         (lambda: import_model(nn.Linear(5, 3)), "example arguments"),
         (lambda: import_model(nn.Linear(5, 3), 7), "tuple"),
+        (lambda: import_model(nn.Linear(5, 3), {"input": X}), "not a dict; named ones are kwargs"),
+        (lambda: import_model(torch.jit.trace(nn.Linear(5, 3), X), (X,)), "made of"),
         (lambda: import_model("no/such/file.pt2"), "no/such/file.pt2"),
         (lambda: import_model(program, dynamic_shapes=({0: None},)), "dynamic_shapes"),
     ):

@@ -1,4 +1,4 @@
-"""Checks on a model before anything is compiled: its mode and its weights."""
+"""Checks on a model before anything is compiled: its mode, its modules and its weights."""
 
 from __future__ import annotations
 
@@ -30,6 +30,25 @@ def check_eval_mode(model: nn.Module) -> None:
         raise UnsupportedError(
             f"the model is in training mode: {', '.join(live)} would use random or batch "
             f"dependent values; call model.eval() before compiling"
+        )
+
+
+def check_not_quantised(model: nn.Module) -> None:
+    """Refuse modules that hold integers in place of weights.
+
+    Raises:
+        UnsupportedError: there are some; the message names all of them.
+    """
+    packages = ("torch.ao.nn.quantized.", "torch.ao.nn.intrinsic.quantized.")
+    found = [
+        f"{name or '<the model itself>'} ({type(module).__name__})"
+        for name, module in model.named_modules()
+        if type(module).__module__.startswith(packages) and not name.endswith("_packed_params")
+    ]
+    if found:
+        raise UnsupportedError(
+            f"the model is quantised: {', '.join(found)}; compile the model as it was before, "
+            f"since layers run in f32"
         )
 
 

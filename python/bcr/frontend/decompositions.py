@@ -194,12 +194,17 @@ def _native_group_norm(
 
 
 def _median(x: Tensor, dim: int = -1, keepdim: bool = False) -> tuple[Tensor, Tensor]:
+    return _kth_value(x, (x.shape[dim] - 1) // 2 + 1, dim, keepdim)
+
+
+def _median_of_all(x: Tensor) -> Tensor:
+    return _median(x.flatten(), 0)[0]
+
+
+def _kth_value(x: Tensor, k: int, dim: int = -1, keepdim: bool = False) -> tuple[Tensor, Tensor]:
     values, indices = torch.sort(x, dim=dim, stable=True)
-    middle = (x.shape[dim] - 1) // 2
-    values, indices = values.select(dim, middle), indices.select(dim, middle)
-    if keepdim:
-        return values.unsqueeze(dim), indices.unsqueeze(dim)
-    return values, indices
+    values, indices = values.narrow(dim, k - 1, 1), indices.narrow(dim, k - 1, 1)
+    return (values, indices) if keepdim else (values.squeeze(dim), indices.squeeze(dim))
 
 
 def _linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
@@ -317,6 +322,8 @@ def table() -> dict[OperatorBase, Callable[..., Any]]:
             aten.var_mean.correction: _var_mean,
             aten.var.correction: _var,
             aten.median.dim: _median,
+            aten.median.default: _median_of_all,
+            aten.kthvalue.default: _kth_value,
             aten.rrelu_with_noise_functional.default: _rrelu,
         }
     )

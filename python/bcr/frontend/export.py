@@ -20,7 +20,7 @@ from torch.utils import _pytree as pytree
 
 from bcr.errors import ConfigError, FormatError, UnsupportedError
 from bcr.frontend.bags import BagsOfOneSize
-from bcr.frontend.checks import check_eval_mode
+from bcr.frontend.checks import check_eval_mode, check_not_quantised
 from bcr.frontend.decompositions import table
 from bcr.frontend.locations import line_of_error
 from bcr.frontend.recurrent import (
@@ -51,10 +51,11 @@ def to_program(
     """Return the exported form of a model.
 
     Raises:
-        ConfigError: there is no such file, example arguments are missing, or `dynamic_shapes` is
-            given for a program that is already exported.
+        ConfigError: there is no such file, the model is a ScriptModule, example arguments are
+            missing, or `dynamic_shapes` is given for a program that is already exported.
         FormatError: the file is not an exported program.
-        UnsupportedError: the model is in training mode or `torch.export` cannot trace it.
+        UnsupportedError: the model is in training mode or quantised, or `torch.export` cannot trace
+            it.
     """
     if isinstance(model, (ExportedProgram, str, os.PathLike)):
         if dynamic_shapes is not None:
@@ -63,6 +64,11 @@ def to_program(
                 "dynamic_shapes to torch.export.export"
             )
         return model if isinstance(model, ExportedProgram) else _load(os.fspath(model))
+    if isinstance(model, torch.jit.ScriptModule):
+        raise ConfigError(
+            f"cannot compile a {type(model).__name__}, which torch.export does not take: pass the "
+            f"nn.Module that it was made of"
+        )
     if not isinstance(model, nn.Module):
         raise ConfigError(
             f"cannot compile a {type(model).__name__}: pass an nn.Module, an ExportedProgram or "
@@ -75,8 +81,11 @@ def to_program(
     if isinstance(args, (torch.Tensor, np.ndarray)):
         args = (args,)
     if not isinstance(args, Sequence) or isinstance(args, str):
-        raise ConfigError(f"example arguments must be a tuple, not a {type(args).__name__}")
+        raise ConfigError(
+            f"example arguments must be a tuple, not a {type(args).__name__}; named ones are kwargs"
+        )
     check_eval_mode(model)
+    check_not_quantised(model)
     args, kwargs = pytree.tree_map(_as_tensor, (tuple(args), dict(kwargs or {})))
     for value in pytree.tree_leaves((args, kwargs)):
         if isinstance(value, torch.Tensor) and value.is_quantized:
