@@ -175,15 +175,18 @@ int64_t BlockRowScanner::getDescriptionBytes() const {
   return bytes;
 }
 
-std::map<int64_t, int64_t> BlockRowScanner::countColumns(const Group &group,
-                                                         int64_t size) const {
-  std::map<int64_t, int64_t> counts;
+void BlockRowScanner::countColumns(
+    const Group &group, int64_t size,
+    SmallVectorImpl<std::pair<int64_t, int64_t>> &counts) const {
   auto add = [&](int64_t begin, int64_t end) {
     while (begin < end) {
       int64_t window = begin / size;
       int64_t next = std::min((window + 1) * size, end);
-      if (int64_t count = countSet(columnUnion.data(), begin, next))
-        counts[window] += count;
+      if (int64_t count = countSet(columnUnion.data(), begin, next)) {
+        if (counts.empty() || counts.back().first != window)
+          counts.push_back({window, 0});
+        counts.back().second += count;
+      }
       begin = next;
     }
   };
@@ -193,7 +196,6 @@ std::map<int64_t, int64_t> BlockRowScanner::countColumns(const Group &group,
   else
     for (int64_t b = group.firstBlock; b >= 0; b = nextBlock[b])
       add(b * block[1], std::min((b + 1) * block[1], map.getNumColumns()));
-  return counts;
 }
 
 void BlockRowScanner::appendRows(const Group &group,
@@ -241,17 +243,19 @@ static void addBlockRow(const NonZeroMap &map, const BlockRowScanner &scanner,
 }
 
 BlockMeasure mlir::bcr::measureBlock(const NonZeroMap &map,
-                                     std::array<int64_t, 2> block) {
+                                     std::array<int64_t, 2> block,
+                                     bool windows) {
   BlockMeasure measure;
   measure.block = block;
   BlockRowScanner scanner(map, block);
-  WindowMeasure windows;
+  WindowMeasure windowMeasure;
   for (int64_t row = 0; row < map.getNumRows(); row += block[0]) {
     scanner.scan(row);
     addBlockRow(map, scanner, measure);
-    windows.addBlockRow(scanner, row + block[0]);
+    if (windows)
+      windowMeasure.addBlockRow(scanner, row + block[0]);
   }
-  windows.finish(measure);
+  windowMeasure.finish(measure);
   return measure;
 }
 
@@ -302,10 +306,11 @@ static std::set<int64_t> getSizes(int64_t size,
   return sizes;
 }
 
-BlockMeasure mlir::bcr::findBlock(const NonZeroMap &map, int64_t kernelArea) {
+BlockMeasure mlir::bcr::findBlock(const NonZeroMap &map, int64_t kernelArea,
+                                  bool windows) {
   int64_t numRows = map.getNumRows();
   int64_t numColumns = map.getNumColumns();
-  BlockMeasure whole = measureBlock(map, {numRows, numColumns});
+  BlockMeasure whole = measureBlock(map, {numRows, numColumns}, windows);
   // Without zeros there is nothing to find.
   if (map.getNumNonZeros() == 0 || map.getSparsity() < 0.01)
     return whole;
@@ -354,5 +359,5 @@ BlockMeasure mlir::bcr::findBlock(const NonZeroMap &map, int64_t kernelArea) {
       });
   if (largest.block[0] == 1 && numRows > 1)
     largest.block = {1, 1};
-  return measureBlock(map, largest.block);
+  return measureBlock(map, largest.block, windows);
 }

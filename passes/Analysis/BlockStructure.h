@@ -82,10 +82,10 @@ public:
   int64_t getNumLiveRows() const;
   /// Bytes that name each block's values, rows and columns, block by block.
   int64_t getDescriptionBytes() const;
-  /// How many columns a group has in each window of `size` columns, from a
-  /// multiple of `size` on, where it has any.
-  std::map<int64_t, int64_t> countColumns(const Group &group,
-                                          int64_t size) const;
+  /// Appends each window of `size` columns, from a multiple of `size` on, in
+  /// which a group has columns, and how many these are.
+  void countColumns(const Group &group, int64_t size,
+                    SmallVectorImpl<std::pair<int64_t, int64_t>> &counts) const;
   /// Appends the rows of a group, increasing.
   void appendRows(const Group &group, std::vector<int32_t> &rows) const;
   /// Appends the columns of a group, increasing.
@@ -131,8 +131,10 @@ struct BlockMeasure {
   int64_t getBytes() const { return numStored * 4 + indexBytes; }
 };
 
-/// Measures all of a matrix; linear in its size.
-BlockMeasure measureBlock(const NonZeroMap &map, std::array<int64_t, 2> block);
+/// Measures all of a matrix; linear in its size. Cycles of the window kernel
+/// are found only if `windows`: that takes several times as long as the rest.
+BlockMeasure measureBlock(const NonZeroMap &map, std::array<int64_t, 2> block,
+                          bool windows);
 
 /// Finds the grid that the matrix was pruned on: the block shape that describes
 /// the non-zeros in the fewest bytes when each block names its values, rows and
@@ -146,7 +148,7 @@ BlockMeasure measureBlock(const NonZeroMap &map, std::array<int64_t, 2> block);
 /// after each of three rounds of growing samples, so the time is about that of
 /// reading the matrix once. Blocks of one row are reported as 1x1, since their
 /// width changes nothing.
-BlockMeasure findBlock(const NonZeroMap &map, int64_t kernelArea);
+BlockMeasure findBlock(const NonZeroMap &map, int64_t kernelArea, bool windows);
 
 } // namespace mlir::bcr
 

@@ -6,10 +6,13 @@
 
 #include "passes/Analysis/WindowModel.h"
 
+#include "llvm/ADT/MapVector.h"
 #include "llvm/ADT/STLExtras.h"
 
 #include <algorithm>
+#include <array>
 #include <limits>
+#include <tuple>
 
 using namespace mlir;
 using namespace mlir::bcr;
@@ -43,81 +46,129 @@ WindowMeasure::WindowMeasure() {
     candidates.push_back({shape, {}, {}});
 }
 
-/// Puts the parts of a lane beside those of the lanes before, most rows first.
-static void putBeside(SmallVectorImpl<std::pair<int64_t, int64_t>> &segments,
-                      ArrayRef<std::pair<int64_t, int64_t>> parts) {
-  if (segments.size() < parts.size())
-    segments.resize(parts.size());
-  for (auto [segment, part] : llvm::zip(segments, parts))
-    segment = {std::max(segment.first, part.first),
-               std::max(segment.second, part.second)};
-}
-
-void WindowMeasure::finishStrips(Candidate &candidate, int64_t endRow) {
-  const WindowShape &shape = candidate.shape;
-  int64_t stripRows = shape.laneRows * kWindowLanes;
-  auto getCycles = [&](ArrayRef<Part> segments) {
+namespace {
+/// Segments of one strip and window as they grow, the rows and steps of each.
+class Beside {
+public:
+  /// Puts a part into segment `turn`, which is no more than one behind the
+  /// last.
+  void add(size_t turn, int64_t height, int64_t count) {
+    if (turn == segments.size())
+      segments.push_back({height, count});
+    segments[turn].first = std::max(segments[turn].first, height);
+    segments[turn].second = std::max(segments[turn].second, count);
+  }
+  /// Returns the cycles of all segments and begins anew.
+  double finish(const WindowShape &shape) {
     double cycles = 0;
     for (auto [height, steps] : segments)
       cycles += getSegmentCycles(
           shape.laneRows, height, double(steps),
           shape.size > 2 * kWindowLanes ? double(steps) / 2 : 0.0);
+    segments.clear();
     return cycles;
-  };
-  while (!candidate.lanes.empty()) {
-    int64_t strip = candidate.lanes.begin()->first / kWindowLanes;
-    if ((strip + 1) * stripRows > endRow)
-      return;
-    // Segments with parts of one height, and of all.
-    std::map<std::tuple<int64_t, int64_t, int64_t>, SmallVector<Part>> apart;
-    std::map<std::pair<int64_t, int64_t>, SmallVector<Part>> together;
-    while (!candidate.lanes.empty() &&
-           candidate.lanes.begin()->first / kWindowLanes == strip) {
-      for (auto &[key, parts] : candidate.lanes.begin()->second) {
-        llvm::sort(parts, std::greater<>());
-        putBeside(together[key], parts);
-        for (ArrayRef<Part> left = parts; !left.empty();) {
-          int64_t height = left.front().first;
-          ArrayRef<Part> like = left.take_while(
-              [&](const Part &part) { return part.first == height; });
-          putBeside(apart[{key.first, key.second, height}], like);
-          left = left.drop_front(like.size());
-        }
-      }
-      candidate.lanes.erase(candidate.lanes.begin());
-    }
-    std::map<int64_t, std::pair<double, double>> cycles;
-    for (const auto &[key, segments] : apart)
-      cycles[std::get<0>(key)].first += getCycles(segments);
-    for (const auto &[key, segments] : together)
-      cycles[key.first].second += getCycles(segments);
-    double share = kStripCycles / double(cycles.size()) + kCodeCycles;
-    for (const auto &[height, own] : cycles)
-      candidate.cycles[height] += std::min(own.first, own.second) + share;
   }
+
+private:
+  SmallVector<std::pair<int64_t, int64_t>> segments;
+};
+} // namespace
+
+void WindowMeasure::finishStrip(Candidate &candidate, ArrayRef<Part> parts) {
+  // Segments with parts of one height, and of all.
+  std::array<Beside, kMaxWindowRows + 1> apart;
+  Beside together;
+  int64_t numHeights = 0;
+  for (ArrayRef<Part> left = parts; !left.empty(); ++numHeights) {
+    int64_t groupHeight = left.front().groupHeight;
+    double cyclesApart = 0, cyclesTogether = 0;
+    while (!left.empty() && left.front().groupHeight == groupHeight) {
+      int64_t window = left.front().window;
+      int64_t lane = -1, height = 0;
+      size_t turn = 0, turnOfHeight = 0;
+      for (; !left.empty() && left.front().groupHeight == groupHeight &&
+             left.front().window == window;
+           left = left.drop_front()) {
+        const Part &part = left.front();
+        bool sameLane = part.lane == lane;
+        turn = sameLane ? turn + 1 : 0;
+        turnOfHeight = sameLane && part.height == height ? turnOfHeight + 1 : 0;
+        lane = part.lane;
+        height = part.height;
+        together.add(turn, height, part.count);
+        apart[height].add(turnOfHeight, height, part.count);
+      }
+      cyclesTogether += together.finish(candidate.shape);
+      for (Beside &beside : apart)
+        cyclesApart += beside.finish(candidate.shape);
+    }
+    candidate.cycles[groupHeight] +=
+        std::min(cyclesApart, cyclesTogether) + kCodeCycles;
+  }
+  // Each height has a share of what the strip takes.
+  int64_t last = -1;
+  for (const Part &part : parts)
+    if (part.groupHeight != last) {
+      last = part.groupHeight;
+      candidate.cycles[last] += kStripCycles / double(numHeights);
+    }
+}
+
+void WindowMeasure::finishStrips(Candidate &candidate, int64_t endRow) {
+  int64_t stripRows = candidate.shape.laneRows * kWindowLanes;
+  std::vector<Part> &parts = candidate.parts;
+  // Lanes come in order, but for those of one row of blocks.
+  bool any = llvm::any_of(parts, [&](const Part &part) {
+    return (part.lane / kWindowLanes + 1) * stripRows <= endRow;
+  });
+  if (!any)
+    return;
+  llvm::sort(parts, [](const Part &a, const Part &b) {
+    return std::tuple(a.lane / kWindowLanes, a.groupHeight, a.window, a.lane,
+                      -a.height, -a.count) <
+           std::tuple(b.lane / kWindowLanes, b.groupHeight, b.window, b.lane,
+                      -b.height, -b.count);
+  });
+  ArrayRef<Part> left = parts;
+  while (!left.empty()) {
+    int64_t strip = left.front().lane / kWindowLanes;
+    if ((strip + 1) * stripRows > endRow)
+      break;
+    ArrayRef<Part> own = left.take_while(
+        [&](const Part &part) { return part.lane / kWindowLanes == strip; });
+    finishStrip(candidate, own);
+    left = left.drop_front(own.size());
+  }
+  parts.erase(parts.begin(), parts.end() - left.size());
 }
 
 void WindowMeasure::addBlockRow(const BlockRowScanner &scanner,
                                 int64_t endRow) {
+  std::vector<int32_t> rows;
+  // By number of inputs; there are two.
+  llvm::SmallMapVector<int64_t, SmallVector<std::pair<int64_t, int64_t>>, 2>
+      windows;
   for (const BlockRowScanner::Group &group : scanner.getGroups()) {
     if (group.rowCount > kMaxWindowRows)
       continue;
-    std::vector<int32_t> rows;
+    rows.clear();
     scanner.appendRows(group, rows);
-    // By number of inputs.
-    std::map<int64_t, std::map<int64_t, int64_t>> windows;
+    windows.clear();
     for (Candidate &candidate : candidates) {
       int64_t size = candidate.shape.size;
       auto [counts, isNew] = windows.try_emplace(size);
       if (isNew)
-        counts->second = scanner.countColumns(group, size);
-      std::map<int64_t, int64_t> heights;
-      for (int32_t row : rows)
-        ++heights[row / candidate.shape.laneRows];
-      for (auto [lane, height] : heights)
+        scanner.countColumns(group, size, counts->second);
+      for (ArrayRef<int32_t> left = rows; !left.empty();) {
+        int64_t lane = left.front() / candidate.shape.laneRows;
+        ArrayRef<int32_t> own = left.take_while([&](int32_t row) {
+          return row / candidate.shape.laneRows == lane;
+        });
         for (auto [window, count] : counts->second)
-          candidate.lanes[lane][{group.rowCount, window}].push_back(
-              {height, count});
+          candidate.parts.push_back({group.rowCount, window, lane,
+                                     static_cast<int64_t>(own.size()), count});
+        left = left.drop_front(own.size());
+      }
     }
   }
   for (Candidate &candidate : candidates)

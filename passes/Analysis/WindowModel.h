@@ -74,19 +74,25 @@ public:
   void finish(BlockMeasure &measure);
 
 private:
-  /// Rows and columns of a group in a lane and a window.
-  using Part = std::pair<int64_t, int64_t>;
-  /// Of a lane, by height of the group and window.
-  using Parts = std::map<std::pair<int64_t, int64_t>, std::vector<Part>>;
+  /// What a group has in a lane and a window.
+  struct Part {
+    /// Of the group.
+    int64_t groupHeight;
+    int64_t window, lane;
+    /// Of the part: rows, columns.
+    int64_t height, count;
+  };
   struct Candidate {
     WindowShape shape;
-    /// By number of the lane, those of strips that are not finished.
-    std::map<int64_t, Parts> lanes;
+    /// Of strips that are not finished.
+    std::vector<Part> parts;
     /// By height of a group.
     std::map<int64_t, double> cycles;
   };
   /// Finishes the strips that end with `endRow` or before.
   static void finishStrips(Candidate &candidate, int64_t endRow);
+  /// Finishes the strip that has these parts, sorted.
+  static void finishStrip(Candidate &candidate, ArrayRef<Part> parts);
 
   std::vector<Candidate> candidates;
 };

@@ -4,7 +4,9 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "passes/Conversion/Contraction.h"
 #include "passes/Conversion/IndexedExtremum.h"
+#include "passes/Conversion/LinalgAccess.h"
 #include "passes/Passes.h"
 
 #include "mlir/Dialect/Affine/IR/AffineOps.h"
@@ -161,34 +163,6 @@ static GenericOp collapseLoops(RewriterBase &rewriter, GenericOp op) {
   return cast<GenericOp>(result->collapsedOp.getOperation());
 }
 
-/// The cost of walking one operand along `loop`: 0 stays, 1 unit stride,
-/// more for each worse kind.
-static int64_t getWalkCost(AffineMap map, Type type, unsigned loop) {
-  auto memref = dyn_cast<MemRefType>(type);
-  if (!memref || !map.isFunctionOfDim(loop))
-    return 0;
-  SmallVector<int64_t> strides;
-  int64_t offset;
-  bool unit = succeeded(memref.getStridesAndOffset(strides, offset)) &&
-              !strides.empty() && strides.back() == 1;
-  for (AffineExpr result : map.getResults().drop_back())
-    if (result.isFunctionOfDim(loop))
-      return 8;
-  if (!unit)
-    return 8;
-  // The stride is what one step of the loop adds to the last index.
-  MLIRContext *context = map.getContext();
-  AffineExpr last = map.getResults().back();
-  AffineExpr step = simplifyAffineExpr(
-      last - last.replace(getAffineDimExpr(loop, context),
-                          getAffineDimExpr(loop, context) - 1),
-      map.getNumDims(), map.getNumSymbols());
-  auto constant = dyn_cast<AffineConstantExpr>(step);
-  if (!constant)
-    return 8;
-  return constant.getValue() == 1 ? 1 : constant.getValue() <= 4 ? 3 : 8;
-}
-
 static SmallVector<unsigned> chooseOrder(GenericOp op) {
   SmallVector<int64_t> ranges = op.getStaticLoopRanges();
   auto iterators = op.getIteratorTypesArray();
@@ -247,22 +221,7 @@ static void relaxReductions(GenericOp op) {
 }
 
 SmallVector<Value> LoopEmitter::getIndices(OpOperand &operand) {
-  AffineMap map = op.getMatchingIndexingMap(&operand);
-  SmallVector<Value> indices;
-  for (AffineExpr result : map.getResults()) {
-    if (auto dim = dyn_cast<AffineDimExpr>(result)) {
-      indices.push_back(counters[dim.getPosition()]);
-      continue;
-    }
-    if (auto constant = dyn_cast<AffineConstantExpr>(result)) {
-      indices.push_back(
-          arith::ConstantIndexOp::create(builder, constant.getValue()));
-      continue;
-    }
-    auto part = AffineMap::get(map.getNumDims(), map.getNumSymbols(), result);
-    indices.push_back(affine::AffineApplyOp::create(builder, part, counters));
-  }
-  return indices;
+  return getAccess(builder, op.getMatchingIndexingMap(&operand), counters);
 }
 
 Value LoopEmitter::load(OpOperand &operand) {
@@ -395,10 +354,8 @@ int64_t LoopEmitter::chooseUnroll() {
   return 1;
 }
 
-/// The outer parallel loops that are worth sharing among threads.
-unsigned LoopEmitter::getNumParallelLoops() {
-  if (threads <= 1)
-    return 0;
+/// Whether threads save time, by the number of iterations.
+static bool isLarge(GenericOp op, int64_t minParallelWork) {
   int64_t work = 1;
   for (int64_t size : op.getStaticLoopRanges()) {
     // A size that is not known is taken for a large one.
@@ -407,7 +364,12 @@ unsigned LoopEmitter::getNumParallelLoops() {
     if (size > 0 && work < minParallelWork)
       work *= size;
   }
-  if (work < minParallelWork)
+  return work >= minParallelWork;
+}
+
+/// The outer parallel loops that are worth sharing among threads.
+unsigned LoopEmitter::getNumParallelLoops() {
+  if (threads <= 1 || !isLarge(op, minParallelWork))
     return 0;
   unsigned count = 0;
   while (count < op.getNumLoops() && !isReduction(count))
@@ -519,6 +481,12 @@ void LowerLinalg::runOnOperation() {
     }
     dropFixedDimensions(rewriter, generic);
     generic = collapseLoops(rewriter, generic);
+    ++numLowered;
+    bool parallel = threads > 1 && isLarge(generic, minParallelWork);
+    if (emitContraction(generic, {lanes, registers, parallel})) {
+      rewriter.eraseOp(generic);
+      continue;
+    }
     SmallVector<unsigned> order = chooseOrder(generic);
     if (!llvm::is_sorted(order)) {
       rewriter.setInsertionPoint(generic);
@@ -531,6 +499,5 @@ void LowerLinalg::runOnOperation() {
     relaxReductions(generic);
     LoopEmitter(generic, threads, minParallelWork).emit();
     rewriter.eraseOp(generic);
-    ++numLowered;
   }
 }

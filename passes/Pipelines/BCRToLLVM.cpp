@@ -97,6 +97,8 @@ static void buildLoops(OpPassManager &manager, const Configuration &config) {
   manager.addPass(createConvertBCRToLoopsPass(layers));
   BCRLowerLinalgPassOptions linalg;
   linalg.threads = config.threads;
+  linalg.lanes = config.target.lanes;
+  linalg.registers = config.target.registers;
   manager.addNestedPass<func::FuncOp>(createBCRLowerLinalgPass(linalg));
   addCleanup(manager);
 }

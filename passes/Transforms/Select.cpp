@@ -68,6 +68,8 @@ private:
   void measure(LayerOpInterface layer, const NonZeroMap &map, Verdict &verdict,
                std::string &remark);
   double estimateCycles(LayerOpInterface layer, const BlockMeasure &blocks);
+  /// Whether groups of few rows may run in the window kernel.
+  bool hasWindows(LayerOpInterface layer);
   void chooseHeight(LayerOpInterface layer, const NonZeroMap &map,
                     BlockMeasure &blocks);
   void decideByTime(LayerOpInterface layer, Verdict &verdict);
@@ -109,6 +111,11 @@ double SelectPass::estimateCycles(LayerOpInterface layer,
       .cycles;
 }
 
+bool SelectPass::hasWindows(LayerOpInterface layer) {
+  return getLayerWork(layer, getMachine(getOperation(), lanes, registers))
+      .hasWindows;
+}
+
 /// Packs in blocks of fewer rows than the grid where that is faster: low blocks
 /// have few different row sets, so they merge into long groups, while each of
 /// many small blocks of the grid would accumulate its rows again.
@@ -121,7 +128,8 @@ void SelectPass::chooseHeight(LayerOpInterface layer, const NonZeroMap &map,
   for (int64_t height : {8, 4, 2}) {
     if (height >= grid[0] || grid[0] % height != 0)
       continue;
-    BlockMeasure lower = measureBlock(map, {height, grid[1]});
+    BlockMeasure lower =
+        measureBlock(map, {height, grid[1]}, hasWindows(layer));
     double cycles = estimateCycles(layer, lower);
     if (cycles < 0.85 * best) {
       best = cycles;
@@ -159,11 +167,11 @@ void SelectPass::measure(LayerOpInterface layer, const NonZeroMap &map,
     given = {block[0], block[1]};
   if (given) {
     verdict.grid = *given;
-    verdict.blocks = measureBlock(map, *given);
+    verdict.blocks = measureBlock(map, *given, hasWindows(layer));
     verdict.structure = describeStructure(map, *verdict.blocks);
     if (verdict.blocks->numStored == map.getNumNonZeros())
       return;
-    BlockMeasure found = findBlock(map, kernelArea);
+    BlockMeasure found = findBlock(map, kernelArea, /*windows=*/false);
     if (double(found.numStored) < 0.9 * double(verdict.blocks->numStored))
       remark =
           formatv("; its zeros fit blocks of {0}x{1} better than the "
@@ -171,7 +179,7 @@ void SelectPass::measure(LayerOpInterface layer, const NonZeroMap &map,
                   found.block[0], found.block[1], (*given)[0], (*given)[1]);
     return;
   }
-  verdict.blocks = findBlock(map, kernelArea);
+  verdict.blocks = findBlock(map, kernelArea, hasWindows(layer));
   verdict.grid = verdict.blocks->block;
   verdict.structure = describeStructure(map, *verdict.blocks);
   chooseHeight(layer, map, *verdict.blocks);
@@ -305,7 +313,8 @@ void SelectPass::applyRecord(LayerOpInterface layer, Verdict &verdict) {
     FailureOr<FloatElements> weights =
         FloatElements::get(getDenseWeight(layer));
     NonZeroMap map(weights->get(), layer.getNumRows(), layer.getNumColumns());
-    verdict.blocks = measureBlock(map, {*record->blockRows, verdict.grid[1]});
+    verdict.blocks = measureBlock(map, {*record->blockRows, verdict.grid[1]},
+                                  hasWindows(layer));
   }
   if (sparse != verdict.sparse)
     verdict.reason = sparse

@@ -1,8 +1,9 @@
-"""Calls of a stream without Python in between. Use it through `bcr.Stream`."""
+"""Calls without Python in between. Use it through `bcr.Executable` and `bcr.Stream`."""
 
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import numpy.typing as npt
 
 class Repeater:
@@ -43,3 +44,28 @@ class Repeater:
     @property
     def _phase(self) -> int:
         """0 or 1."""
+
+class DirectCall:
+    """Calls compiled code with arrays that need no conversion."""
+
+    def __init__(
+        self,
+        entry: int,
+        weights: int,
+        workspaces: list[npt.NDArray[np.uint8]],
+        inputs: Sequence[tuple[np.dtype[Any], tuple[int, ...]]],
+        outputs: Sequence[tuple[np.dtype[Any], tuple[int, ...]]],
+    ) -> None:
+        """Take two addresses, the list of free workspaces, and what a call takes and returns.
+
+        The code and the weights have to outlive the object.
+        """
+
+    def __call__(self, values: tuple[Any, ...]) -> list[npt.NDArray[Any]] | int | None:
+        """Run the code in one of the workspaces.
+
+        Returns:
+            The results; what the code returned, if that is not 0; None if the call needs more: no
+            workspace is free, or a value is not a plain, aligned array of its element type and
+            shape in C order.
+        """

@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from bcr._stream import DirectCall
 from bcr.container import load_program, save_program
 from bcr.errors import BCRError, ConfigError, InputError
-from bcr.frontend.specs import InputSpec
+from bcr.frontend.specs import InputSpec, OutputSpec
 from bcr.frontend.structure import bind, unflatten
 from bcr.linker import link_library
 from bcr.program import Program
@@ -73,6 +74,8 @@ class Executable:
         self._streams: weakref.WeakSet[Stream] = weakref.WeakSet()
         # What keeps the loaded code in memory.
         self._owner: object = None
+        self._direct: DirectCall | None = None
+        self._single = program.signature.out_spec == {"output": 0}
 
     # --- running -------------------------------------------------------------------------------
 
@@ -93,6 +96,14 @@ class Executable:
                 not (an index out of range).
             ConfigError: the code is for another machine.
         """
+        if self._direct is not None and not kwargs:
+            results = self._direct(args)
+            if isinstance(results, list):
+                if self._single:
+                    return results[0]
+                return unflatten(self._program.signature.out_spec, results, ())
+            if results is not None:
+                raise InputError(self._program.checks[results - 1])
         return self._run(args, kwargs, None)
 
     def _run(self, args: Sequence[Any], kwargs: Mapping[str, Any], profile: Any) -> Any:
@@ -231,6 +242,33 @@ class Executable:
         for stream in list(self._streams):
             stream.reset()
 
+    def _make_direct(self, entry: Any) -> DirectCall | None:
+        """Return what calls the code without Python, if arguments and results allow it: tensors
+        of fixed shapes in their order, of types that NumPy has."""
+        program = self._program
+        signature = program.signature
+        specs: list[InputSpec | OutputSpec] = [*signature.inputs, *signature.outputs]
+        arguments = [{"input": i} for i in range(len(signature.inputs))]
+        if (
+            signature.symbols
+            or self._passed
+            or signature.in_spec["args"] != arguments
+            or signature.in_spec["kwargs"]
+            or any(spec.dtype == "bfloat16" for spec in specs)
+        ):
+            return None
+
+        def plain(specs: Sequence[Any]) -> list[tuple[np.dtype[Any], tuple[int, ...]]]:
+            return [(np.dtype(spec.dtype), tuple(spec.shape)) for spec in specs]
+
+        return DirectCall(
+            ctypes.cast(entry, ctypes.c_void_p).value or 0,
+            program.pool.ctypes.data,
+            self._workspaces.free,
+            plain(signature.inputs),
+            plain(signature.outputs),
+        )
+
     def _load(self) -> Any:
         """Bring the code into this process, once."""
         with self._lock:
@@ -253,6 +291,7 @@ class Executable:
                 library = _open_library(program.library)
                 self._owner = library
                 self._entry = _ENTRY_TYPE((_ENTRY, library))
+            self._direct = self._make_direct(self._entry)
             return self._entry
 
     def run_with_stamps(self, args: Sequence[Any], kwargs: Mapping[str, Any], buffer: Any) -> Any:

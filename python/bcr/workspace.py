@@ -72,6 +72,11 @@ class Workspaces:
         # `pop` of a list are atomic.
         self._free: list[npt.NDArray[np.uint8]] = []
 
+    @property
+    def free(self) -> list[npt.NDArray[np.uint8]]:
+        """Those that no call uses. Who takes the last one gives it back at the end."""
+        return self._free
+
     @contextmanager
     def lease(self) -> Iterator[npt.NDArray[np.uint8]]:
         """Lend a workspace: uint8, aligned to `ALIGNMENT`."""

@@ -12,9 +12,13 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "DirectCall.h"
+#include "Entry.h"
+
 #include <nanobind/nanobind.h>
 
 #define NPY_NO_DEPRECATED_API NPY_1_7_API_VERSION
+#define PY_ARRAY_UNIQUE_SYMBOL bcr_stream_numpy
 #include <numpy/arrayobject.h>
 
 #include <algorithm>
@@ -28,11 +32,6 @@ namespace nb = nanobind;
 using namespace nanobind::literals;
 
 namespace {
-/// The compiled function (passes/README.md, "The compiled function").
-using Entry = int32_t (*)(const void *const *inputs, void *const *outputs,
-                          const void *weights, void *workspace,
-                          const int64_t *dims, int64_t *profile);
-
 /// Memory of the stream that an input is copied to. NumPy's own structure is
 /// read and no buffer asked for, which makes a text of the element type.
 class Memory {
@@ -170,7 +169,7 @@ static PyObject *call(PyObject *self, PyObject *inputs, PyObject *named) {
 }
 
 NB_MODULE(_stream, m) {
-  m.doc() = "Calls of a stream; use bcr.Stream.";
+  m.doc() = "Calls without Python; use bcr.Executable and bcr.Stream.";
   if (_import_array() < 0)
     throw nb::python_error();
   // A stream that lives as long as the process is no mistake.
@@ -186,4 +185,5 @@ NB_MODULE(_stream, m) {
       .def("_acquire", &Repeater::acquire)
       .def("_release", &Repeater::release)
       .def_prop_ro("_phase", &Repeater::getPhase);
+  addDirectCall(m);
 }

@@ -37,9 +37,10 @@ func.func @broadcast(%x: memref<2x3x5x7xf32>, %b: memref<3x1x1xf32>, %y: memref<
 
 // -----
 
-// Columns innermost; five steps of the sum share a load and a store.
+// Columns innermost, whose number is not known; five steps of the sum share a
+// load and a store.
 // CHECK-LABEL: func.func @matmul
-// CHECK-SAME: %[[A:[a-z0-9_]+]]: memref<4x15xf32>, %[[B:[a-z0-9_]+]]: memref<15x64xf32>, %[[C:[a-z0-9_]+]]: memref<4x64xf32>
+// CHECK-SAME: %[[A:[a-z0-9_]+]]: memref<4x15xf32>, %[[B:[a-z0-9_]+]]: memref<15x?xf32>, %[[C:[a-z0-9_]+]]: memref<4x?xf32>
 // CHECK: scf.for %[[I:[a-z0-9_]+]] =
 // CHECK: %[[FIVE:[a-z0-9_]+]] = arith.constant 5 : index
 // CHECK: scf.for %[[K:[a-z0-9_]+]] = %{{.*}} step %[[FIVE]]
@@ -50,8 +51,58 @@ func.func @broadcast(%x: memref<2x3x5x7xf32>, %b: memref<3x1x1xf32>, %y: memref<
 // CHECK: memref.store %{{.*}}, %[[C]][%[[I]], %[[J]]]
 // CHECK-NOT: memref.store
 // CHECK: return
-func.func @matmul(%a: memref<4x15xf32>, %b: memref<15x64xf32>, %c: memref<4x64xf32>) {
-  linalg.matmul ins(%a, %b : memref<4x15xf32>, memref<15x64xf32>) outs(%c : memref<4x64xf32>)
+func.func @matmul(%a: memref<4x15xf32>, %b: memref<15x?xf32>, %c: memref<4x?xf32>) {
+  linalg.matmul ins(%a, %b : memref<4x15xf32>, memref<15x?xf32>) outs(%c : memref<4x?xf32>)
+  return
+}
+
+// -----
+
+// A tile of the output is in registers for the whole sum. Of 19 columns the
+// second vector begins at 3; of 11 rows six are in the first tile, five in the
+// second, and each column of the left operand is loaded once for both vectors.
+// CHECK-LABEL: func.func @tiles
+// CHECK-SAME: %[[A:[a-z0-9_]+]]: memref<11x?xf32>, %[[B:[a-z0-9_]+]]: memref<?x19xf32>, %[[C:[a-z0-9_]+]]: memref<11x19xf32>
+// CHECK-COUNT-12: vector.load %[[C]]
+// CHECK-NOT: vector.load %[[C]]
+// CHECK: scf.for %[[K:[a-z0-9_]+]] =
+// CHECK: memref.load %[[A]][%[[I:[a-z0-9_]+]], %[[K]]]
+// CHECK: vector.load %[[B]][%[[K]], %[[J:[a-z0-9_]+]]] : memref<?x19xf32>, vector<16xf32>
+// CHECK: %[[THREE:[a-z0-9_]+]] = arith.addi %[[J]], %c3
+// CHECK: vector.load %[[B]][%[[K]], %[[THREE]]] : memref<?x19xf32>, vector<16xf32>
+// CHECK-NOT: vector.load
+// CHECK-COUNT-5: memref.load %[[A]]
+// CHECK-NOT: memref.load
+// CHECK: scf.yield
+// CHECK-COUNT-12: vector.store %{{.*}}, %[[C]]
+// CHECK-COUNT-10: vector.load %[[C]]
+// CHECK: scf.for
+// CHECK-COUNT-10: arith.addf
+// CHECK-COUNT-10: vector.store %{{.*}}, %[[C]]
+// CHECK-NOT: vector.store
+// CHECK: return
+func.func @tiles(%a: memref<11x?xf32>, %b: memref<?x19xf32>, %c: memref<11x19xf32>) {
+  linalg.matmul ins(%a, %b : memref<11x?xf32>, memref<?x19xf32>) outs(%c : memref<11x19xf32>)
+  return
+}
+
+// -----
+
+// Nothing is contiguous along the columns of the result: a sum of each row.
+// CHECK-LABEL: func.func @rows_by_rows
+// CHECK-NOT: vector
+// CHECK: return
+func.func @rows_by_rows(%a: memref<4x15xf32>, %b: memref<64x15xf32>, %c: memref<4x64xf32>) {
+  linalg.generic {
+    indexing_maps = [affine_map<(i, j, k) -> (i, k)>, affine_map<(i, j, k) -> (j, k)>,
+                     affine_map<(i, j, k) -> (i, j)>],
+    iterator_types = ["parallel", "parallel", "reduction"]}
+    ins(%a, %b : memref<4x15xf32>, memref<64x15xf32>) outs(%c : memref<4x64xf32>) {
+  ^bb0(%x: f32, %w: f32, %o: f32):
+    %0 = arith.mulf %x, %w : f32
+    %1 = arith.addf %o, %0 : f32
+    linalg.yield %1 : f32
+  }
   return
 }
 
@@ -114,6 +165,19 @@ func.func @sum(%x: memref<4x64xf32>, %y: memref<4xf32>) {
 func.func @copies(%x: memref<4x8xf32, strided<[16, 1]>>, %y: memref<4x8xf32>, %z: memref<4x8xf32>) {
   memref.copy %x, %y : memref<4x8xf32, strided<[16, 1]>> to memref<4x8xf32>
   memref.copy %y, %z : memref<4x8xf32> to memref<4x8xf32>
+  return
+}
+
+// -----
+
+// Threads share the tiles of rows.
+// THREADS-LABEL: func.func @shared_tiles
+// THREADS: scf.for
+// THREADS: scf.parallel (%{{.*}}) =
+// THREADS: vector.load
+// THREADS: return
+func.func @shared_tiles(%a: memref<64x64xf32>, %b: memref<64x64xf32>, %c: memref<64x64xf32>) {
+  linalg.matmul ins(%a, %b : memref<64x64xf32>, memref<64x64xf32>) outs(%c : memref<64x64xf32>)
   return
 }
 

@@ -277,6 +277,20 @@ def test_the_machine_has_limits():
     unit = machine.units()[-1]
     assert 1 < unit.gflops(0.001) < 10_000
     assert 0.1 < unit.gigabytes(16 << 10, 0.001) < 100_000
+    usable = os.sched_getaffinity(0)
+    handover = unit.handover()
+    assert (handover is None) == (len(usable) < 2)
+    assert handover is None or 1e-9 < handover < 1
+    assert os.sched_getaffinity(0) == usable
+
+
+def test_processors_that_share_no_cache_are_worth_a_warning():
+    comparison = measure.Comparison(Case("resnet18"), 2, {}, [], {}, {}, load=0.0, handover=4e-8)
+    assert not comparison.warnings
+    comparison.handover = 2.2e-7
+    assert comparison.warnings == [
+        "a cache line took 220 ns from one processor to the other: they share no cache"
+    ]
 
 
 def test_the_command_line_knows_its_commands(capsys):

@@ -76,7 +76,7 @@ def run(*args):
 exe._entry = run
 x = np.load(sys.argv[3])
 for _ in range(3):
-    exe(x)
+    exe.run_with_stamps((x,), {}, None)
 print(*counts)
 """
 

@@ -114,7 +114,7 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("--json", type=Path, help="where to write the result")
     sub.add_argument("--real-time", action="store_true", help="as of networks")
 
-    sub = command("machine", _machine, "Measure the limits of one core.")
+    sub = command("machine", _machine, "Measure the limits of a core, and how far two are apart.")
     sub.add_argument("--real-time", action="store_true")
 
     sub = command("install", _install, "Install the environments of all peers.")
@@ -286,6 +286,9 @@ def _machine(options: argparse.Namespace) -> None:
             print(f"{unit.name}: {unit.gflops():.0f} GFLOP/s a core")
         for level, value in _limits(units).items():
             print(f"{level}: {value:.0f} GB/s")
+        handover = units[0].handover()
+    if handover is not None:
+        print(f"core to core: {1e9 * handover:.0f} ns a cache line")
 
 
 def _install(options: argparse.Namespace) -> None:

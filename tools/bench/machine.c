@@ -4,11 +4,16 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// Two loops, compiled by machine.py for one vector width (LANES floats): fused
-// multiply-adds on registers, and reads of a buffer. Both return seconds.
+// Three loops, compiled by machine.py for one vector width (LANES floats):
+// fused multiply-adds on registers, reads of a buffer, and a cache line that
+// goes from one processor to another and back. All return seconds.
 //
 //===----------------------------------------------------------------------===//
 
+#define _GNU_SOURCE
+#include <pthread.h>
+#include <sched.h>
+#include <stdatomic.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <time.h>
@@ -71,4 +76,59 @@ double read_seconds(const char *data, int64_t bytes, int64_t rounds) {
     sums[0] += sums[i];
   sink = sums[0][0];
   return now() - begin;
+}
+
+static _Atomic int64_t turn __attribute__((aligned(128)));
+
+struct Partner {
+  int processor;
+  int64_t rounds;
+};
+
+static void pin(int processor) {
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  CPU_SET(processor, &set);
+  pthread_setaffinity_np(pthread_self(), sizeof(set), &set);
+}
+
+static void wait_for(int64_t value) {
+  while (atomic_load_explicit(&turn, memory_order_acquire) != value) {
+  }
+}
+
+/// Hands each odd turn back.
+static void *answer(void *argument) {
+  const struct Partner *partner = argument;
+  pin(partner->processor);
+  for (int64_t round = 0; round < partner->rounds; ++round) {
+    wait_for(2 * round + 1);
+    atomic_store_explicit(&turn, 2 * round + 2, memory_order_release);
+  }
+  return NULL;
+}
+
+/// Seconds of handing a cache line from one processor to another and back
+/// `rounds` times, or -1 if there can be no second thread.
+double handover_seconds(int first, int second, int64_t rounds) {
+  cpu_set_t before;
+  pthread_getaffinity_np(pthread_self(), sizeof(before), &before);
+  // The first round, which waits for the thread to start, is not timed.
+  struct Partner partner = {second, rounds + 1};
+  pthread_t thread;
+  atomic_store(&turn, 0);
+  if (pthread_create(&thread, NULL, answer, &partner) != 0)
+    return -1;
+  pin(first);
+  double begin = 0;
+  for (int64_t round = 0; round <= rounds; ++round) {
+    atomic_store_explicit(&turn, 2 * round + 1, memory_order_release);
+    wait_for(2 * round + 2);
+    if (round == 0)
+      begin = now();
+  }
+  double seconds = now() - begin;
+  pthread_join(thread, NULL);
+  pthread_setaffinity_np(pthread_self(), sizeof(before), &before);
+  return seconds;
 }

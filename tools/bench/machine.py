@@ -1,4 +1,6 @@
-"""The measured limits of one core: multiply-adds on registers, reads from each level of memory."""
+"""The measured limits of one core: multiply-adds on registers, reads from each level of memory; and
+how far two cores are apart.
+"""
 
 from __future__ import annotations
 
@@ -50,6 +52,22 @@ class Unit:
             * rounds
             / float(read(address, ctypes.c_int64(size), ctypes.c_int64(rounds)))
         )
+
+    def handover(self) -> float | None:
+        """Seconds that a cache line takes from one processor to another, the first two that this
+        process may use; None if there is one. Some 60 ns where they share a cache, 200 and more
+        where not.
+        """
+        processors = sorted(os.sched_getaffinity(0))[:2]
+        if len(processors) < 2:
+            return None
+        rounds = 200
+        # The shortest of a few: nobody else had one of the processors in between.
+        times = [
+            float(self.library.handover_seconds(*processors, ctypes.c_int64(rounds)))
+            for _ in range(5)
+        ]
+        return min(times) / (2 * rounds) if min(times) >= 0 else None
 
 
 def units() -> tuple[Unit, ...]:
@@ -108,7 +126,9 @@ def _build(name: str, lanes: int, flags: tuple[str, ...]) -> Unit:
     path = folder / f"machine-{lanes}.so"
     if not path.exists() or path.stat().st_mtime < _SOURCE.stat().st_mtime:
         command = [compiler, "-O2", "-march=native", *flags, f"-DLANES={lanes}", "-shared", "-fPIC"]
+        command.append("-pthread")
         subprocess.run([*command, _SOURCE, "-o", path], check=True)
     library = ctypes.CDLL(str(path))
-    library.fma_seconds.restype = library.read_seconds.restype = ctypes.c_double
+    for function in (library.fma_seconds, library.read_seconds, library.handover_seconds):
+        function.restype = ctypes.c_double
     return Unit(name, lanes, library)

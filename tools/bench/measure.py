@@ -31,6 +31,8 @@ which several peers use, cost two digits."""
 WARM = 2
 """Calls before the timed ones of a turn: the peers before have emptied the caches."""
 
+FAR = 1e-7
+"""Seconds that a cache line takes only between processors that share no cache."""
 MANY_FAULTS = 100
 """Page faults a call from which they are worth a warning: a tenth of a millisecond."""
 
@@ -90,6 +92,8 @@ class Comparison:
     """GFLOP/s of one core by vector unit, the best of all rounds."""
     load: float
     """Load average of the machine when the run began."""
+    handover: float | None = None
+    """Seconds of a cache line from one processor to another, the median of the rounds."""
 
     def find(self, key: str) -> Timing | None:
         """Return what was measured of a peer, or None."""
@@ -107,6 +111,11 @@ class Comparison:
         found = []
         if self.load > 0.5:
             found.append(f"the load average was {self.load:.1f} when the run began")
+        if self.handover is not None and self.handover > FAR:
+            found.append(
+                f"a cache line took {1e9 * self.handover:.0f} ns from one processor to the other: "
+                "they share no cache"
+            )
         for timing in self.timings:
             used = statistics.median(timing.processors)
             if used > self.threads + 0.1:
@@ -154,10 +163,14 @@ def compare(
             for worker in workers.values():
                 worker.use_real_time()
         peaks: dict[str, list[float]] = {unit.name: [] for unit in units}
+        handovers: list[float] = []
         for number in range(rounds):
             with privilege(real_time):
                 for unit in units:
                     peaks[unit.name].append(unit.gflops())
+                handover = units[0].handover() if threads > 1 else None
+            if handover is not None:
+                handovers.append(handover)
             take_turns(number, timings, workers, failures, seconds)
         for timing in timings:
             timing.memory = workers[timing.peer.key].ask("memory")
@@ -172,6 +185,7 @@ def compare(
         failures=failures,
         peaks={name: max(values) for name, values in peaks.items()},
         load=load,
+        handover=statistics.median(handovers) if handovers else None,
     )
 
 

@@ -38,6 +38,7 @@ def comparison_dict(comparison: Comparison) -> dict[str, Any]:
         "facts": comparison.facts,
         "peak_gflops": comparison.peaks,
         "load": comparison.load,
+        "handover": comparison.handover,
         "fastest_dense": dense.peer.name if dense else None,
         "peers": [_timing_dict(timing, dense) for timing in comparison.timings],
         "failures": comparison.failures,
