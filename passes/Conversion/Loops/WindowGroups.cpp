@@ -101,6 +101,9 @@ static int64_t chooseSegments(WindowGroups &groups) {
   int64_t best = 0;
   WindowShape bestShape;
   double least = boundByBytes(all, allBytes);
+  // The rows kernel waits for nothing but memory.
+  if (least > all)
+    return 0;
   for (WindowShape shape : kWindowShapes) {
     groups.shape = shape;
     cutParts(groups);
