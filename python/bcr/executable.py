@@ -23,7 +23,7 @@ from bcr.linker import link_library
 from bcr.program import Program
 from bcr.report import CompileReport, Profile, measure
 from bcr.stream import Stream
-from bcr.tensors import address, empty, is_torch, prepare
+from bcr.tensors import address, empty, is_torch, prepare, to_tensors, view_tensors
 from bcr.workspace import Workspaces
 
 if TYPE_CHECKING:
@@ -98,6 +98,10 @@ class Executable:
         """
         if self._direct is not None and not kwargs:
             results = self._direct(args)
+            if results is None and (arrays := view_tensors(args)) is not None:
+                results = self._direct(arrays)
+                if isinstance(results, list):
+                    results = to_tensors(results)
             if isinstance(results, list):
                 if self._single:
                     return results[0]

@@ -7,6 +7,7 @@ from functools import cache
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from bcr.errors import InputError
 from bcr.frontend.specs import InputSpec
@@ -16,6 +17,24 @@ def is_torch(value: Any) -> bool:
     """Whether a value is a torch tensor."""
     torch = sys.modules.get("torch")
     return torch is not None and isinstance(value, torch.Tensor)
+
+
+def view_tensors(values: tuple[Any, ...]) -> tuple[npt.NDArray[Any], ...] | None:
+    """Return the memory of torch tensors as arrays, or None if one is anything else or has no
+    memory that NumPy can view: it wants a gradient, is on a device, has a type of torch alone.
+    """
+    torch = sys.modules.get("torch")
+    if torch is None or not values or any(type(value) is not torch.Tensor for value in values):
+        return None
+    try:
+        return tuple(value.numpy() for value in values)
+    except (RuntimeError, TypeError):
+        return None
+
+
+def to_tensors(arrays: list[npt.NDArray[Any]]) -> list[Any]:
+    """Return torch tensors in the memory of arrays. torch has been imported."""
+    return list(map(sys.modules["torch"].from_numpy, arrays))
 
 
 def prepare(spec: InputSpec, value: Any) -> Any:

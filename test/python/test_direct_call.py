@@ -1,4 +1,4 @@
-"""Calls with NumPy arrays that need no conversion, which run no Python around the code."""
+"""Calls whose arguments need no conversion, which run next to no Python around the code."""
 
 from __future__ import annotations
 
@@ -75,6 +75,34 @@ def test_results_are_new_arrays(only_direct, arrays):
     assert (second["a"] != kept).any()
 
 
+def test_tensors_are_viewed_and_returned(only_direct, arrays):
+    expected = only_direct(*arrays)
+    result = only_direct(*map(torch.from_numpy, arrays))
+    for one, two in zip((result["a"], *result["b"]), (expected["a"], *expected["b"]), strict=True):
+        assert type(one) is torch.Tensor
+        assert one.shape == two.shape
+        np.testing.assert_array_equal(one.numpy(), two)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda x: x.requires_grad_(),
+        lambda x: nn.Parameter(x, requires_grad=False),
+        lambda x: x.t().contiguous().t(),
+        lambda x: x.numpy(),
+    ],
+    ids=["gradient", "parameter", "transposed", "mixture"],
+)
+def test_other_tensors_take_the_other_way(exe, arrays, change, monkeypatch):
+    x, y = map(torch.from_numpy, arrays)
+    expected = exe(x, y)["a"]
+    changed = change(x.clone())
+    np.testing.assert_array_equal(exe(changed, y)["a"].numpy(), expected.numpy())
+    monkeypatch.setattr(exe, "_run", lambda args, *_: args)
+    assert exe(changed, y)[0] is changed
+
+
 def misaligned(array):
     raw = np.zeros(array.nbytes + 1, np.uint8)
     view = raw[1:].view(array.dtype).reshape(array.shape)
@@ -110,6 +138,9 @@ def test_other_arguments_take_the_other_way(exe, arrays, change, monkeypatch):
         ((np.zeros((3, 7), np.float32), np.zeros((6, 4), np.float32)), r"shape \(3, 7\)"),
         ((np.zeros((2, 7), np.float32),), "2 positional"),
         ((np.zeros((2, 7), np.float32), [1.0]), "expected a tensor"),
+        ((torch.zeros(2, 7, dtype=torch.bfloat16), torch.zeros(6, 4)), "dtype bfloat16"),
+        ((torch.zeros(2, 7).to_sparse(), torch.zeros(6, 4)), "sparse"),
+        ((torch.zeros(2, 7, device="meta"), torch.zeros(6, 4)), "meta"),
     ],
 )
 def test_what_does_not_fit_is_an_error_as_ever(exe, args, message):
@@ -136,7 +167,7 @@ def test_a_failed_check_is_an_error_and_leaves_the_workspace():
     fine = np.array([1, 4])
     expected = exe(fine)
     free = len(exe.workspaces)
-    with pytest.raises(bcr.InputError, match="smaller than dim"):
+    with pytest.raises(bcr.InputError, match="index out of range: dimension 0 has 5 elements"):
         exe(np.array([1, 5]))
     assert len(exe.workspaces) == free
     np.testing.assert_array_equal(exe(fine), expected)
