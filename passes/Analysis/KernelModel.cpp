@@ -75,6 +75,9 @@ static bool isDepthwise(Conv2DOp conv, int64_t rowsPerConvGroup) {
          !isa<PackedType>(conv.getWeight().getType());
 }
 
+/// From so many rows of W on, a copy of a small input is soon made up for.
+static constexpr int64_t kMinRowsOfCopy = 64;
+
 bool mlir::bcr::gainsInPlace(Conv2DOp conv, const MachineModel &machine) {
   if (conv.getStrides()[1] != 2 || machine.lanes < 2 ||
       !llvm::isPowerOf2_64(machine.lanes))
@@ -89,6 +92,12 @@ bool mlir::bcr::gainsInPlace(Conv2DOp conv, const MachineModel &machine) {
     if (bytes > machine.l2Bytes / 8 * 5)
       return false;
   }
+  // In tiles of two short vectors shuffles take the place of multiply-adds,
+  // which many rows of W pay for and a copy only once.
+  int64_t positions = output.getDimSize(2) * output.getDimSize(3);
+  if (machine.lanes <= 4 && positions <= 4 * machine.lanes &&
+      conv.getNumRows() >= kMinRowsOfCopy)
+    return false;
   return output.getDimSize(3) * 8 >= machine.lanes * 3;
 }
 
