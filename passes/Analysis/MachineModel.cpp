@@ -23,6 +23,7 @@ static constexpr MachineField kFields[] = {
     {"memory_bytes_per_cycle", &MachineModel::memoryBytesPerCycle},
 };
 
+static constexpr StringRef kFollowsStreamsName = "follows_streams";
 static constexpr StringRef kPixelsOnlyName = "pixels_only";
 
 ArrayRef<MachineField> mlir::bcr::getMachineFields() { return kFields; }
@@ -34,6 +35,7 @@ struct Entry {
   int64_t fmaPipes, fmaLatency, loadPorts;
   int64_t l1, l2, l3;
   int64_t l2BytesPerCycle, l3BytesPerCycle, memoryBytesPerCycle;
+  bool followsStreams = false;
 };
 } // namespace
 
@@ -43,7 +45,8 @@ struct Entry {
 /// halved units for wide vectors count one for two: cortex-a55, znver4.
 static constexpr Entry kCPUs[] = {
     {"znver5", 2, 4, 2, 48, 1024, 32768, 32, 20, 10},
-    {"znver4", 1, 4, 1, 32, 1024, 32768, 32, 16, 8},
+    {"znver4", 1, 4, 1, 32, 1024, 32768, 32, 16, 8, 
+     /*followsStreams=*/true},
     {"znver3", 2, 4, 2, 32, 512, 32768, 32, 16, 8},
     {"znver2", 2, 5, 2, 32, 512, 16384, 32, 16, 8},
     {"skylake-avx512", 2, 4, 2, 32, 1024, 16384, 48, 8, 5},
@@ -81,6 +84,7 @@ MachineModel mlir::bcr::getMachineOfCPU(StringRef cpu, int64_t lanes) {
   machine.l2BytesPerCycle = known->l2BytesPerCycle;
   machine.l3BytesPerCycle = known->l3BytesPerCycle;
   machine.memoryBytesPerCycle = known->memoryBytesPerCycle;
+  machine.followsStreams = known->followsStreams;
   return machine;
 }
 
@@ -95,6 +99,7 @@ MachineModel mlir::bcr::getMachine(ModuleOp module, int64_t lanes,
   for (const MachineField &field : kFields)
     if (auto value = facts.getAs<IntegerAttr>(field.name))
       machine.*field.value = std::max<int64_t>(value.getInt(), 1);
+  machine.followsStreams = facts.contains(kFollowsStreamsName);
   machine.pixelsOnly = facts.contains(kPixelsOnlyName);
   return machine;
 }
@@ -104,6 +109,8 @@ void mlir::bcr::setMachine(ModuleOp module, const MachineModel &machine) {
   NamedAttrList facts;
   for (const MachineField &field : kFields)
     facts.set(field.name, builder.getI64IntegerAttr(machine.*field.value));
+  if (machine.followsStreams)
+    facts.set(kFollowsStreamsName, builder.getUnitAttr());
   if (machine.pixelsOnly)
     facts.set(kPixelsOnlyName, builder.getUnitAttr());
   module->setAttr(kMachineAttrName, facts.getDictionary(module.getContext()));

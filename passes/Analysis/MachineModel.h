@@ -39,6 +39,9 @@ struct MachineModel {
   int64_t l2BytesPerCycle = 48;
   int64_t l3BytesPerCycle = 20;
   int64_t memoryBytesPerCycle = 10;
+  /// What is read in order by whole vectors comes from the third cache and from
+  /// memory as fast as it can: asked for ahead of its use, it comes later.
+  bool followsStreams = false;
   /// Convolutions have no kernel but `pixels`.
   bool pixelsOnly = false;
 };

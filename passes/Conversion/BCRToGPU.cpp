@@ -55,7 +55,7 @@ static loops::InputLayout getLayoutInPlace(Conv2DOp op) {
 /// does not convert what finds bits.
 static constexpr loops::LoopOptions kOptions = {
     /*threads=*/1, /*byElement=*/false, /*prefetches=*/false,
-    /*findsBits=*/false};
+    /*followsStreams=*/false, /*findsBits=*/false};
 
 namespace {
 struct ConvertBCRToGPUPass

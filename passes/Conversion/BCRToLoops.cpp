@@ -4,6 +4,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "passes/Analysis/MachineModel.h"
 #include "passes/Conversion/ConvertLayers.h"
 #include "passes/Conversion/Loops/DepthwiseKernel.h"
 #include "passes/Conversion/Loops/Kernel.h"
@@ -59,7 +60,7 @@ struct ConvertBCRToLoopsPass
 
     if (!llvm::is_contained(
             cast<ShapedType>(layer.getInit().getType()).getShape(), 0)) {
-      Emitter emitter(layer, symbols, report, {threads, byElement});
+      Emitter emitter(layer, symbols, report, getOptions());
       if (schedule.getKernel() == KernelKind::Rows) {
         ++numRowKernels;
         if (failed(emitRowKernel(layer, weights, schedule, emitter)))
@@ -97,6 +98,15 @@ struct ConvertBCRToLoopsPass
     return success();
   }
 
+  LoopOptions getOptions() {
+    LoopOptions options;
+    options.threads = threads;
+    options.byElement = byElement;
+    options.followsStreams =
+        getMachine(getOperation(), lanes, /*registers=*/1).followsStreams;
+    return options;
+  }
+
   /// The products of a step are a layer, which is converted then.
   LogicalResult convert(RecurrentOp op, SymbolTable &symbols,
                         LayerReport &report) {
@@ -104,7 +114,7 @@ struct ConvertBCRToLoopsPass
     if (!type)
       return op.emitOpError("is on tensors; bufferize it before "
                             "convert-bcr-to-loops");
-    Emitter emitter(op, symbols, report, {threads, byElement});
+    Emitter emitter(op, symbols, report, getOptions());
     MatmulOp products = emitRecurrentKernel(op, lanes, emitter);
     op->erase();
     ++numRecurrentKernels;
@@ -119,7 +129,7 @@ struct ConvertBCRToLoopsPass
       return pool.emitOpError("is on tensors; bufferize it before "
                               "convert-bcr-to-loops");
     if (!llvm::is_contained(type.getShape(), 0)) {
-      Emitter emitter(pool, "pool", symbols, report, {threads, byElement});
+      Emitter emitter(pool, "pool", symbols, report, getOptions());
       emitPoolKernel(pool, lanes, emitter);
       ++numPoolKernels;
     }

@@ -14,7 +14,9 @@ def SetMachine : Pass<"bcr-set-machine", "::mlir::ModuleOp"> {
   let description = [{
     Writes the module attribute `bcr.machine`, which `bcr-select` and `bcr-tile`
     rank schedules by: how many vector multiply-adds and loads a core starts in
-    a cycle, and the sizes and speeds of its caches. They come from a table of
+    a cycle, and the sizes and speeds of its caches, and whether a
+    core follows a stream of weights by itself (`follows_streams`; otherwise the
+    kernels ask for them ahead). They come from a table of
     processors (`Analysis/MachineModel.cpp`); options that are given replace
     single numbers. Where the attribute is missing, those passes assume a
     typical core with AVX-512.

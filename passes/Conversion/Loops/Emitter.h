@@ -31,6 +31,8 @@ struct LoopOptions {
   bool byElement = false;
   /// The machine can be asked for memory ahead of its use.
   bool prefetches = true;
+  /// As in MachineModel.
+  bool followsStreams = false;
   /// The machine finds the lowest bit of an integer.
   bool findsBits = true;
 };
@@ -49,6 +51,7 @@ public:
   LayerReport &getReport() const { return report; }
   bool multipliesByElement() const { return options.byElement; }
   bool prefetches() const { return options.prefetches; }
+  bool followsStreams() const { return options.followsStreams; }
   bool findsBits() const { return options.findsBits; }
 
   // Index arithmetic; operands that are constants are folded.

@@ -351,9 +351,12 @@ SmallVector<Value> PlanConstants::reduceColumns(
   if (unroll > 1)
     turns.push_back(unroll);
   int64_t bytes = 4 * cast<MemRefType>(values.getType()).getNumElements();
+  // Where a column is no whole vector, what else is loaded hides the stream.
+  bool followed = emitter.followsStreams() &&
+                  (entry.height >= kCacheLine || bytes < kMemoryBytes);
   bool prefetch =
       turn == ColumnTurn::SideBySide
-          ? chains > 1 && bytes >= kStreamBytes
+          ? chains > 1 && bytes >= kStreamBytes && !followed
           : !emitter.multipliesByElement() && bytes >= kColumnStreamBytes;
   prefetch &= emitter.prefetches();
   // The value of row r of column k is at k * height + bias + r.

@@ -215,7 +215,8 @@ void WindowKernel::makeConstants(WindowLists lists) {
   };
   MLIRContext *context = op->getContext();
   bytes.values = 4 * getSize(lists.values);
-  prefetches = emitter.prefetches() && bytes.values >= kPrefetchBytes;
+  prefetches = emitter.prefetches() && !emitter.followsStreams() &&
+               bytes.values >= kPrefetchBytes;
   bytes.indices = getSize(lists.columns) + 2 * getSize(lists.masks);
   columns = emitter.indexGlobal("window_columns", lists.columns);
   masks = emitter.global("window_masks",
