@@ -244,15 +244,15 @@ static void addBlockRow(const NonZeroMap &map, const BlockRowScanner &scanner,
 
 BlockMeasure mlir::bcr::measureBlock(const NonZeroMap &map,
                                      std::array<int64_t, 2> block,
-                                     bool windows) {
+                                     int64_t windowLoadPorts) {
   BlockMeasure measure;
   measure.block = block;
   BlockRowScanner scanner(map, block);
-  WindowMeasure windowMeasure;
+  WindowMeasure windowMeasure(windowLoadPorts);
   for (int64_t row = 0; row < map.getNumRows(); row += block[0]) {
     scanner.scan(row);
     addBlockRow(map, scanner, measure);
-    if (windows)
+    if (windowLoadPorts > 0)
       windowMeasure.addBlockRow(scanner, row + block[0]);
   }
   windowMeasure.finish(measure);
@@ -307,10 +307,11 @@ static std::set<int64_t> getSizes(int64_t size,
 }
 
 BlockMeasure mlir::bcr::findBlock(const NonZeroMap &map, int64_t kernelArea,
-                                  bool windows) {
+                                  int64_t windowLoadPorts) {
   int64_t numRows = map.getNumRows();
   int64_t numColumns = map.getNumColumns();
-  BlockMeasure whole = measureBlock(map, {numRows, numColumns}, windows);
+  BlockMeasure whole =
+      measureBlock(map, {numRows, numColumns}, windowLoadPorts);
   // Without zeros there is nothing to find.
   if (map.getNumNonZeros() == 0 || map.getSparsity() < 0.01)
     return whole;
@@ -359,5 +360,5 @@ BlockMeasure mlir::bcr::findBlock(const NonZeroMap &map, int64_t kernelArea,
       });
   if (largest.block[0] == 1 && numRows > 1)
     largest.block = {1, 1};
-  return measureBlock(map, largest.block, windows);
+  return measureBlock(map, largest.block, windowLoadPorts);
 }

@@ -132,9 +132,10 @@ struct BlockMeasure {
 };
 
 /// Measures all of a matrix; linear in its size. Cycles of the window kernel
-/// are found only if `windows`: that takes several times as long as the rest.
+/// are found only on a machine that has such loops, by the vectors that it
+/// loads in a cycle: that takes several times as long as the rest.
 BlockMeasure measureBlock(const NonZeroMap &map, std::array<int64_t, 2> block,
-                          bool windows);
+                          int64_t windowLoadPorts);
 
 /// Finds the grid that the matrix was pruned on: the block shape that describes
 /// the non-zeros in the fewest bytes when each block names its values, rows and
@@ -148,7 +149,8 @@ BlockMeasure measureBlock(const NonZeroMap &map, std::array<int64_t, 2> block,
 /// after each of three rounds of growing samples, so the time is about that of
 /// reading the matrix once. Blocks of one row are reported as 1x1, since their
 /// width changes nothing.
-BlockMeasure findBlock(const NonZeroMap &map, int64_t kernelArea, bool windows);
+BlockMeasure findBlock(const NonZeroMap &map, int64_t kernelArea,
+                       int64_t windowLoadPorts);
 
 } // namespace mlir::bcr
 

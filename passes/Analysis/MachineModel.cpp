@@ -45,7 +45,7 @@ struct Entry {
 /// halved units for wide vectors count one for two: cortex-a55, znver4.
 static constexpr Entry kCPUs[] = {
     {"znver5", 2, 4, 2, 48, 1024, 32768, 32, 20, 10},
-    {"znver4", 1, 4, 1, 32, 1024, 32768, 32, 16, 8, 
+    {"znver4", 1, 4, 1, 32, 1024, 32768, 32, 16, 8,
      /*followsStreams=*/true},
     {"znver3", 2, 4, 2, 32, 512, 32768, 32, 16, 8},
     {"znver2", 2, 5, 2, 32, 512, 16384, 32, 16, 8},

@@ -28,20 +28,34 @@ static constexpr double kStepCycles = 0.9;
 static constexpr double kStepRowCycles = 0.5;
 static constexpr double kMixedCycles = 1.0;
 static constexpr double kStepBytesPerCycle = 40;
+static constexpr double kNarrowBytesPerCycle = 25;
 
-double mlir::bcr::getSegmentCycles(int64_t laneRows, int64_t height,
-                                   double steps, double mixed) {
-  auto rows = double(height);
+/// Vector loads of that core in a cycle: one with half as many takes twice the
+/// time for all that is a vector.
+static constexpr double kLoadPorts = 2;
+
+/// Sixteen inputs that are loaded one by one.
+static constexpr double kAnywhereCycles = 16;
+
+double mlir::bcr::getSegmentCycles(const SegmentShape &segment,
+                                   int64_t loadPorts) {
+  auto rows = double(segment.height);
+  double slowness = std::max(kLoadPorts / double(loadPorts), 1.0);
+  double inputs = segment.anywhere ? kAnywhereCycles : kStepCycles * slowness;
   double computing =
-      steps * (kStepCycles + kStepRowCycles * rows) + kMixedCycles * mixed;
-  double loading = steps * (64 * rows + 16) / kStepBytesPerCycle;
-  return kSegmentCycles +
-         rows * (kSegmentRowCycles +
-                 kLaneRowCycles * double(laneRows - height + 1)) +
-         std::max(computing, loading);
+      segment.steps * (inputs + kStepRowCycles * slowness * rows) +
+      kMixedCycles * slowness * segment.mixed;
+  double loading = segment.steps * (64 * rows + 16) /
+                   (slowness > 1 ? kNarrowBytesPerCycle : kStepBytesPerCycle);
+  double ends =
+      segment.full ? 0.0
+                   : rows * (kSegmentRowCycles +
+                             kLaneRowCycles *
+                                 double(segment.laneRows - segment.height + 1));
+  return slowness * (kSegmentCycles + ends) + std::max(computing, loading);
 }
 
-WindowMeasure::WindowMeasure() {
+WindowMeasure::WindowMeasure(int64_t loadPorts) : loadPorts(loadPorts) {
   for (WindowShape shape : kWindowShapes)
     candidates.push_back({shape, {}, {}});
 }
@@ -59,12 +73,14 @@ public:
     segments[turn].second = std::max(segments[turn].second, count);
   }
   /// Returns the cycles of all segments and begins anew.
-  double finish(const WindowShape &shape) {
+  double finish(const WindowShape &shape, int64_t loadPorts) {
     double cycles = 0;
-    for (auto [height, steps] : segments)
-      cycles += getSegmentCycles(
-          shape.laneRows, height, double(steps),
-          shape.size > 2 * kWindowLanes ? double(steps) / 2 : 0.0);
+    for (auto [height, steps] : segments) {
+      SegmentShape segment{shape.laneRows, height, double(steps)};
+      if (shape.size > 2 * kWindowLanes)
+        segment.mixed = segment.steps / 2;
+      cycles += getSegmentCycles(segment, loadPorts);
+    }
     segments.clear();
     return cycles;
   }
@@ -74,7 +90,8 @@ private:
 };
 } // namespace
 
-void WindowMeasure::finishStrip(Candidate &candidate, ArrayRef<Part> parts) {
+void WindowMeasure::finishStrip(Candidate &candidate,
+                                ArrayRef<Part> parts) const {
   // Segments with parts of one height, and of all.
   std::array<Beside, kMaxWindowRows + 1> apart;
   Beside together;
@@ -98,9 +115,9 @@ void WindowMeasure::finishStrip(Candidate &candidate, ArrayRef<Part> parts) {
         together.add(turn, height, part.count);
         apart[height].add(turnOfHeight, height, part.count);
       }
-      cyclesTogether += together.finish(candidate.shape);
+      cyclesTogether += together.finish(candidate.shape, loadPorts);
       for (Beside &beside : apart)
-        cyclesApart += beside.finish(candidate.shape);
+        cyclesApart += beside.finish(candidate.shape, loadPorts);
     }
     candidate.cycles[groupHeight] +=
         std::min(cyclesApart, cyclesTogether) + kCodeCycles;
@@ -114,7 +131,7 @@ void WindowMeasure::finishStrip(Candidate &candidate, ArrayRef<Part> parts) {
     }
 }
 
-void WindowMeasure::finishStrips(Candidate &candidate, int64_t endRow) {
+void WindowMeasure::finishStrips(Candidate &candidate, int64_t endRow) const {
   int64_t stripRows = candidate.shape.laneRows * kWindowLanes;
   std::vector<Part> &parts = candidate.parts;
   // Lanes come in order, but for those of one row of blocks.

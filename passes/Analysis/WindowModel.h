@@ -50,13 +50,26 @@ struct WindowShape {
 constexpr WindowShape kWindowShapes[] = {{2, 32}, {4, 32}, {8, 32}, {16, 32},
                                          {2, 64}, {4, 64}, {8, 64}, {16, 64}};
 
-/// Cycles of one segment, of which `mixed` steps take their inputs from both
-/// halves of a window, for one sample.
-double getSegmentCycles(int64_t laneRows, int64_t height, double steps,
-                        double mixed);
+/// What the cycles of a segment depend on.
+struct SegmentShape {
+  int64_t laneRows, height;
+  double steps;
+  /// Steps that take their inputs from both halves of a window.
+  double mixed = 0;
+  /// Every lane has a part of all its rows.
+  bool full = false;
+  /// The inputs are loaded one by one.
+  bool anywhere = false;
+};
 
-/// A strip begins and ends: a transpose of its sums, to add to the output.
+/// Cycles of one segment for one sample, on a machine that loads so many
+/// vectors in a cycle.
+double getSegmentCycles(const SegmentShape &segment, int64_t loadPorts);
+
+/// A strip begins and ends: a transpose of its sums, to add to the output. And
+/// more where lanes are in another order than the rows of W.
 constexpr double kStripCycles = 60;
+constexpr double kOrderCycles = 40;
 
 /// A loop over segments of one height and number of steps in a strip, which
 /// ends unforeseen.
@@ -66,7 +79,7 @@ constexpr double kCodeCycles = 20;
 /// another, in each shape.
 class WindowMeasure {
 public:
-  WindowMeasure();
+  explicit WindowMeasure(int64_t loadPorts);
 
   /// Adds what `scanner` scanned last, whose last row is before `endRow`.
   void addBlockRow(const BlockRowScanner &scanner, int64_t endRow);
@@ -90,10 +103,11 @@ private:
     std::map<int64_t, double> cycles;
   };
   /// Finishes the strips that end with `endRow` or before.
-  static void finishStrips(Candidate &candidate, int64_t endRow);
+  void finishStrips(Candidate &candidate, int64_t endRow) const;
   /// Finishes the strip that has these parts, sorted.
-  static void finishStrip(Candidate &candidate, ArrayRef<Part> parts);
+  void finishStrip(Candidate &candidate, ArrayRef<Part> parts) const;
 
+  int64_t loadPorts;
   std::vector<Candidate> candidates;
 };
 

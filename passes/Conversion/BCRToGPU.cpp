@@ -54,8 +54,12 @@ static loops::InputLayout getLayoutInPlace(Conv2DOp op) {
 /// A work-item's neighbours ask for the memory that it will want, and SPIR-V
 /// does not convert what finds bits.
 static constexpr loops::LoopOptions kOptions = {
-    /*threads=*/1, /*byElement=*/false, /*prefetches=*/false,
-    /*followsStreams=*/false, /*findsBits=*/false};
+    /*threads=*/1,
+    /*byElement=*/false,
+    /*prefetches=*/false,
+    /*followsStreams=*/false,
+    /*windows=*/false,
+    /*findsBits=*/false};
 
 namespace {
 struct ConvertBCRToGPUPass

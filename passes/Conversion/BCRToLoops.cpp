@@ -102,6 +102,7 @@ struct ConvertBCRToLoopsPass
     LoopOptions options;
     options.threads = threads;
     options.byElement = byElement;
+    options.windows = windows;
     options.followsStreams =
         getMachine(getOperation(), lanes, /*registers=*/1).followsStreams;
     return options;

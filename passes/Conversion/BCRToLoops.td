@@ -55,7 +55,10 @@ def ConvertBCRToLoopsPass
     Option<"lanes", "lanes", "int64_t", "4",
            "f32 lanes for poolings and layers that have no schedule">,
     Option<"byElement", "by-element", "bool", "false",
-           "load weights as vectors: the machine multiplies by an element">
+           "load weights as vectors: the machine multiplies by an element">,
+    Option<"windows", "windows", "bool", "false",
+           "run groups of few rows with block rows along the vector wherever "
+           "that is possible, whatever the model says">
   ];
   let statistics = [
     Statistic<"numPixelKernels", "num-pixel-kernels",

@@ -29,6 +29,7 @@ struct Configuration {
   TargetInfo target;
   SetMachineOptions machine;
   int64_t threads;
+  bool windows;
   SparsityMode sparsity;
   uint64_t poolMinBytes;
 };
@@ -94,6 +95,7 @@ static void buildLoops(OpPassManager &manager, const Configuration &config) {
   layers.threads = config.threads;
   layers.lanes = config.target.lanes;
   layers.byElement = config.target.byElement;
+  layers.windows = config.windows;
   manager.addPass(createConvertBCRToLoopsPass(layers));
   BCRLowerLinalgPassOptions linalg;
   linalg.threads = config.threads;
@@ -240,6 +242,7 @@ LogicalResult mlir::bcr::buildBCRToLLVM(
                      Twine(options.threads.getValue()));
   config.threads = options.threads;
   config.sparsity = options.sparsity;
+  config.windows = options.windows;
   config.poolMinBytes = options.poolMinBytes;
 
   auto range = findStages(getStageNames(), options.startAfter,

@@ -70,6 +70,11 @@ struct BCRToLLVMOptions : public StagedOptions<BCRToLLVMOptions> {
       *this, "memory-bytes-per-cycle",
       llvm::cl::desc("Bytes a cycle from memory; 0: the target's"),
       llvm::cl::init(0)};
+  Option<bool> windows{
+      *this, "windows",
+      llvm::cl::desc("Run groups of few rows with block rows along the vector "
+                     "wherever that is possible"),
+      llvm::cl::init(false)};
   Option<uint64_t> poolMinBytes{
       *this, "pool-min-bytes",
       llvm::cl::desc("Size from which a constant goes to the pool"),

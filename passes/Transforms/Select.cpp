@@ -68,8 +68,9 @@ private:
   void measure(LayerOpInterface layer, const NonZeroMap &map, Verdict &verdict,
                std::string &remark);
   double estimateCycles(LayerOpInterface layer, const BlockMeasure &blocks);
-  /// Whether groups of few rows may run in the window kernel.
-  bool hasWindows(LayerOpInterface layer);
+  /// Vectors that the machine loads in a cycle if groups of few rows may run in
+  /// the window kernel, or 0.
+  int64_t getWindowLoadPorts(LayerOpInterface layer);
   void chooseHeight(LayerOpInterface layer, const NonZeroMap &map,
                     BlockMeasure &blocks);
   void decideByTime(LayerOpInterface layer, Verdict &verdict);
@@ -111,9 +112,9 @@ double SelectPass::estimateCycles(LayerOpInterface layer,
       .cycles;
 }
 
-bool SelectPass::hasWindows(LayerOpInterface layer) {
-  return getLayerWork(layer, getMachine(getOperation(), lanes, registers))
-      .hasWindows;
+int64_t SelectPass::getWindowLoadPorts(LayerOpInterface layer) {
+  MachineModel machine = getMachine(getOperation(), lanes, registers);
+  return getLayerWork(layer, machine).hasWindows ? machine.loadPorts : 0;
 }
 
 /// Packs in blocks of fewer rows than the grid where that is faster: low blocks
@@ -129,7 +130,7 @@ void SelectPass::chooseHeight(LayerOpInterface layer, const NonZeroMap &map,
     if (height >= grid[0] || grid[0] % height != 0)
       continue;
     BlockMeasure lower =
-        measureBlock(map, {height, grid[1]}, hasWindows(layer));
+        measureBlock(map, {height, grid[1]}, getWindowLoadPorts(layer));
     double cycles = estimateCycles(layer, lower);
     if (cycles < 0.85 * best) {
       best = cycles;
@@ -167,11 +168,11 @@ void SelectPass::measure(LayerOpInterface layer, const NonZeroMap &map,
     given = {block[0], block[1]};
   if (given) {
     verdict.grid = *given;
-    verdict.blocks = measureBlock(map, *given, hasWindows(layer));
+    verdict.blocks = measureBlock(map, *given, getWindowLoadPorts(layer));
     verdict.structure = describeStructure(map, *verdict.blocks);
     if (verdict.blocks->numStored == map.getNumNonZeros())
       return;
-    BlockMeasure found = findBlock(map, kernelArea, /*windows=*/false);
+    BlockMeasure found = findBlock(map, kernelArea, /*windowLoadPorts=*/0);
     if (double(found.numStored) < 0.9 * double(verdict.blocks->numStored))
       remark =
           formatv("; its zeros fit blocks of {0}x{1} better than the "
@@ -179,7 +180,7 @@ void SelectPass::measure(LayerOpInterface layer, const NonZeroMap &map,
                   found.block[0], found.block[1], (*given)[0], (*given)[1]);
     return;
   }
-  verdict.blocks = findBlock(map, kernelArea, hasWindows(layer));
+  verdict.blocks = findBlock(map, kernelArea, getWindowLoadPorts(layer));
   verdict.grid = verdict.blocks->block;
   verdict.structure = describeStructure(map, *verdict.blocks);
   chooseHeight(layer, map, *verdict.blocks);
@@ -314,7 +315,7 @@ void SelectPass::applyRecord(LayerOpInterface layer, Verdict &verdict) {
         FloatElements::get(getDenseWeight(layer));
     NonZeroMap map(weights->get(), layer.getNumRows(), layer.getNumColumns());
     verdict.blocks = measureBlock(map, {*record->blockRows, verdict.grid[1]},
-                                  hasWindows(layer));
+                                  getWindowLoadPorts(layer));
   }
   if (sparse != verdict.sparse)
     verdict.reason = sparse

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 import torch
 from torch import nn
 
 import bcr
+from bcr import ir
 
 CASES = {
     # Rows and columns of W, of a block, and what a block keeps of them; 0: 1, 2 or 20 rows.
@@ -26,7 +29,23 @@ CASES = {
     "blocks of sixteen rows": ((500, 192), (16, 32), 3, (5, 20)),
     "blocks of 32 rows": ((512, 128), (32, 64), 5, (17, 18)),
     "single weights": ((200, 100), (1, 1), 1, (-4, 1)),
+    "whole blocks, some with more columns": ((264, 512), (8, 64), 8, (2, 4)),
+    "whole blocks of four rows": ((256, 200), (4, 40), 4, (1, 3)),
+    "whole blocks of one strip": ((128, 300), (8, 50), 8, (3, 5)),
 }
+ORDERED = {"whole blocks, some with more columns"}
+SCATTERED = WHOLE = {*ORDERED, "whole blocks of one strip"}
+
+
+@pytest.fixture(autouse=True)
+def _windows(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Take the kernel wherever it can run, whatever the model of this machine says."""
+    parse = ir.PassManager.parse
+    monkeypatch.setattr(
+        ir.PassManager,
+        "parse",
+        lambda text, context: parse(text.replace("{sparsity", "{windows=true sparsity"), context),
+    )
 
 
 def pruned(name: str, seed: int = 0) -> tuple[nn.Linear, np.ndarray]:
@@ -64,6 +83,20 @@ def exact(layer: nn.Linear, kept: np.ndarray, x: np.ndarray) -> np.ndarray:
         )
 
 
+@pytest.mark.parametrize("name", CASES)
+def test_layers_take_the_kernel(name: str) -> None:
+    layer, _ = pruned(name)
+    target = bcr.Target("x86_64-pc-linux-gnu", "znver5")
+    exe = bcr.compile(layer, (torch.zeros(1, layer.in_features),), sparsity="force", target=target)
+    lists = set(re.findall(r"\bwindow_\w+", exe.mlir("loops")))
+    assert "window_values" in lists
+    # Columns loaded one by one, and lanes in another order than the rows of W.
+    assert ("window_scattered" in lists) == (name in SCATTERED)
+    assert ("window_order" in lists) == (name in ORDERED)
+    # Sums that need no masks.
+    assert ("window_masks" not in lists) == (name in WHOLE)
+
+
 @pytest.mark.parametrize(("batch", "threads"), [(1, 1), (2, 1), (3, 1), (1, 2)])
 @pytest.mark.parametrize("name", CASES)
 def test_few_rows_are_the_sums_of_their_columns(name: str, batch: int, threads: int) -> None:
@@ -75,7 +108,14 @@ def test_few_rows_are_the_sums_of_their_columns(name: str, batch: int, threads: 
 
 @pytest.mark.parametrize(
     "name",
-    ["one row", "two rows", "a window that ends with the input", "blocks of four rows"],
+    [
+        "one row",
+        "two rows",
+        "a window that ends with the input",
+        "fewer columns than a window",
+        "blocks of four rows",
+        "whole blocks, some with more columns",
+    ],
 )
 def test_what_is_pruned_does_not_contribute(name: str) -> None:
     layer, kept = pruned(name, seed=4)
@@ -91,7 +131,15 @@ def test_what_is_pruned_does_not_contribute(name: str) -> None:
     np.testing.assert_allclose(y[np.isfinite(want)], want[np.isfinite(want)], rtol=0, atol=2e-4)
 
 
-@pytest.mark.parametrize("name", ["blocks of four rows", "rows of three strips"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "blocks of four rows",
+        "rows of three strips",
+        "whole blocks, some with more columns",
+        "whole blocks of one strip",
+    ],
+)
 def test_columns_that_fill_up_a_step_make_no_nan_of_an_infinity(name: str) -> None:
     layer, kept = pruned(name, seed=6)
     x = np.random.default_rng(3).uniform(-2, 2, (1, layer.in_features)).astype(np.float32)
@@ -104,7 +152,13 @@ def test_columns_that_fill_up_a_step_make_no_nan_of_an_infinity(name: str) -> No
 
 
 @pytest.mark.parametrize(
-    "name", ["beside taller groups", "rows of three strips", "halves of windows"]
+    "name",
+    [
+        "beside taller groups",
+        "rows of three strips",
+        "halves of windows",
+        "whole blocks, some with more columns",
+    ],
 )
 def test_threads_do_not_change_a_bit(name: str) -> None:
     layer, _ = pruned(name, seed=5)

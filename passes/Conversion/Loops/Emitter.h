@@ -33,6 +33,8 @@ struct LoopOptions {
   bool prefetches = true;
   /// As in MachineModel.
   bool followsStreams = false;
+  /// Groups of few rows run in windows even if another kernel is faster.
+  bool windows = false;
   /// The machine finds the lowest bit of an integer.
   bool findsBits = true;
 };
@@ -52,6 +54,7 @@ public:
   bool multipliesByElement() const { return options.byElement; }
   bool prefetches() const { return options.prefetches; }
   bool followsStreams() const { return options.followsStreams; }
+  bool prefersWindows() const { return options.windows; }
   bool findsBits() const { return options.findsBits; }
 
   // Index arithmetic; operands that are constants are folded.

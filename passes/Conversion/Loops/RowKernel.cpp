@@ -523,7 +523,8 @@ static FailureOr<int64_t> emitRows(LayerOpInterface op, ConstantOp weights,
     all = FloatElements::get(weights.getValues());
     std::vector<float> rest;
     if (succeeded(all))
-      windows = takeWindowGroups(matmul, schedule.getLanes(), structure,
+      windows = takeWindowGroups(matmul, schedule.getLanes(),
+                                 emitter.prefersWindows(), structure,
                                  all->get(), chunkStarts, rest);
     if (!windows.empty())
       restValues = std::move(rest);

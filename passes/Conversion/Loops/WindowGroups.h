@@ -9,15 +9,20 @@
 
 #include "dialect/BCR.h"
 #include "dialect/Packed.h"
+#include "passes/Analysis/MachineModel.h"
 #include "passes/Analysis/WindowModel.h"
 
 #include "llvm/ADT/bit.h"
+#include "llvm/Support/MathExtras.h"
 
 #include <array>
 #include <tuple>
 #include <vector>
 
 namespace mlir::bcr::loops {
+
+/// The window of parts whose columns are anywhere in the input.
+constexpr int64_t kAnywhere = -1;
 
 /// What a group has in one lane and one window: a small full matrix.
 struct WindowPart {
@@ -26,7 +31,8 @@ struct WindowPart {
   int64_t group = 0;
   /// Rows of the group that are the lane's, a bit each.
   uint32_t rows = 0;
-  /// Columns [begin, end) of the group.
+  /// Columns [begin, end) of the group; of a part anywhere, those that
+  /// `WindowGroups::scattered` has there.
   int64_t begin = 0, end = 0;
   /// How many of them are in the first half of the window.
   int64_t numLow = 0;
@@ -37,7 +43,7 @@ struct WindowPart {
 
 /// Parts of one strip and window that run side by side, each in its lane. Step
 /// s takes the column number s of each; those that have fewer rows or columns
-/// are filled up.
+/// are filled up. What a part has behind the last step is in a part anywhere.
 struct WindowSegment {
   int64_t strip = 0, window = 0;
   /// Most rows of a part.
@@ -46,45 +52,83 @@ struct WindowSegment {
   /// Steps below `low` take all their columns from the first half of the
   /// window, steps from `high` on from the second.
   int64_t low = 0, high = 0;
+  /// Every lane has a part of all its rows.
+  bool full = false;
   /// The number of each lane's part, or -1.
   std::array<int64_t, kWindowLanes> parts;
 
-  /// What code depends on.
-  auto getKey() const { return std::tuple(height, steps, low, high); }
+  bool isAnywhere() const { return window == kAnywhere; }
+  /// What code depends on. Where the columns are anywhere, it is a loop.
+  auto getKey() const {
+    return std::tuple(isAnywhere(), height, isAnywhere() ? 0 : steps, low, high,
+                      full);
+  }
 };
 
 /// Groups that run in the window kernel.
 struct WindowGroups {
   WindowShape shape;
+  MachineModel machine;
   /// All groups of the layer, and the values.
   PackedStructure structure;
   ArrayRef<float> values;
+  /// Which rows of W lane after lane has, in units of those of a lane; empty if
+  /// they are in order.
+  std::vector<int32_t> order;
+  /// Parts in windows, and then those anywhere.
   std::vector<WindowPart> parts;
+  int64_t numInWindows = 0;
+  /// Columns of parts anywhere, by their numbers in the group.
+  std::vector<int32_t> scattered;
   /// By strip, what the code depends on, and window.
   std::vector<WindowSegment> segments;
 
   bool empty() const { return segments.empty(); }
+  int64_t getNumLanes() const {
+    return llvm::divideCeil(structure.numRows, shape.laneRows);
+  }
+  /// Rows of W over those of a lane.
+  int64_t getRows(int64_t strip, int64_t lane) const {
+    int64_t place = strip * kWindowLanes + lane;
+    return order.empty() ? place : order[place];
+  }
+  /// The number in its group of column `i` of a part.
+  int64_t getColumn(const WindowPart &part, int64_t i) const {
+    return part.window == kAnywhere ? scattered[part.begin + i]
+                                    : part.begin + i;
+  }
+  /// The time that `cycles` of computing take with weights of so many bytes:
+  /// what the second cache does not keep comes later.
+  double getTime(double cycles, double bytes) const;
+  /// Bytes of weights that are kept.
+  int64_t keptBytes = 0;
 };
 
-/// Groups that the window kernel runs faster than the rows kernel are taken out
-/// of `structure`, whose values are `values`, and of `chunkStarts`, the first
-/// group of each chunk, if it is not empty. `restValues` become those of the
-/// groups that stay. Returns none if the machine or the layer is not for it.
-WindowGroups takeWindowGroups(MatmulOp op, int64_t lanes,
+/// Groups that the window kernel runs faster than the rows kernel, or all that
+/// it can run if the emitter prefers windows, are taken out of `structure`,
+/// whose values are `values`, and of `chunkStarts`, the first group of each
+/// chunk, if it is not empty. `restValues` become those of the groups that
+/// stay. Returns none if the machine or the layer is not for it.
+WindowGroups takeWindowGroups(MatmulOp op, int64_t lanes, bool preferred,
                               PackedStructure &structure,
                               ArrayRef<float> values,
                               std::vector<int64_t> &chunkStarts,
                               std::vector<float> &restValues);
 
-/// Puts the parts of groups of up to `maxHeight` rows into segments. Returns
-/// the estimated cycles of these for one sample.
-double formSegments(WindowGroups &groups, int64_t maxHeight);
+/// What segments take for one sample.
+struct WindowCost {
+  double cycles = 0;
+  int64_t bytes = 0;
+};
+
+/// Puts the parts of groups of up to `maxHeight` rows into segments.
+WindowCost formSegments(WindowGroups &groups, int64_t maxHeight);
 
 /// What a lane of a segment computes.
 struct WindowLane {
   /// Increasing, counted from the lane's first row.
   std::vector<int32_t> rows;
-  /// Of each step: the place in the registers of the window.
+  /// Of each step: the place in the registers of the window, or the column.
   std::vector<int32_t> columns;
   /// Of each step the weights of all rows.
   std::vector<float> values;

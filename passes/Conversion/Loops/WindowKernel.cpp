@@ -11,16 +11,19 @@
 // multiply-add. What a block sums up belongs to another row in every lane: it
 // is added, under a mask for each row of a block, to sums of all rows that stay
 // in registers for all windows. Needs a permutation of two registers by
-// variable indices, which AVX-512 has.
+// variable indices, which AVX-512 has. Columns that some of the blocks have
+// more than the others of a window are loaded one by one instead.
 //
 //===----------------------------------------------------------------------===//
 
 #include "passes/Conversion/Loops/WindowKernel.h"
+#include "passes/Conversion/Loops/ColumnCode.h"
 #include "passes/Conversion/Loops/IndexList.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
 #include "llvm/Support/MathExtras.h"
 
@@ -46,14 +49,23 @@ static constexpr int64_t kLineBytes = 64;
 /// waits for another.
 static constexpr int64_t kMaxDoubleHeight = 3;
 
+/// Sums of so many rows keep multiply-adds apart, so that those of full
+/// segments go on with those of the strip.
+static constexpr int64_t kMinDirectHeight = 4;
+
 /// Steps whose inputs LLVM may hold in registers at a time.
 static constexpr int64_t kStepsAtOnce = 4;
 
 namespace {
 /// Segments that one piece of code runs.
 struct WindowCode {
+  bool anywhere;
   int64_t height, steps, low, high;
+  bool full;
 };
+
+/// Lists that code walks along, by their places in what loops carry.
+enum Cursor { kValues, kColumns, kMasks, kScattered, kNumCursors };
 
 /// The constants of a layer as they grow, in the order of execution.
 struct WindowLists {
@@ -61,19 +73,23 @@ struct WindowLists {
 
   /// Of each step and row the weights of all lanes.
   std::vector<float> values;
-  /// Of each step the places of all lanes.
-  std::vector<int32_t> columns;
+  /// Of each step the places of all lanes in a window, or their columns.
+  std::vector<int32_t> columns, scattered;
   /// Of each row of a segment and each row of a lane that it can be: the lanes
   /// of which it is that row.
   std::vector<int32_t> masks;
-  /// Of segments.
+  /// Of segments: the window, or how many steps take columns anywhere.
   std::vector<int32_t> windows;
   /// Of codes of strips, and the end: the first segment.
   std::vector<int32_t> bounds;
   /// Which strips there are, and, of chunks and the end, the first.
   std::vector<int32_t> numbers, strips;
-  /// Of chunks: the first of values, columns, masks.
-  std::array<std::vector<int32_t>, 3> begins;
+  /// Of chunks: where each cursor begins.
+  std::array<std::vector<int32_t>, kNumCursors> begins;
+
+  std::array<size_t, kNumCursors> getEnds() const {
+    return {values.size(), columns.size(), masks.size(), scattered.size()};
+  }
 };
 
 class WindowKernel {
@@ -88,8 +104,8 @@ private:
   void layOut();
   void makeConstants(WindowLists lists);
   void emitChunk(Value chunk);
-  /// `state` has where the segment begins in each of three lists, and the sums
-  /// of all rows of a lane for each sample; returns that of the next segment.
+  /// `state` has the cursors, and the sums of all rows of a lane for each
+  /// sample; returns that of the next segment.
   SmallVector<Value> emitSegment(const WindowCode &code, Value segment,
                                  ValueRange state);
   /// The registers of a window.
@@ -97,9 +113,29 @@ private:
   /// The inputs of a step.
   Value takeInputs(const WindowCode &code, int64_t step,
                    ArrayRef<Value> registers, Value column);
+  /// The inputs of a step that takes them anywhere.
+  Value gatherInputs(Value sample, Value column);
+  /// Adds the products of step `step` from `value` on to `partial`.
+  void multiply(const WindowCode &code, Value inputs, Value value, int64_t step,
+                MutableArrayRef<Value> partial);
+  void sumUpWindow(const WindowCode &code, Value segment, Value sample,
+                   ValueRange state, MutableArrayRef<Value> partial);
+  void sumUpAnywhere(const WindowCode &code, Value steps, Value sample,
+                     ValueRange state, MutableArrayRef<Value> partial);
+  /// Adds the sums of a segment to those of the strip.
+  void addToStrip(const WindowCode &code, Value mask, ArrayRef<Value> partial,
+                  MutableArrayRef<Value> sums);
+  int64_t countChains(const WindowCode &code) const {
+    return addsDirectly(code) || code.height > kMaxDoubleHeight ? 1 : 2;
+  }
+  bool addsDirectly(const WindowCode &code) const {
+    return code.full && code.height >= kMinDirectHeight;
+  }
   void prefetch(const WindowCode &code, Value value, Value column);
   /// Adds the sums of a strip to the output.
   void emitStrip(Value number, Value sample, ArrayRef<Value> sums);
+  /// The same where lanes are in another order than the rows of W.
+  void emitOrderedStrip(Value number, Value sample, ArrayRef<Value> sums);
   /// The lanes whose bits are set in element `position` of `masks`.
   Value loadMask(Value position);
 
@@ -110,9 +146,9 @@ private:
   std::vector<WindowCode> codes;
   WindowBytes bytes;
   bool prefetches = false;
-  Value values, columns, masks;
-  IndexList windows, bounds, numbers, strips;
-  std::array<IndexList, 3> begins;
+  Value values, columns, masks, scattered;
+  IndexList windows, bounds, numbers, strips, order;
+  std::array<IndexList, kNumCursors> begins;
 };
 } // namespace
 
@@ -128,25 +164,29 @@ static int64_t countChoices(int64_t height, const WindowGroups &groups) {
 
 void WindowLists::add(const WindowSegment &segment,
                       const WindowGroups &groups) {
-  windows.push_back(static_cast<int32_t>(segment.window));
   int64_t height = segment.height, steps = segment.steps;
-  size_t value = values.size(), column = columns.size(), mask = masks.size();
+  windows.push_back(
+      static_cast<int32_t>(segment.isAnywhere() ? steps : segment.window));
+  std::vector<int32_t> &places = segment.isAnywhere() ? scattered : columns;
+  size_t value = values.size(), column = places.size(), mask = masks.size();
   values.resize(value + steps * height * kLanes);
-  columns.resize(column + steps * kLanes);
+  places.resize(column + steps * kLanes);
   int64_t choices = countChoices(height, groups);
-  masks.resize(mask + height * choices);
+  if (!segment.full)
+    masks.resize(mask + height * choices);
   for (auto [lane, number] : llvm::enumerate(segment.parts)) {
     if (number < 0)
       continue;
     WindowLane part = fillUp(groups, segment, groups.parts[number]);
     auto rows = static_cast<int64_t>(part.rows.size());
     for (int64_t s = 0; s < steps; ++s)
-      columns[column + s * kLanes + lane] = part.columns[s];
+      places[column + s * kLanes + lane] = part.columns[s];
     int64_t slot = -1;
     for (int64_t r = 0; r < rows; ++r) {
       // The first row of the segment that can be this one.
       slot = std::max(slot + 1, part.rows[r] - choices + 1);
-      masks[mask + slot * choices + part.rows[r] - slot] |= 1 << lane;
+      if (!segment.full)
+        masks[mask + slot * choices + part.rows[r] - slot] |= 1 << lane;
       for (int64_t s = 0; s < steps; ++s)
         values[value + (s * height + slot) * kLanes + lane] =
             part.values[s * rows + r];
@@ -178,16 +218,15 @@ void WindowKernel::layOut() {
     keys.push_back(segment.getKey());
   llvm::sort(keys);
   keys.erase(llvm::unique(keys), keys.end());
-  for (auto [height, steps, low, high] : keys)
-    codes.push_back({height, steps, low, high});
+  for (auto [anywhere, height, steps, low, high, full] : keys)
+    codes.push_back({anywhere, height, steps, low, high, full});
 
   WindowLists lists;
-  std::vector<std::array<size_t, 3>> starts;
+  std::vector<std::array<size_t, kNumCursors>> starts;
   while (!left.empty()) {
     int64_t strip = left.front().strip;
     lists.numbers.push_back(static_cast<int32_t>(strip));
-    starts.push_back(
-        {lists.values.size(), lists.columns.size(), lists.masks.size()});
+    starts.push_back(lists.getEnds());
     for (const Key &key : keys) {
       lists.bounds.push_back(static_cast<int32_t>(lists.windows.size()));
       for (; !left.empty() && left.front().strip == strip &&
@@ -218,11 +257,16 @@ void WindowKernel::makeConstants(WindowLists lists) {
   prefetches = emitter.prefetches() && !emitter.followsStreams() &&
                bytes.values >= kPrefetchBytes;
   bytes.indices = getSize(lists.columns) + 2 * getSize(lists.masks);
-  columns = emitter.indexGlobal("window_columns", lists.columns);
-  masks = emitter.global("window_masks",
-                         makeIndexElements({getSize(lists.masks)},
-                                           getKey("window_masks"), lists.masks,
-                                           /*bits=*/16, context));
+  if (!lists.columns.empty())
+    columns = emitter.indexGlobal("window_columns", lists.columns);
+  if (!lists.masks.empty())
+    masks = emitter.global(
+        "window_masks",
+        makeIndexElements({getSize(lists.masks)}, getKey("window_masks"),
+                          lists.masks, /*bits=*/16, context));
+  bytes.indices += getListBytes(lists.scattered);
+  if (!lists.scattered.empty())
+    scattered = emitter.indexGlobal("window_scattered", lists.scattered);
   int64_t numValues = getSize(lists.values);
   values = emitter.global(
       "window_values", makeFloatElements({numValues}, getKey("window_values"),
@@ -236,6 +280,7 @@ void WindowKernel::makeConstants(WindowLists lists) {
   makeList(bounds, "window_bounds", lists.bounds);
   makeList(numbers, "window_strip_numbers", lists.numbers);
   makeList(strips, "window_strips", lists.strips);
+  makeList(order, "window_order", groups.order);
   for (auto [i, list] : llvm::enumerate(lists.begins))
     makeList(begins[i], "window_begins_" + std::to_string(i), list);
 }
@@ -299,7 +344,8 @@ void WindowKernel::prefetch(const WindowCode &code, Value value, Value column) {
   if (!prefetches)
     return;
   ask(values, value, code.steps * code.height * kLanes, kLanes);
-  ask(columns, column, code.steps * kLanes, kLineBytes);
+  if (columns)
+    ask(columns, column, code.steps * kLanes, kLineBytes);
 }
 
 Value WindowKernel::loadMask(Value position) {
@@ -309,46 +355,113 @@ Value WindowKernel::loadMask(Value position) {
       emitter, VectorType::get({kLanes}, emitter.getI1Type()), bits);
 }
 
+Value WindowKernel::gatherInputs(Value sample, Value column) {
+  SmallVector<Value> elements;
+  for (int64_t lane = 0; lane < kLanes; ++lane)
+    elements.push_back(emitter.load(
+        op.getInput(),
+        {sample, emitter.loadIndex(scattered, emitter.add(column, lane))}));
+  return vector::FromElementsOp::create(
+      emitter, cast<VectorType>(emitter.typeOf(kLanes)), elements);
+}
+
+void WindowKernel::multiply(const WindowCode &code, Value inputs, Value value,
+                            int64_t step, MutableArrayRef<Value> partial) {
+  int64_t chains = countChains(code);
+  for (int64_t row = 0; row < code.height; ++row) {
+    Value weights = emitter.load(
+        values, emitter.add(value, (step * code.height + row) * kLanes),
+        kLanes);
+    Value &sum = partial[row * chains + step % chains];
+    sum = emitter.multiplyAdd(inputs, weights, sum);
+  }
+}
+
+void WindowKernel::sumUpWindow(const WindowCode &code, Value segment,
+                               Value sample, ValueRange state,
+                               MutableArrayRef<Value> partial) {
+  SmallVector<Value> registers = loadWindow(segment, sample);
+  Value place = state[kColumns];
+  for (int64_t step = 0; step < code.steps; ++step) {
+    if (step > 0 && step % kStepsAtOnce == 0)
+      place = emitter.waitFor(partial[(step - 1) % countChains(code)], place);
+    multiply(code, takeInputs(code, step, registers, place), state[kValues],
+             step, partial);
+  }
+}
+
+void WindowKernel::sumUpAnywhere(const WindowCode &code, Value steps,
+                                 Value sample, ValueRange state,
+                                 MutableArrayRef<Value> partial) {
+  SmallVector<Value> carried(partial);
+  carried = emitter.reduce(
+      emitter.index(0), steps, 1, carried, [&](Value step, ValueRange before) {
+        SmallVector<Value> next(before);
+        Value column =
+            emitter.add(state[kScattered], emitter.mul(step, kLanes));
+        Value value = emitter.add(state[kValues],
+                                  emitter.mul(step, code.height * kLanes));
+        multiply(code, gatherInputs(sample, column), value, /*step=*/0, next);
+        return next;
+      });
+  llvm::copy(carried, partial.begin());
+}
+
+void WindowKernel::addToStrip(const WindowCode &code, Value mask,
+                              ArrayRef<Value> partial,
+                              MutableArrayRef<Value> sums) {
+  int64_t chains = countChains(code);
+  int64_t choices = countChoices(code.height, groups);
+  for (int64_t row = 0; row < code.height; ++row) {
+    Value sum = partial[row * chains];
+    if (chains > 1)
+      sum = arith::AddFOp::create(emitter, sum, partial[row * chains + 1]);
+    if (code.full) {
+      sums[row] = arith::AddFOp::create(emitter, sums[row], sum);
+      continue;
+    }
+    for (int64_t i = 0; i < choices; ++i) {
+      Value &before = sums[row + i];
+      before = arith::SelectOp::create(
+          emitter, loadMask(emitter.add(mask, row * choices + i)),
+          arith::AddFOp::create(emitter, before, sum), before);
+    }
+  }
+}
+
 SmallVector<Value> WindowKernel::emitSegment(const WindowCode &code,
                                              Value segment, ValueRange state) {
   SmallVector<Value> next(state);
-  Value value = state[0], column = state[1], mask = state[2];
-  MutableArrayRef<Value> sums = MutableArrayRef(next).drop_front(3);
-  prefetch(code, value, column);
-  int64_t chains = code.height <= kMaxDoubleHeight ? 2 : 1;
-  int64_t choices = countChoices(code.height, groups);
-  for (int64_t sample = 0; sample < samples; ++sample) {
-    SmallVector<Value> registers = loadWindow(segment, emitter.index(sample));
-    SmallVector<Value> partial(chains * code.height,
+  Value steps = code.anywhere ? windows.load(emitter, segment)
+                              : emitter.index(code.steps);
+  if (!code.anywhere)
+    prefetch(code, state[kValues], state[kColumns]);
+  for (int64_t s = 0; s < samples; ++s) {
+    Value sample = emitter.index(s);
+    MutableArrayRef<Value> sums = MutableArrayRef(next).slice(
+        kNumCursors + s * groups.shape.laneRows, groups.shape.laneRows);
+    SmallVector<Value> partial(countChains(code) * code.height,
                                emitter.constant(0, kLanes));
-    Value place = column;
-    for (int64_t step = 0; step < code.steps; ++step) {
-      if (step > 0 && step % kStepsAtOnce == 0)
-        place = emitter.waitFor(partial[(step - 1) % chains], place);
-      Value inputs = takeInputs(code, step, registers, place);
-      for (int64_t row = 0; row < code.height; ++row) {
-        Value weights = emitter.load(
-            values, emitter.add(value, (step * code.height + row) * kLanes),
-            kLanes);
-        Value &sum = partial[row * chains + step % chains];
-        sum = emitter.multiplyAdd(inputs, weights, sum);
-      }
-    }
-    for (int64_t row = 0; row < code.height; ++row) {
-      Value sum = partial[row * chains];
-      if (chains > 1)
-        sum = arith::AddFOp::create(emitter, sum, partial[row * chains + 1]);
-      for (int64_t i = 0; i < choices; ++i) {
-        Value &before = sums[sample * groups.shape.laneRows + row + i];
-        before = arith::SelectOp::create(
-            emitter, loadMask(emitter.add(mask, row * choices + i)),
-            arith::AddFOp::create(emitter, before, sum), before);
-      }
-    }
+    if (addsDirectly(code))
+      partial.assign(sums.begin(), sums.end());
+    if (code.anywhere)
+      sumUpAnywhere(code, steps, sample, state, partial);
+    else
+      sumUpWindow(code, segment, sample, state, partial);
+    if (addsDirectly(code))
+      llvm::copy(partial, sums.begin());
+    else
+      addToStrip(code, state[kMasks], partial, sums);
   }
-  next[0] = emitter.add(value, code.steps * code.height * kLanes);
-  next[1] = emitter.add(column, code.steps * kLanes);
-  next[2] = emitter.add(mask, code.height * choices);
+  Value places = emitter.mul(steps, kLanes);
+  auto advance = [&](Cursor cursor, Value by) {
+    next[cursor] = emitter.add(state[cursor], by);
+  };
+  advance(kValues, emitter.mul(places, code.height));
+  advance(code.anywhere ? kScattered : kColumns, places);
+  if (!code.full)
+    advance(kMasks,
+            emitter.index(code.height * countChoices(code.height, groups)));
   return next;
 }
 
@@ -404,6 +517,43 @@ void WindowKernel::emitStrip(Value number, Value sample, ArrayRef<Value> sums) {
   }
 }
 
+void WindowKernel::emitOrderedStrip(Value number, Value sample,
+                                    ArrayRef<Value> sums) {
+  int64_t laneRows = groups.shape.laneRows;
+  int64_t numLanes = groups.getNumLanes();
+  SmallVector<Value> ordered = orderByLane(emitter, SmallVector<Value>(sums));
+  Value first = emitter.mul(number, kLanes);
+  for (int64_t lane = 0; lane < kLanes; ++lane) {
+    Value place = emitter.add(first, lane);
+    auto addLane = [&] {
+      Value sum = ordered[lane * laneRows / kLanes];
+      if (laneRows < kLanes)
+        sum = vector::ExtractStridedSliceOp::create(
+            emitter, sum,
+            /*offsets=*/ArrayRef<int64_t>{lane * laneRows % kLanes},
+            /*sizes=*/ArrayRef<int64_t>{laneRows},
+            /*strides=*/ArrayRef<int64_t>{1});
+      Value row = emitter.mul(order.load(emitter, place), laneRows);
+      Value before = emitter.load(op.getInit(), {sample, row}, laneRows);
+      emitter.store(arith::AddFOp::create(emitter, before, sum), op.getInit(),
+                    {sample, row});
+    };
+    if (numLanes % kLanes == 0) {
+      addLane();
+      continue;
+    }
+    // The last strip has fewer lanes.
+    auto exists = scf::IfOp::create(
+        emitter,
+        arith::CmpIOp::create(emitter, arith::CmpIPredicate::ult, place,
+                              emitter.index(numLanes)),
+        /*withElseRegion=*/false);
+    OpBuilder::InsertionGuard guard(emitter);
+    emitter.setInsertionPointToStart(exists.thenBlock());
+    addLane();
+  }
+}
+
 void WindowKernel::emitChunk(Value chunk) {
   SmallVector<Value> first;
   for (const IndexList &list : begins)
@@ -425,12 +575,17 @@ void WindowKernel::emitChunk(Value chunk) {
                                  });
         }
         Value number = numbers.load(emitter, strip);
-        ArrayRef<Value> sums = ArrayRef(state).drop_front(3);
-        for (int64_t sample = 0; sample < samples; ++sample)
-          emitStrip(number, emitter.index(sample),
-                    sums.slice(sample * groups.shape.laneRows,
-                               groups.shape.laneRows));
-        return SmallVector<Value>(ArrayRef(state).take_front(3));
+        ArrayRef<Value> sums = ArrayRef(state).drop_front(kNumCursors);
+        for (int64_t s = 0; s < samples; ++s) {
+          Value sample = emitter.index(s);
+          ArrayRef<Value> own =
+              sums.slice(s * groups.shape.laneRows, groups.shape.laneRows);
+          if (order)
+            emitOrderedStrip(number, sample, own);
+          else
+            emitStrip(number, sample, own);
+        }
+        return SmallVector<Value>(ArrayRef(state).take_front(kNumCursors));
       });
 }
 

@@ -99,11 +99,143 @@ static void roundSteps(MutableArrayRef<WindowSegment> segments,
       segment.steps = code->second;
 }
 
-/// Of the columns that fill up a part to `steps`, how many are in the first
-/// half of the window, at least and at most.
+namespace {
+/// Segments in windows, and what they leave to parts anywhere.
+struct Formation {
+  std::vector<WindowSegment> segments;
+  std::vector<WindowPart> parts;
+  std::vector<int32_t> scattered;
+  WindowCost cost;
+};
+} // namespace
+
+/// Whether every lane that the output has runs all of its rows.
+static bool isFull(const WindowSegment &segment, const WindowGroups &groups) {
+  int64_t numLanes = groups.getNumLanes() - segment.strip * kWindowLanes;
+  for (auto [lane, number] : llvm::enumerate(segment.parts))
+    if (static_cast<int64_t>(lane) < numLanes &&
+        (number < 0 ||
+         groups.parts[number].getHeight() < groups.shape.laneRows))
+      return false;
+  return true;
+}
+
+/// The cost of a segment whose steps are set.
+static void addCost(WindowCost &cost, const WindowGroups &groups,
+                    const WindowSegment &segment) {
+  SegmentShape shape{groups.shape.laneRows, segment.height,
+                     double(segment.steps)};
+  shape.mixed = double(segment.high - segment.low);
+  shape.full = segment.full;
+  shape.anywhere = segment.isAnywhere();
+  cost.cycles += getSegmentCycles(shape, groups.machine.loadPorts);
+  cost.bytes += 4 * kWindowLanes * segment.height * segment.steps;
+}
+
+/// The time of segments of one strip if all but `most` lanes of each run whole.
+/// Their steps are set to that.
+static double limitSteps(MutableArrayRef<WindowSegment> segments,
+                         const WindowGroups &groups, size_t most) {
+  WindowCost cost;
+  std::map<std::tuple<int64_t, int64_t, int64_t>, int64_t> left;
+  SmallVector<int64_t, kWindowLanes> counts;
+  for (WindowSegment &segment : segments) {
+    counts.clear();
+    for (int64_t number : segment.parts)
+      if (number >= 0)
+        counts.push_back(groups.parts[number].getNumColumns());
+    llvm::sort(counts, std::greater<>());
+    segment.steps = most < counts.size() ? counts[most] : 0;
+    if (segment.steps > 0) {
+      segment.low = 0;
+      segment.high =
+          groups.shape.size > 2 * kWindowLanes ? (segment.steps + 1) / 2 : 0;
+      addCost(cost, groups, segment);
+    }
+    for (int64_t number : segment.parts) {
+      if (number < 0)
+        continue;
+      const WindowPart &part = groups.parts[number];
+      if (part.getNumColumns() > segment.steps)
+        left[{part.lane, part.group, part.getHeight()}] +=
+            part.getNumColumns() - segment.steps;
+    }
+  }
+  // By turns of each lane, as they will be bundled.
+  std::map<int64_t, std::vector<std::pair<int64_t, int64_t>>> lanes;
+  for (auto [key, count] : left)
+    lanes[std::get<0>(key)].push_back({std::get<2>(key), count});
+  std::vector<WindowSegment> turns;
+  for (auto &[lane, list] : lanes) {
+    llvm::sort(list, std::greater<>());
+    turns.resize(std::max(turns.size(), list.size()));
+    for (auto [turn, item] : llvm::zip(turns, list)) {
+      turn.window = kAnywhere;
+      turn.height = std::max(turn.height, item.first);
+      turn.steps = std::max(turn.steps, item.second);
+    }
+  }
+  for (const WindowSegment &segment : turns)
+    addCost(cost, groups, segment);
+  return groups.getTime(cost.cycles, double(cost.bytes));
+}
+
+/// Sets the steps of segments strip by strip: where few lanes have more columns
+/// than the others, these are left to parts anywhere.
+static void chooseSteps(MutableArrayRef<WindowSegment> segments,
+                        const WindowGroups &groups) {
+  while (!segments.empty()) {
+    int64_t strip = segments.front().strip;
+    MutableArrayRef<WindowSegment> own = segments.take_while(
+        [&](const WindowSegment &s) { return s.strip == strip; });
+    segments = segments.drop_front(own.size());
+    for (WindowSegment &segment : own)
+      segment.full = isFull(segment, groups);
+    size_t best = 0;
+    double least = limitSteps(own, groups, 0);
+    for (size_t most : {1, 2, 3, 4, 5, 6, 8, 10, 12, 16})
+      if (double taken = limitSteps(own, groups, most); taken < least) {
+        least = taken;
+        best = most;
+      }
+    limitSteps(own, groups, best);
+  }
+}
+
+/// Makes parts anywhere of what the segments leave, each of one lane and group.
+static void collectLeftOver(Formation &formation, const WindowGroups &groups) {
+  std::map<std::tuple<int64_t, int64_t, int64_t>, std::vector<int32_t>> left;
+  std::map<std::tuple<int64_t, int64_t, int64_t>, uint32_t> rows;
+  for (const WindowSegment &segment : formation.segments)
+    for (int64_t number : segment.parts) {
+      if (number < 0)
+        continue;
+      const WindowPart &part = groups.parts[number];
+      if (part.getNumColumns() <= segment.steps)
+        continue;
+      std::tuple key(part.strip, part.lane, part.group);
+      rows[key] = part.rows;
+      for (int64_t i = segment.steps; i < part.getNumColumns(); ++i)
+        left[key].push_back(static_cast<int32_t>(part.begin + i));
+    }
+  for (auto &[key, columns] : left) {
+    WindowPart part;
+    std::tie(part.strip, part.lane, part.group) = key;
+    part.window = kAnywhere;
+    part.rows = rows[key];
+    part.begin = static_cast<int64_t>(formation.scattered.size());
+    part.end = part.begin + static_cast<int64_t>(columns.size());
+    llvm::append_range(formation.scattered, columns);
+    formation.parts.push_back(part);
+  }
+}
+
+/// Of the columns that fill up a part to `steps`, or are left of it, how many
+/// are in the first half of the window, at least and at most.
 static std::pair<int64_t, int64_t> getLowRange(const WindowPart &part,
                                                int64_t steps) {
-  int64_t count = part.getNumColumns(), low = part.numLow;
+  int64_t count = std::min(part.getNumColumns(), steps);
+  int64_t low = std::min(part.numLow, count);
   return {low == count ? steps : low, low == 0 ? 0 : low + steps - count};
 }
 
@@ -150,60 +282,109 @@ static void chooseHalves(ArrayRef<WindowSegment *> segments,
   }
 }
 
-/// Completes segments, sorts them and returns their cycles.
-static double complete(MutableArrayRef<WindowSegment> segments,
-                       const WindowGroups &groups) {
+/// Sets what the code of segments in windows depends on.
+static void chooseCodes(MutableArrayRef<WindowSegment> segments,
+                        const WindowGroups &groups) {
   int64_t numStrips = countStrips(segments);
-  roundSteps(segments, numStrips);
   std::map<std::pair<int64_t, int64_t>, std::vector<WindowSegment *>> codes;
   for (WindowSegment &segment : segments)
     codes[{segment.height, segment.steps}].push_back(&segment);
   for (const auto &[key, some] : codes) {
-    if (groups.shape.size > 2 * kWindowLanes) {
+    if (groups.shape.size > 2 * kWindowLanes)
       chooseHalves(some, groups.parts, numStrips);
-      continue;
-    }
-    for (WindowSegment *segment : some)
-      segment->low = segment->high = segment->steps;
+    else
+      for (WindowSegment *segment : some)
+        segment->low = segment->high = segment->steps;
+    // What few would gain is not worth code of its own.
+    int64_t numFull = llvm::count_if(
+        some, [](const WindowSegment *segment) { return segment->full; });
+    if (2 * numFull < static_cast<int64_t>(some.size()))
+      for (WindowSegment *segment : some)
+        segment->full = false;
   }
-  double cycles = 0;
-  std::set<std::tuple<int64_t, int64_t, int64_t, int64_t>> keys;
+}
+
+static std::vector<int64_t> sortParts(ArrayRef<WindowPart> parts,
+                                      std::vector<int64_t> numbers) {
+  auto getKey = [&](int64_t number) {
+    const WindowPart &part = parts[number];
+    return std::tuple(part.strip, part.window, part.lane, -part.getHeight(),
+                      -part.getNumColumns(), number);
+  };
+  llvm::sort(numbers,
+             [&](int64_t a, int64_t b) { return getKey(a) < getKey(b); });
+  return numbers;
+}
+
+/// The cost of segments and of the loops around them.
+static WindowCost getCost(ArrayRef<WindowSegment> segments,
+                          const WindowGroups &groups) {
+  WindowCost cost;
+  std::set<decltype(WindowSegment().getKey())> keys;
   for (const WindowSegment &segment : segments) {
     keys.insert(segment.getKey());
-    cycles += getSegmentCycles(groups.shape.laneRows, segment.height,
-                               double(segment.steps),
-                               double(segment.high - segment.low));
+    addCost(cost, groups, segment);
   }
-  llvm::stable_sort(segments,
+  double strip = kStripCycles + kCodeCycles * double(keys.size()) +
+                 (groups.order.empty() ? 0 : kOrderCycles);
+  cost.cycles += double(countStrips(segments)) * strip;
+  return cost;
+}
+
+/// Forms the segments of parts in windows, sorted by `sortParts`, and of what
+/// these leave. The latter's parts have numbers behind those in windows.
+static Formation form(WindowGroups &groups, ArrayRef<int64_t> numbers,
+                      bool apart) {
+  Formation formation;
+  std::vector<WindowSegment> &segments = formation.segments;
+  segments = bundle(groups.parts, numbers, apart);
+  chooseSteps(segments, groups);
+  auto empty = std::stable_partition(
+      segments.begin(), segments.end(),
+      [](const WindowSegment &segment) { return segment.steps > 0; });
+  MutableArrayRef<WindowSegment> run(segments.data(), empty - segments.begin());
+  roundSteps(run, countStrips(run));
+  collectLeftOver(formation, groups);
+  segments.erase(empty, segments.end());
+  chooseCodes(segments, groups);
+
+  groups.parts.resize(groups.numInWindows);
+  llvm::append_range(groups.parts, formation.parts);
+  std::vector<int64_t> anywhere(formation.parts.size());
+  std::iota(anywhere.begin(), anywhere.end(), groups.numInWindows);
+  for (WindowSegment &segment :
+       bundle(groups.parts, sortParts(groups.parts, anywhere), apart)) {
+    segment.full = isFull(segment, groups);
+    segments.push_back(std::move(segment));
+  }
+  formation.cost = getCost(segments, groups);
+  return formation;
+}
+
+WindowCost loops::formSegments(WindowGroups &groups, int64_t maxHeight) {
+  groups.parts.resize(groups.numInWindows);
+  std::vector<int64_t> numbers;
+  for (auto [number, part] : llvm::enumerate(groups.parts))
+    if (groups.structure.groups[part.group].rowCount <= maxHeight)
+      numbers.push_back(static_cast<int64_t>(number));
+  numbers = sortParts(groups.parts, std::move(numbers));
+  Formation best = form(groups, numbers, /*apart=*/true);
+  Formation together = form(groups, numbers, /*apart=*/false);
+  auto getTime = [&](const Formation &formation) {
+    return groups.getTime(formation.cost.cycles, double(formation.cost.bytes));
+  };
+  if (getTime(together) < getTime(best))
+    best = std::move(together);
+  groups.parts.resize(groups.numInWindows);
+  llvm::append_range(groups.parts, best.parts);
+  groups.scattered = std::move(best.scattered);
+  groups.segments = std::move(best.segments);
+  llvm::stable_sort(groups.segments,
                     [](const WindowSegment &a, const WindowSegment &b) {
                       return std::tuple(a.strip, a.getKey(), a.window) <
                              std::tuple(b.strip, b.getKey(), b.window);
                     });
-  return cycles +
-         double(numStrips) * (kStripCycles + kCodeCycles * double(keys.size()));
-}
-
-double loops::formSegments(WindowGroups &groups, int64_t maxHeight) {
-  std::vector<int64_t> order;
-  for (auto [number, part] : llvm::enumerate(groups.parts))
-    if (groups.structure.groups[part.group].rowCount <= maxHeight)
-      order.push_back(static_cast<int64_t>(number));
-  auto getKey = [&](int64_t number) {
-    const WindowPart &part = groups.parts[number];
-    return std::tuple(part.strip, part.window, part.lane, -part.getHeight(),
-                      -part.getNumColumns(), number);
-  };
-  llvm::sort(order,
-             [&](int64_t a, int64_t b) { return getKey(a) < getKey(b); });
-  groups.segments = bundle(groups.parts, order, /*apart=*/true);
-  double cycles = complete(groups.segments, groups);
-  std::vector<WindowSegment> together =
-      bundle(groups.parts, order, /*apart=*/false);
-  if (double other = complete(together, groups); other < cycles) {
-    cycles = other;
-    groups.segments = std::move(together);
-  }
-  return cycles;
+  return best.cost;
 }
 
 WindowLane loops::fillUp(const WindowGroups &groups,
@@ -211,15 +392,16 @@ WindowLane loops::fillUp(const WindowGroups &groups,
   const PackedStructure &structure = groups.structure;
   const PackedGroup &group = structure.groups[part.group];
   int64_t size = groups.shape.size;
-  int64_t count = part.getNumColumns();
+  int64_t count = std::min(part.getNumColumns(), segment.steps);
+  int64_t numLow = std::min(part.numLow, count);
   auto [least, most] = getLowRange(part, segment.steps);
   int64_t low = std::clamp(segment.low, least, most);
   // Columns of the first half by turns, then those of the second.
   std::vector<int64_t> sources, left(count);
   for (int64_t s = 0; s < low; ++s)
-    sources.push_back(s % part.numLow);
+    sources.push_back(s % numLow);
   for (int64_t s = low; s < segment.steps; ++s)
-    sources.push_back(part.numLow + (s - low) % (count - part.numLow));
+    sources.push_back(numLow + (s - low) % (count - numLow));
   for (int64_t source : sources)
     ++left[source];
 
@@ -227,7 +409,7 @@ WindowLane loops::fillUp(const WindowGroups &groups,
   // The rows of the group, by their number in W.
   std::map<int32_t, int64_t> rows;
   int64_t firstRow =
-      (part.strip * kWindowLanes + part.lane) * groups.shape.laneRows;
+      groups.getRows(part.strip, part.lane) * groups.shape.laneRows;
   for (auto [r, row] : llvm::enumerate(structure.getRows(group)))
     if (part.rows >> r & 1)
       rows[row] = static_cast<int64_t>(r);
@@ -235,19 +417,22 @@ WindowLane loops::fillUp(const WindowGroups &groups,
     result.rows.push_back(static_cast<int32_t>(row - firstRow));
   std::vector<int64_t> turns(count);
   for (int64_t source : sources) {
-    // Registers behind the end of the input are moved back to end with it.
-    int64_t column = structure.getColumns(group)[part.begin + source];
-    int64_t place = column % size / kWindowLanes * kWindowLanes;
-    int64_t begin = std::min(part.window * size + place,
-                             structure.numColumns - kWindowLanes);
-    result.columns.push_back(static_cast<int32_t>(place + column - begin));
+    int64_t position = groups.getColumn(part, source);
+    int64_t column = structure.getColumns(group)[position];
+    if (!segment.isAnywhere()) {
+      // Registers behind the end of the input are moved back to end with it.
+      int64_t place = column % size / kWindowLanes * kWindowLanes;
+      int64_t begin = std::min(part.window * size + place,
+                               structure.numColumns - kWindowLanes);
+      column = place + column - begin;
+    }
+    result.columns.push_back(static_cast<int32_t>(column));
     // A half, a quarter, ..., and once more what the one before had.
     int64_t halvings = std::min(++turns[source], left[source] - 1);
     for (auto [row, r] : rows)
-      result.values.push_back(
-          std::ldexp(groups.values[group.valueBegin +
-                                   (part.begin + source) * group.rowCount + r],
-                     -static_cast<int>(halvings)));
+      result.values.push_back(std::ldexp(
+          groups.values[group.valueBegin + position * group.rowCount + r],
+          -static_cast<int>(halvings)));
   }
   return result;
 }
