@@ -190,6 +190,12 @@ def test_state_is_refused() -> None:
     assert "buffers count" in refuse(Counter().eval())
 
 
+def test_effects_are_refused() -> None:
+    model = Apply(lambda x: torch.linalg.inv(x + 2 * torch.eye(4)))
+    with pytest.raises(UnsupportedError, match=r"(?s)more than .*linalg_check.* in the model"):
+        import_model(model, (torch.rand(3, 4, 4),))
+
+
 def test_dynamic_shapes() -> None:
     dim = torch.export.Dim
     both = (({0: dim("a")}, {0: dim("b")}),)

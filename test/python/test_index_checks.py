@@ -47,6 +47,7 @@ LOOK_UPS = {
     "scatter_add": (lambda t, i: torch.scatter_add(t, 1, i, t[:, :1] + 9), [[[4, 0]]], 5, -1),
     "index_add": (lambda t, i: t.index_add(1, i, t[:, :2] + 9), [4, 0], 5, -6),
     "index_put": (lambda t, i: t.index_put((i,), t[0] + 9), [2, -3], 3, -4),
+    "one_hot": (lambda t, i: nn.functional.one_hot(i, 6) * t[0, 0, 0], [0, 5], 6, -1),
     "32 bits": (lambda t, i: t[i.int()], [2, -3], 3, -4),
 }
 

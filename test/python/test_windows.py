@@ -7,6 +7,8 @@ import re
 import numpy as np
 import pytest
 import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from torch import nn
 
 import bcr
@@ -104,6 +106,47 @@ def test_few_rows_are_the_sums_of_their_columns(name: str, batch: int, threads: 
     x = np.random.default_rng(1).uniform(-2, 2, (batch, layer.in_features)).astype(np.float32)
     exe = bcr.compile(layer, (torch.from_numpy(x),), sparsity="force", num_threads=threads)
     np.testing.assert_allclose(exe(x), exact(layer, kept, x), rtol=0, atol=2e-4)
+
+
+@settings(
+    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(
+    size=st.tuples(st.integers(1, 300), st.integers(32, 400)),
+    block=st.tuples(st.sampled_from([1, 2, 4, 8, 16]), st.sampled_from([16, 40, 64])),
+    share=st.sampled_from([0.03, 0.1, 0.25]),
+    rows_too=st.booleans(),
+    batch=st.integers(1, 2),
+    threads=st.integers(1, 2),
+    seed=st.integers(0, 2**16),
+)
+def test_any_columns_of_any_blocks(
+    size: tuple[int, int],
+    block: tuple[int, int],
+    share: float,
+    rows_too: bool,
+    batch: int,
+    threads: int,
+    seed: int,
+) -> None:
+    rng = np.random.default_rng(seed)
+    kept = np.zeros(size, bool)
+    for top in range(0, size[0], block[0]):
+        # Some rows of blocks have three times the columns of others.
+        many = share * rng.choice([1, 3])
+        for left in range(0, size[1], block[1]):
+            part = kept[top : top + block[0], left : left + block[1]]
+            rows = rng.permutation(part.shape[0])
+            if rows_too:
+                rows = rows[: rng.integers(1, part.shape[0] + 1)]
+            count = min(rng.poisson(many * part.shape[1]), part.shape[1])
+            part[np.ix_(rows, rng.permutation(part.shape[1])[:count])] = True
+    layer = nn.Linear(size[1], size[0]).eval()
+    weight = layer.weight.detach().numpy()
+    weight[:] = np.where(kept, rng.uniform(0.5, 1.5, size), 0)
+    x = rng.uniform(-2, 2, (batch, size[1])).astype(np.float32)
+    exe = bcr.compile(layer, (torch.from_numpy(x),), sparsity="force", num_threads=threads)
+    np.testing.assert_allclose(exe(x), exact(layer, kept, x), rtol=0, atol=3e-4)
 
 
 @pytest.mark.parametrize(

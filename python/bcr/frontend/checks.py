@@ -100,6 +100,26 @@ def check_finite(name: str, array: npt.NDArray[np.generic], tensor: torch.Tensor
             )
 
 
+def check_without_effects(graph: torch.fx.Graph) -> None:
+    """Refuse calls that do something besides computing results.
+
+    Raises:
+        UnsupportedError: the graph has such calls, as `torch.linalg.inv` makes when it looks
+            whether the matrix was singular.
+    """
+    found = [
+        f"  {node.args[1]} {describe(node)}"
+        for node in graph.nodes
+        if node.target is torch.ops.higher_order.with_effects
+    ]
+    if found:
+        raise UnsupportedError(
+            "the model makes calls that do more than compute a result, such as checking it, "
+            "printing or changing something outside; they cannot be compiled. The first of them:\n"
+            + "\n".join(found[:3])
+        )
+
+
 def check_not_empty(graph: torch.fx.Graph) -> None:
     """Refuse tensors without elements, on which torch-mlir ends the process.
 

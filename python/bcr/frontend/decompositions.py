@@ -18,7 +18,7 @@ from torch._ops import OperatorBase
 from torch.fx.experimental.symbolic_shapes import free_unbacked_symbols
 from torch_mlir.extras.fx_decomp_util import get_decomposition_table
 
-from bcr.frontend import bags, recurrent, spatial
+from bcr.frontend import bags, index_checks, recurrent, spatial
 
 aten = torch.ops.aten
 
@@ -269,6 +269,14 @@ def _sort_stable(
     return values, indices
 
 
+def _one_hot(x: Tensor, num_classes: int = -1) -> Any:
+    # torch asserts on the side that classes are in range, which is lost on the way.
+    if num_classes < 0:
+        return NotImplemented
+    x = index_checks.checked_index(x, num_classes, False, "")
+    return torch.eq(x.unsqueeze(-1), torch.arange(num_classes)).to(torch.int64)
+
+
 def _rrelu(
     x: Tensor,
     noise: Tensor,
@@ -324,6 +332,7 @@ def table() -> dict[OperatorBase, Callable[..., Any]]:
             aten.median.dim: _median,
             aten.median.default: _median_of_all,
             aten.kthvalue.default: _kth_value,
+            aten.one_hot.default: _one_hot,
             aten.rrelu_with_noise_functional.default: _rrelu,
         }
     )

@@ -13,7 +13,7 @@ from torch.export import ExportedProgram
 from torch_mlir import ir
 
 from bcr.errors import BCRError
-from bcr.frontend.checks import check_not_empty
+from bcr.frontend.checks import check_not_empty, check_without_effects
 from bcr.frontend.diagnose import report_random, unsupported
 from bcr.frontend.export import decompose, quiet, to_program
 from bcr.frontend.index_checks import check_indices
@@ -58,6 +58,7 @@ def import_model(
     with quiet(), torch.no_grad():
         signature = read_signature(program, dynamic_shapes)
         report_random(program)
+        check_without_effects(program.graph)
         check_not_empty(program.graph)
         widen(program.graph)
         check_indices(program)

@@ -30,6 +30,8 @@ torch.library.register_fake(
     lambda index, size, from_end, message: torch.empty_like(index, dtype=torch.int64),
 )
 
+checked_index = torch.ops.bcr.checked_index.default
+
 _MAX_ELEMENTS = 1 << 20
 """Up to here, indices that depend on no input are computed to see whether they are in range."""
 
@@ -58,6 +60,11 @@ def check_indices(program: ExportedProgram) -> None:
         elif node.target in _BY_ELEMENT:
             x, dim, index, *rest = arguments
             node.args = (x, dim, _checked(node, x, dim, index, False, known), *rest)
+        elif node.target is checked_index:
+            # Made by a rewrite, which does not know where it is: the classes of `one_hot`.
+            index, size, from_end, _ = arguments
+            allowed = _say_allowed(index.meta["val"].dim(), size, from_end)
+            node.args = (index, size, from_end, _make_message(allowed, node))
         elif node.target is aten.embedding.default:
             # What else it is called with concerns gradients.
             table, index, *_ = arguments
@@ -116,17 +123,26 @@ def _checked(
     size = value.shape[dim] if value.dim() else 1
     if isinstance(size, int):
         low, high = -size if from_end else 0, size - 1
-        allowed = f": dimension {dim} has {size} elements, {low} to {high} are allowed"
+        allowed = _say_allowed(dim, size, from_end)
         # torch-mlir looks up with 64-bit indices alone, which those behind a check are.
         found = _evaluate(index, known) if index.meta["val"].dtype == torch.int64 else None
         if found is not None and bool(((found >= low) & (found <= high)).all()):
             return index
     else:
         allowed = f" of dimension {dim}"
-    message = f"index out of range{allowed} ({describe(user, directory=False)})"
+    message = _make_message(allowed, user)
     with user.graph.inserting_before(user):
         extent = size if isinstance(size, int) else _call(user, aten.sym_size.int, x, dim)
-        return _call(user, torch.ops.bcr.checked_index.default, index, extent, from_end, message)
+        return _call(user, checked_index, index, extent, from_end, message)
+
+
+def _say_allowed(dim: int, size: int, from_end: bool) -> str:
+    low = -size if from_end else 0
+    return f": dimension {dim} has {size} elements, {low} to {size - 1} are allowed"
+
+
+def _make_message(allowed: str, user: Node) -> str:
+    return f"index out of range{allowed} ({describe(user, directory=False)})"
 
 
 def _constants(program: ExportedProgram) -> dict[Node, Any]:
