@@ -204,8 +204,10 @@ static void chooseSteps(MutableArrayRef<WindowSegment> segments,
 
 /// Makes parts anywhere of what the segments leave, each of one lane and group.
 static void collectLeftOver(Formation &formation, const WindowGroups &groups) {
-  std::map<std::tuple<int64_t, int64_t, int64_t>, std::vector<int32_t>> left;
-  std::map<std::tuple<int64_t, int64_t, int64_t>, uint32_t> rows;
+  // By strip, lane and group: all parts of these have the same rows.
+  std::map<std::tuple<int64_t, int64_t, int64_t>,
+           std::pair<uint32_t, std::vector<int32_t>>>
+      left;
   for (const WindowSegment &segment : formation.segments)
     for (int64_t number : segment.parts) {
       if (number < 0)
@@ -213,16 +215,17 @@ static void collectLeftOver(Formation &formation, const WindowGroups &groups) {
       const WindowPart &part = groups.parts[number];
       if (part.getNumColumns() <= segment.steps)
         continue;
-      std::tuple key(part.strip, part.lane, part.group);
-      rows[key] = part.rows;
+      auto &[rows, columns] = left[{part.strip, part.lane, part.group}];
+      rows = part.rows;
       for (int64_t i = segment.steps; i < part.getNumColumns(); ++i)
-        left[key].push_back(static_cast<int32_t>(part.begin + i));
+        columns.push_back(static_cast<int32_t>(part.begin + i));
     }
-  for (auto &[key, columns] : left) {
+  for (auto &[key, entry] : left) {
+    auto &[rows, columns] = entry;
     WindowPart part;
     std::tie(part.strip, part.lane, part.group) = key;
     part.window = kAnywhere;
-    part.rows = rows[key];
+    part.rows = rows;
     part.begin = static_cast<int64_t>(formation.scattered.size());
     part.end = part.begin + static_cast<int64_t>(columns.size());
     llvm::append_range(formation.scattered, columns);
