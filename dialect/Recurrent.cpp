@@ -179,9 +179,13 @@ LogicalResult RecurrentOp::verify() {
     return failure();
   if (getBias()) {
     auto bias = cast<ShapedType>(getBias().getType());
-    if (bias.getRank() != 1 || bias.getDimSize(0) != rows)
+    auto has = [&](int64_t size) {
+      return bias.getRank() == 1 && bias.getDimSize(0) == size;
+    };
+    if (!has(rows) && !(getCell() == CellKind::GRU && has(units)))
       return emitOpError("BCR-14: the bias is f32, one value a row of the "
-                         "weights, got ")
+                         "weights, or, of a gru, one a unit for s_n alone, "
+                         "got ")
              << bias;
   }
   return verifyDecisions(*this);

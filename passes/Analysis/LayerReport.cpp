@@ -25,6 +25,16 @@ void LayerReport::set(Operation *layerOp, StringRef key, Attribute value) {
   set(layerOp, NamedAttribute(StringAttr::get(context, key), value));
 }
 
+void LayerReport::add(StringAttr layer, StringRef key, int64_t amount) {
+  for (NamedAttribute fact : llvm::reverse(collected[layer]))
+    if (fact.getName() == key) {
+      amount += cast<IntegerAttr>(fact.getValue()).getInt();
+      break;
+    }
+  Builder builder(layer.getContext());
+  set(layer, builder.getNamedAttr(key, builder.getI64IntegerAttr(amount)));
+}
+
 void LayerReport::write() {
   if (collected.empty())
     return;

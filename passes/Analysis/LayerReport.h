@@ -37,6 +37,8 @@ public:
   void set(Operation *layerOp, ArrayRef<NamedAttribute> facts);
   /// Records facts of a layer that is no bcr operation, by its name.
   void set(StringAttr layer, ArrayRef<NamedAttribute> facts);
+  /// Adds `amount` to a number that this pass has recorded; zero if it has not.
+  void add(StringAttr layer, StringRef key, int64_t amount);
 
   /// Adds the facts to those that the module has.
   void write();

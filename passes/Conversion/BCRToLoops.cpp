@@ -116,11 +116,20 @@ struct ConvertBCRToLoopsPass
       return op.emitOpError("is on tensors; bufferize it before "
                             "convert-bcr-to-loops");
     Emitter emitter(op, symbols, report, getOptions());
-    MatmulOp products = emitRecurrentKernel(op, lanes, emitter);
+    ScheduleAttr schedule = op.getScheduleAttr();
+    if (!schedule)
+      schedule = getDefaultSchedule(op, lanes);
+    RecurrentProducts products =
+        emitRecurrentKernel(op, schedule, lanes, emitter);
+    StringAttr layer = op.getLayerAttr();
     op->erase();
     ++numRecurrentKernels;
-    return convert(cast<LayerOpInterface>(products.getOperation()), symbols,
-                   report);
+    if (failed(convert(cast<LayerOpInterface>(products.matmul.getOperation()),
+                       symbols, report)))
+      return failure();
+    if (layer)
+      report.add(layer, "index_bytes", products.indexBytes);
+    return success();
   }
 
   LogicalResult convert(Pool2DOp pool, SymbolTable &symbols,

@@ -107,10 +107,21 @@ SmallVector<Value> Recurrence::buildStep(Value step, ValueRange carried) {
       ArrayRef<OpFoldResult>{one, one, one});
   Value init = tensor::EmptyOp::create(b, {samples, b.getIndexAttr(rows)},
                                        b.getF32Type());
-  Value s = MatmulOp::create(b, init.getType(), hidden, op.getWeight(),
-                             op.getBias(), /*residual=*/Value(), init,
-                             ActivationAttr(), op.getLayerAttr(), FormAttr(),
-                             DenseI64ArrayAttr(), ScheduleAttr(),
+  Value bias = op.getBias();
+  if (bias && cast<ShapedType>(bias.getType()).getDimSize(0) != rows) {
+    auto type = RankedTensorType::get({rows}, b.getF32Type());
+    auto zeros = arith::ConstantOp::create(
+        b, DenseElementsAttr::get(type, b.getF32FloatAttr(0)));
+    int64_t units = op.getNumUnits();
+    bias = tensor::InsertSliceOp::create(
+        b, bias, zeros, ArrayRef<OpFoldResult>{b.getIndexAttr(rows - units)},
+        ArrayRef<OpFoldResult>{b.getIndexAttr(units)},
+        ArrayRef<OpFoldResult>{one});
+  }
+  Value s = MatmulOp::create(b, init.getType(), hidden, op.getWeight(), bias,
+                             /*residual=*/Value(), init, ActivationAttr(),
+                             op.getLayerAttr(), FormAttr(), DenseI64ArrayAttr(),
+                             ScheduleAttr(),
                              /*chunks=*/DenseI64ArrayAttr())
                 ->getResult(0);
 

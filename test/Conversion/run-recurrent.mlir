@@ -55,6 +55,27 @@ func.func @gru() {
   return
 }
 
+// The same with the biases of r and z in x, and that of s_n alone.
+// CHECK: [0.6552{{.*}}, -0.613{{.*}}]
+// CHECK: [0.6422{{.*}}, 0.778{{.*}}]
+// CHECK: [0.556{{.*}}, -0.135{{.*}}]
+// CHECK: [0.729{{.*}}, -0.426{{.*}}]
+func.func @gru_with_one_bias() {
+  %w = bcr.constant {block = array<i64: 6, 2>, groups = dense<[[0, 3, 0, 1], [3, 3, 1, 1]]> : tensor<2x4xi32>,
+    rows = dense<[4, 0, 2, 1, 5, 3]> : tensor<6xi16>, columns = dense<[0, 1]> : tensor<2xi16>,
+    values = dense<[-1.0, 1.0, 0.5, -1.0, 0.25, 2.0]> : tensor<6xf32>} : !bcr.packed<6x2xf32>
+  %b = arith.constant dense<[1.0, -1.0]> : tensor<2xf32>
+  %h = arith.constant dense<[[0.5, -0.25], [-1.0, 0.75]]> : tensor<2x2xf32>
+  %x = arith.constant dense<[[[1.0, -0.5, 0.5, -0.5, 2.0, -0.5], [0.0, 1.5, -2.0, 0.5, 0.5, 3.0]],
+               [[-0.5, 2.5, 1.0, -1.5, 0.0, 1.0], [0.25, 1.0, 0.0, -2.5, 1.0, -1.0]]]> : tensor<2x2x6xf32>
+  %o = tensor.empty() : tensor<2x2x2xf32>
+  %0 = bcr.recurrent ins(%x : tensor<2x2x6xf32>) states(%h : tensor<2x2xf32>) weights(%w : !bcr.packed<6x2xf32>) bias(%b : tensor<2xf32>)
+    outs(%o : tensor<2x2x2xf32>) {cell = #bcr.cell<gru>} -> tensor<2x2x2xf32>
+  %p = tensor.cast %0 : tensor<2x2x2xf32> to tensor<*xf32>
+  call @printMemrefF32(%p) : (tensor<*xf32>) -> ()
+  return
+}
+
 // Row 3 of W is empty; h has one feature, projected from two units.
 // CHECK: [0.525{{.*}}]
 // CHECK: [0.179{{.*}}]
@@ -86,6 +107,7 @@ func.func @lstm() {
 func.func @main() {
   call @rnn() : () -> ()
   call @gru() : () -> ()
+  call @gru_with_one_bias() : () -> ()
   call @lstm() : () -> ()
   return
 }

@@ -48,9 +48,18 @@ func.func @bcr_13_dynamic_weights(%x: tensor<5x3x6xf32>, %h: tensor<3x2xf32>, %w
 // -----
 
 func.func @bcr_14_bias_too_long(%x: tensor<5x3x6xf32>, %h: tensor<3x2xf32>, %w: tensor<6x2xf32>, %o: tensor<5x3x2xf32>, %b: tensor<7xf32>) {
-  // expected-error @below {{BCR-14: the bias is f32, one value a row of the weights, got 'tensor<7xf32>'}}
+  // expected-error @below {{BCR-14: the bias is f32, one value a row of the weights, or, of a gru, one a unit for s_n alone, got 'tensor<7xf32>'}}
   %0 = bcr.recurrent ins(%x : tensor<5x3x6xf32>) states(%h : tensor<3x2xf32>) weights(%w : tensor<6x2xf32>) bias(%b : tensor<7xf32>)
     outs(%o : tensor<5x3x2xf32>) {cell = #bcr.cell<gru>} -> tensor<5x3x2xf32>
+  return
+}
+
+// -----
+
+func.func @bcr_14_bias_of_one_gate_of_an_lstm(%x: tensor<5x3x8xf32>, %h: tensor<3x2xf32>, %w: tensor<8x2xf32>, %o: tensor<5x3x2xf32>, %b: tensor<2xf32>) {
+  // expected-error @below {{BCR-14: the bias is f32, one value a row of the weights, or, of a gru, one a unit for s_n alone, got 'tensor<2xf32>'}}
+  %0:2 = bcr.recurrent ins(%x : tensor<5x3x8xf32>) states(%h, %h : tensor<3x2xf32>, tensor<3x2xf32>) weights(%w : tensor<8x2xf32>) bias(%b : tensor<2xf32>)
+    outs(%o, %h : tensor<5x3x2xf32>, tensor<3x2xf32>) {cell = #bcr.cell<lstm>} -> tensor<5x3x2xf32>, tensor<3x2xf32>
   return
 }
 

@@ -20,6 +20,15 @@ func.func @gru(%x: tensor<?x?x6xf32>, %h: tensor<?x2xf32>, %d: tensor<6x2xf32>, 
   return %0, %1 : tensor<?x?x2xf32>, tensor<?x?x2xf32>
 }
 
+// CHECK-LABEL: func.func @bias_of_s_n_alone
+// CHECK: bias(%{{.*}} : tensor<2xf32>)
+func.func @bias_of_s_n_alone(%x: tensor<?x?x6xf32>, %h: tensor<?x2xf32>, %w: tensor<6x2xf32>, %b: tensor<2xf32>,
+                             %o: tensor<?x?x2xf32>) -> tensor<?x?x2xf32> {
+  %0 = bcr.recurrent ins(%x : tensor<?x?x6xf32>) states(%h : tensor<?x2xf32>) weights(%w : tensor<6x2xf32>)
+         bias(%b : tensor<2xf32>) outs(%o : tensor<?x?x2xf32>) {cell = #bcr.cell<gru>} -> tensor<?x?x2xf32>
+  return %0 : tensor<?x?x2xf32>
+}
+
 // CHECK-LABEL: func.func @lstm
 // CHECK: bcr.recurrent ins(%{{.*}} : tensor<5x3x8xf32>) states(%{{.*}}, %{{.*}} : tensor<3x1xf32>, tensor<3x2xf32>) weights(%{{.*}} : tensor<8x1xf32>) outs(%{{.*}}, %{{.*}} : tensor<5x3x1xf32>, tensor<3x2xf32>) {cell = #bcr.cell<lstm>} -> tensor<5x3x1xf32>, tensor<3x2xf32> projection {
 // CHECK: ^bb0(%[[U:.*]]: tensor<3x2xf32>, %[[D:.*]]: tensor<3x1xf32>):

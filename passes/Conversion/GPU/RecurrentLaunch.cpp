@@ -48,7 +48,7 @@ LogicalResult gpu_kernels::emitRecurrent(
   emitter.loop(emitter.index(0), emitter.index(steps), 1, [&](Value number) {
     auto products = MatmulOp::create(
         emitter, /*result=*/TypeRange(), cell.hidden, op.getWeight(),
-        op.getBias(), /*residual=*/Value(), cell.sums, ActivationAttr(),
+        /*bias=*/Value(), /*residual=*/Value(), cell.sums, ActivationAttr(),
         op.getLayerAttr(), op.getFormAttr(), op.getBlockAttr(),
         op.getScheduleAttr(), op.getChunksAttr());
     FailureOr<RowParts> parts = emitProducts(products);
@@ -57,12 +57,8 @@ LogicalResult gpu_kernels::emitRecurrent(
       return;
     }
     if (*parts)
-      cell.getSum = [&](Value sample, Value row) -> Value {
-        Value sum = parts->getSum(emitter, sample, row);
-        if (!op.getBias())
-          return sum;
-        return arith::AddFOp::create(emitter, sum,
-                                     emitter.load(op.getBias(), row));
+      cell.getSum = [&](Value sample, Value row) {
+        return parts->getSum(emitter, sample, row);
       };
     auto launchStep =
         [&](int64_t items,

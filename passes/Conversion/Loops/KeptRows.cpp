@@ -5,7 +5,6 @@
 //===----------------------------------------------------------------------===//
 
 #include "passes/Conversion/Loops/KeptRows.h"
-#include "passes/Conversion/Loops/IndexList.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
@@ -52,6 +51,7 @@ std::optional<KeptRows> KeptRows::take(MatmulOp op,
       numbers[row] = 0;
   KeptRows kept;
   kept.op = op;
+  kept.numRows = numRows;
   for (auto [row, number] : llvm::enumerate(numbers))
     if (number == 0) {
       number = static_cast<int32_t>(kept.rows.size());
@@ -96,15 +96,10 @@ std::optional<KeptRows> KeptRows::take(MatmulOp op,
   return kept;
 }
 
-int64_t KeptRows::emitResult(Emitter &emitter) {
-  int64_t numRows = op.getNumRows();
-  // For each vector of outputs which of them are kept, and the first one's sum.
-  // The last vector ends with the outputs.
+int64_t KeptRows::makeLists(Emitter &emitter) {
   std::vector<int32_t> maskList, beginList;
-  SmallVector<int64_t> outputs;
-  for (int64_t begin = 0; begin < numRows; begin += kLanes)
-    outputs.push_back(std::min(begin, numRows - kLanes));
-  for (int64_t begin : outputs) {
+  for (int64_t i = 0; i < numRows; i += kLanes) {
+    int64_t begin = std::min(i, numRows - kLanes);
     auto first = llvm::lower_bound(rows, begin);
     auto last = llvm::lower_bound(rows, begin + kLanes);
     int32_t mask = 0;
@@ -113,31 +108,37 @@ int64_t KeptRows::emitResult(Emitter &emitter) {
     maskList.push_back(mask);
     beginList.push_back(static_cast<int32_t>(first - rows.begin()));
   }
-  auto size = static_cast<int64_t>(outputs.size());
-  Value masks = emitter.global(
+  auto size = static_cast<int64_t>(maskList.size());
+  masks = emitter.global(
       "kept_masks",
       makeIndexElements({size}, (emitter.getLayerName() + ".kept_masks").str(),
-                        maskList, /*bits=*/16, op.getContext()));
-  IndexList begins(emitter, "kept_begins", beginList);
+                        maskList, /*bits=*/16, emitter.getContext()));
+  begins = IndexList(emitter, "kept_begins", beginList);
+  return begins.getBytes() + 2 * size;
+}
 
+Value KeptRows::spread(Emitter &emitter, Value sample, Value number) const {
   auto bits = VectorType::get({1}, emitter.getI16Type());
   auto lanes = VectorType::get({kLanes}, emitter.getI1Type());
+  Value mask = vector::BitCastOp::create(
+      emitter, lanes, vector::LoadOp::create(emitter, bits, masks, number));
+  // In a register: from memory the instruction takes six times as long.
+  Value sums = emitter.hide(
+      emitter.load(buffer, {sample, begins.load(emitter, number)}, kLanes));
+  return LLVM::CallIntrinsicOp::create(
+             emitter, sums.getType(),
+             emitter.getStringAttr("llvm.x86.avx512.mask.expand.v16f32"),
+             ValueRange{sums, emitter.constant(0, kLanes), mask})
+      .getResults();
+}
+
+int64_t KeptRows::emitResult(Emitter &emitter) {
+  int64_t bytes = makeLists(emitter);
   emitter.parallelLoop(
       emitter.index(cast<MemRefType>(buffer.getType()).getDimSize(0)),
       [&](Value sample) {
         auto emitVector = [&](Value number, Value output) {
-          Value mask = vector::BitCastOp::create(
-              emitter, lanes,
-              vector::LoadOp::create(emitter, bits, masks, number));
-          // In a register: from memory the instruction takes six times as long.
-          Value sums = emitter.hide(emitter.load(
-              buffer, {sample, begins.load(emitter, number)}, kLanes));
-          Value value =
-              LLVM::CallIntrinsicOp::create(
-                  emitter, sums.getType(),
-                  emitter.getStringAttr("llvm.x86.avx512.mask.expand.v16f32"),
-                  ValueRange{sums, emitter.constant(0, kLanes), mask})
-                  .getResults();
+          Value value = spread(emitter, sample, number);
           if (op.getBias())
             value = arith::AddFOp::create(
                 emitter, value, emitter.load(op.getBias(), output, kLanes));
@@ -152,7 +153,8 @@ int64_t KeptRows::emitResult(Emitter &emitter) {
           emitVector(number, emitter.mul(number, kLanes));
         });
         if (numRows % kLanes != 0)
-          emitVector(emitter.index(size - 1), emitter.index(outputs.back()));
+          emitVector(emitter.index(numRows / kLanes),
+                     emitter.index(numRows - kLanes));
       });
   emitter.deallocate(buffer);
   Operation *view = products.getInit().getDefiningOp();
@@ -160,5 +162,5 @@ int64_t KeptRows::emitResult(Emitter &emitter) {
   weights->erase();
   if (view->use_empty())
     view->erase();
-  return begins.getBytes() + 2 * size;
+  return bytes;
 }

@@ -35,13 +35,31 @@ SmallVector<RecurrentCell::GateRows> RecurrentCell::getGateRows() {
   }
 }
 
+Value RecurrentCell::getProduct(Emitter &emitter, Value sample, int64_t first,
+                                Value at, int64_t width) {
+  Value row = emitter.add(at, first);
+  Value sum =
+      getSum ? getSum(sample, row) : emitter.load(sums, {sample, row}, width);
+  if (!op.getBias())
+    return sum;
+  // It may be that of the last rows only.
+  int64_t firstWithBias =
+      op.getNumRows() - cast<ShapedType>(op.getBias().getType()).getDimSize(0);
+  if (first < firstWithBias)
+    return sum;
+  return arith::AddFOp::create(
+      emitter, sum,
+      emitter.load(op.getBias(), emitter.add(at, first - firstWithBias),
+                   width));
+}
+
 void RecurrentCell::emitGates(Emitter &emitter, Value step, Value sample,
-                              Value row, int64_t width,
-                              ActivationKind activation) {
+                              const GateRows &rows, Value at, int64_t width) {
+  Value row = emitter.add(at, rows.begin);
   Value sum = arith::AddFOp::create(
       emitter, emitter.load(op.getGates(), {step, sample, row}, width),
-      emitter.load(sums, {sample, row}, width));
-  emitter.store(emitCellActivation(emitter, activation, sum, width), sums,
+      getProduct(emitter, sample, rows.begin, at, width));
+  emitter.store(emitCellActivation(emitter, rows.activation, sum, width), sums,
                 {sample, row});
 }
 
@@ -54,20 +72,18 @@ void RecurrentCell::emitUnits(Emitter &emitter, Value step, Value sample,
   auto mul = [&](Value a, Value b) -> Value {
     return arith::MulFOp::create(emitter, a, b);
   };
+  auto getRow = [&](int64_t gate) { return emitter.add(unit, gate * units); };
   auto getInput = [&](int64_t gate) {
-    return emitter.load(op.getGates(),
-                        {step, sample, emitter.add(unit, gate * units)}, width);
+    return emitter.load(op.getGates(), {step, sample, getRow(gate)}, width);
   };
-  auto getProduct = [&](int64_t gate) -> Value {
-    Value row = emitter.add(unit, gate * units);
-    return getSum ? getSum(sample, row)
-                  : emitter.load(sums, {sample, row}, width);
+  auto getProductOf = [&](int64_t gate) {
+    return getProduct(emitter, sample, gate * units, unit, width);
   };
   auto getGate = [&](int64_t gate, ActivationKind kind) -> Value {
     if (hasGates)
-      return getProduct(gate);
+      return emitter.load(sums, {sample, getRow(gate)}, width);
     return emitCellActivation(emitter, kind,
-                              add(getInput(gate), getProduct(gate)), width);
+                              add(getInput(gate), getProductOf(gate)), width);
   };
   using K = ActivationKind;
   switch (op.getCell()) {
@@ -79,7 +95,7 @@ void RecurrentCell::emitUnits(Emitter &emitter, Value step, Value sample,
     Value r = getGate(0, K::Sigmoid);
     Value z = getGate(1, K::Sigmoid);
     Value n = emitCellActivation(
-        emitter, K::Tanh, add(getInput(2), mul(r, getProduct(2))), width);
+        emitter, K::Tanh, add(getInput(2), mul(r, getProductOf(2))), width);
     Value old = emitter.load(hidden, {sample, unit}, width);
     Value rest = arith::SubFOp::create(emitter, emitter.constant(1, width), z);
     return storeHidden(emitter, add(mul(rest, n), mul(z, old)), step, sample,

@@ -19,9 +19,9 @@ struct RecurrentCell {
   /// h of the last step, the products of h with the weights, and o * tanh(c)
   /// where that is projected: samples x features, rows and units.
   Value hidden, sums, unprojected;
-  /// `emitGates` has replaced the sums of the gates.
+  /// `emitGates` has stored gates in place of their sums.
   bool hasGates = false;
-  /// If set, gives a row of the products instead of `sums`.
+  /// If set, gives rows of the products instead of `sums`.
   std::function<Value(Value sample, Value row)> getSum = nullptr;
 
   /// Rows of gates that are one activation of the sum of both products.
@@ -30,13 +30,17 @@ struct RecurrentCell {
     ActivationKind activation;
   };
   SmallVector<GateRows> getGateRows();
-  /// Replaces the sums of `width` gates from `row` on by the gates.
-  void emitGates(Emitter &emitter, Value step, Value sample, Value row,
-                 int64_t width, ActivationKind activation);
+  /// Stores `width` gates in `sums`, from the one on that is `at` of `rows`.
+  void emitGates(Emitter &emitter, Value step, Value sample,
+                 const GateRows &rows, Value at, int64_t width);
   /// Emits the equations for `width` units of a sample from `unit` on. Reads
   /// and writes the states of these units only.
   void emitUnits(Emitter &emitter, Value step, Value sample, Value unit,
                  int64_t width);
+  /// The products with h, and their bias, of `width` rows from the one on that
+  /// is `at` behind row `first`.
+  Value getProduct(Emitter &emitter, Value sample, int64_t first, Value at,
+                   int64_t width);
   /// Stores the new h.
   void storeHidden(Emitter &emitter, Value value, Value step, Value sample,
                    Value unit);

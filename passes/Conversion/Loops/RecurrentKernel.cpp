@@ -12,7 +12,10 @@
 //===----------------------------------------------------------------------===//
 
 #include "passes/Conversion/Loops/RecurrentKernel.h"
+#include "passes/Conversion/Loops/KeptRows.h"
 #include "passes/Conversion/Loops/RecurrentCell.h"
+
+#include "dialect/Packed.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
@@ -25,11 +28,14 @@ using namespace mlir::bcr::loops;
 namespace {
 class RecurrentKernel {
 public:
-  RecurrentKernel(RecurrentOp op, int64_t lanes, Emitter &emitter);
+  RecurrentKernel(RecurrentOp op, ScheduleAttr schedule, int64_t lanes,
+                  Emitter &emitter);
 
-  MatmulOp emit();
+  RecurrentProducts emit();
 
 private:
+  /// The products of a step, and where the equations find them.
+  RecurrentProducts emitProducts();
   /// A buffer of samples x `size`.
   Value allocate(int64_t size);
   /// Turns `size` elements into vectors and what is left. Unlike
@@ -37,6 +43,7 @@ private:
   /// written.
   void cover(int64_t size,
              llvm::function_ref<void(Value begin, int64_t width)> body);
+  void emitStep(Value step);
   /// The gates of all units, before the equations that read them: each turn of
   /// a loop is one chain of operations, and more turns are at work at a time.
   void emitGates(Value step, Value sample);
@@ -45,18 +52,22 @@ private:
 
   RecurrentOp op;
   Emitter &emitter;
+  ScheduleAttr schedule;
   int64_t lanes;
   int64_t units, features;
   int64_t knownSamples;
   Value samples;
   RecurrentCell cell;
+  /// If the rows that are kept stay side by side.
+  std::optional<KeptRows> kept;
 };
 } // namespace
 
-RecurrentKernel::RecurrentKernel(RecurrentOp op, int64_t lanes,
-                                 Emitter &emitter)
-    : op(op), emitter(emitter), lanes(lanes), units(op.getNumUnits()),
-      features(op.getNumColumns()), cell{op, Value(), Value(), Value()} {
+RecurrentKernel::RecurrentKernel(RecurrentOp op, ScheduleAttr schedule,
+                                 int64_t lanes, Emitter &emitter)
+    : op(op), emitter(emitter), schedule(schedule), lanes(lanes),
+      units(op.getNumUnits()), features(op.getNumColumns()),
+      cell{op, Value(), Value(), Value()} {
   auto type = cast<MemRefType>(op.getGates().getType());
   knownSamples = type.getDimSize(1);
   if (ShapedType::isDynamic(knownSamples))
@@ -90,9 +101,8 @@ void RecurrentKernel::emitGates(Value step, Value sample) {
   if (emitter.multipliesByElement())
     return;
   for (const RecurrentCell::GateRows &rows : cell.getGateRows())
-    cover(rows.end - rows.begin, [&](Value row, int64_t width) {
-      cell.emitGates(emitter, step, sample, emitter.add(row, rows.begin), width,
-                     rows.activation);
+    cover(rows.end - rows.begin, [&](Value at, int64_t width) {
+      cell.emitGates(emitter, step, sample, rows, at, width);
     });
   cell.hasGates = !cell.getGateRows().empty();
 }
@@ -107,7 +117,44 @@ void RecurrentKernel::emitProjection(Value step) {
   });
 }
 
-MatmulOp RecurrentKernel::emit() {
+RecurrentProducts RecurrentKernel::emitProducts() {
+  auto products = MatmulOp::create(
+      emitter, /*result=*/TypeRange(), cell.hidden, op.getWeight(),
+      /*bias=*/Value(), /*residual=*/Value(), cell.sums, ActivationAttr(),
+      op.getLayerAttr(), op.getFormAttr(), op.getBlockAttr(),
+      op.getScheduleAttr(), op.getChunksAttr());
+  auto weights = op.getWeight().getDefiningOp<ConstantOp>();
+  // Vectors of units are vectors of rows.
+  if (!weights || units % lanes != 0 ||
+      schedule.getKernel() != KernelKind::Rows || schedule.getLanes() != lanes)
+    return {products};
+  kept =
+      KeptRows::take(products, readStructure(weights), weights, lanes, emitter);
+  if (!kept)
+    return {products};
+  products->erase();
+  int64_t bytes = kept->makeLists(emitter);
+  cell.getSum = [this](Value sample, Value row) {
+    Value number = arith::DivUIOp::create(emitter, row, emitter.index(lanes));
+    return kept->spread(emitter, sample, number);
+  };
+  return {kept->getProducts(), bytes};
+}
+
+void RecurrentKernel::emitStep(Value step) {
+  emitter.loop(emitter.index(0), samples, 1, [&](Value sample) {
+    emitGates(step, sample);
+    cover(units, [&](Value unit, int64_t width) {
+      cell.emitUnits(emitter, step, sample, unit, width);
+    });
+  });
+  if (kept)
+    emitter.deallocate(kept->getBuffer());
+  if (op.hasProjection())
+    emitProjection(step);
+}
+
+RecurrentProducts RecurrentKernel::emit() {
   if (op.hasProjection()) {
     cell.unprojected = op.getScratch()[0];
     cell.hidden = op.getScratch()[1];
@@ -119,25 +166,13 @@ MatmulOp RecurrentKernel::emit() {
   if (op.getCell() == CellKind::LSTM)
     memref::CopyOp::create(emitter, op.getCellState(), op.getCellInit());
   Value steps = emitter.createOrFold<memref::DimOp>(op.getGates(), 0);
-  MatmulOp products;
+  RecurrentProducts products;
   emitter.loop(emitter.index(0), steps, 1, [&](Value number) {
     Value step = number;
     if (op.getReverse())
       step = emitter.sub(emitter.sub(steps, emitter.index(1)), number);
-    products =
-        MatmulOp::create(emitter, /*result=*/TypeRange(), cell.hidden,
-                         op.getWeight(), op.getBias(),
-                         /*residual=*/Value(), cell.sums, ActivationAttr(),
-                         op.getLayerAttr(), op.getFormAttr(), op.getBlockAttr(),
-                         op.getScheduleAttr(), op.getChunksAttr());
-    emitter.loop(emitter.index(0), samples, 1, [&](Value sample) {
-      emitGates(step, sample);
-      cover(units, [&](Value unit, int64_t width) {
-        cell.emitUnits(emitter, step, sample, unit, width);
-      });
-    });
-    if (op.hasProjection())
-      emitProjection(step);
+    products = emitProducts();
+    emitStep(step);
   });
   if (!op.hasProjection())
     emitter.deallocate(cell.hidden);
@@ -145,7 +180,8 @@ MatmulOp RecurrentKernel::emit() {
   return products;
 }
 
-MatmulOp loops::emitRecurrentKernel(RecurrentOp op, int64_t lanes,
-                                    Emitter &emitter) {
-  return RecurrentKernel(op, lanes, emitter).emit();
+RecurrentProducts loops::emitRecurrentKernel(RecurrentOp op,
+                                             ScheduleAttr schedule,
+                                             int64_t lanes, Emitter &emitter) {
+  return RecurrentKernel(op, schedule, lanes, emitter).emit();
 }

@@ -11,10 +11,19 @@
 
 namespace mlir::bcr::loops {
 
-/// Emits a loop over the steps of `op`, which is on memrefs: the products of
-/// the state with the weights of all gates, a layer that is returned to be
-/// converted, and the equations of the cell on vectors of `lanes` units.
-MatmulOp emitRecurrentKernel(RecurrentOp op, int64_t lanes, Emitter &emitter);
+/// The products of the state with the weights of all gates.
+struct RecurrentProducts {
+  /// To be converted, with the weights that it has.
+  MatmulOp matmul;
+  /// Of lists beside those of `matmul`.
+  int64_t indexBytes = 0;
+};
+
+/// Emits a loop over the steps of `op`, which is on memrefs: the products,
+/// which `schedule` is for, and the equations of the cell on vectors of `lanes`
+/// units.
+RecurrentProducts emitRecurrentKernel(RecurrentOp op, ScheduleAttr schedule,
+                                      int64_t lanes, Emitter &emitter);
 
 } // namespace mlir::bcr::loops
 
