@@ -63,9 +63,8 @@ static int64_t findSoleDim(ArrayRef<int64_t> group, ArrayRef<int64_t> shape,
   return found;
 }
 
-/// Where dimension `channelDim` goes in a reshape, or -1 if it is mixed with
-/// others.
-static int64_t followChannel(Operation *reshape, int64_t channelDim) {
+int64_t mlir::bcr::raise::followChannel(Operation *reshape,
+                                        int64_t channelDim) {
   if (channelDim < 0)
     return -1;
   if (auto expand = dyn_cast<tensor::ExpandShapeOp>(reshape)) {

@@ -146,6 +146,7 @@ struct Raise : public mlir::bcr::impl::RaiseBase<Raise> {
       if (fused.batchNorm)
         withBatchNorm.insert(layer);
     }
+    module.walk([&](RecurrentOp op) { foldStateBias(op, rewriter); });
     numPoolings += raisePoolings(module, rewriter);
     simplifyReshapes(module);
     (void)runRegionDCE(rewriter, module->getRegions());

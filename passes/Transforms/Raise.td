@@ -34,7 +34,9 @@ def Raise : Pass<"bcr-raise", "::mlir::ModuleOp"> {
 
     Calls of a function that is declared with `bcr.recurrence` become
     `bcr.recurrent`, one direction of a recurrent layer: the front end writes them,
-    as linalg has no operation for a loop over a sequence.
+    as linalg has no operation for a loop over a sequence. Their biases become
+    part of those of the layer that makes the products of their input, but for the
+    bias of a GRU's n.
 
     A value that somebody else uses too is not fused over. Reshapes between a
     layer and what follows it (linear layers of sequences, convolutions in one

@@ -79,6 +79,14 @@ FailureOr<ChannelAffine> matchAffine(linalg::GenericOp op, Value input,
 LogicalResult foldAffine(LayerOpInterface layer, const ChannelAffine &affine,
                          RewriterBase &rewriter);
 
+/// Makes the biases of `op`, where what they are added to is added to the
+/// products of the input, part of those products' bias.
+void foldStateBias(RecurrentOp op, RewriterBase &rewriter);
+
+/// Where dimension `channelDim` goes in a reshape, or -1 if it is mixed with
+/// others.
+int64_t followChannel(Operation *reshape, int64_t channelDim);
+
 /// The activation that `formula` is, or null.
 ActivationAttr matchActivation(const Scalar *formula, ScalarBuilder &builder,
                                MLIRContext *context);

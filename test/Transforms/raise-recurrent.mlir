@@ -50,6 +50,106 @@ func.func private @r(tensor<4x?x8xf32>, tensor<?x1xf32>, tensor<?x2xf32>, tensor
 
 // -----
 
+// Where the products of the input and of the state are added one bias is enough, that of the input; s_n of a GRU keeps its own.
+
+// CHECK: layers = {{.*}}epilogue = ["bias"], input_shape = array<i64: 1, 2>, op = "gru"
+// CHECK-LABEL: func.func @biases_of_a_gru
+// CHECK-DAG: %[[I:.*]] = arith.constant dense<[1.100000e+01, 2.200000e+01, 3.300000e+01, 4.400000e+01, 5.000000e+01, 6.000000e+01]> : tensor<6xf32>
+// CHECK-DAG: %[[N:.*]] = arith.constant dense<[5.000000e+00, 6.000000e+00]> : tensor<2xf32>
+// CHECK: bcr.matmul {{.*}} bias(%[[I]] : tensor<6xf32>)
+// CHECK: bcr.recurrent {{.*}} bias(%[[N]] : tensor<2xf32>)
+func.func @biases_of_a_gru(%x: tensor<4x2xf32>, %h: tensor<1x2xf32>) -> tensor<4x1x2xf32> {
+  %v = arith.constant dense<2.0> : tensor<6x2xf32>
+  %w = arith.constant dense<1.0> : tensor<6x2xf32>
+  %i = arith.constant dense<[10.0, 20.0, 30.0, 40.0, 50.0, 60.0]> : tensor<6xf32>
+  %b = arith.constant dense<[1.0, 2.0, 3.0, 4.0, 5.0, 6.0]> : tensor<6xf32>
+  %zero = arith.constant 0.0 : f32
+  %t = tensor.empty() : tensor<2x6xf32>
+  %u = linalg.transpose ins(%v : tensor<6x2xf32>) outs(%t : tensor<2x6xf32>) permutation = [1, 0]
+  %e = tensor.empty() : tensor<4x6xf32>
+  %f = linalg.fill ins(%zero : f32) outs(%e : tensor<4x6xf32>) -> tensor<4x6xf32>
+  %m = linalg.matmul ins(%x, %u : tensor<4x2xf32>, tensor<2x6xf32>) outs(%f : tensor<4x6xf32>) -> tensor<4x6xf32>
+  %a = linalg.generic {indexing_maps = [affine_map<(i, j) -> (i, j)>, affine_map<(i, j) -> (j)>, affine_map<(i, j) -> (i, j)>],
+                       iterator_types = ["parallel", "parallel"]}
+         ins(%m, %i : tensor<4x6xf32>, tensor<6xf32>) outs(%e : tensor<4x6xf32>) {
+  ^bb0(%in: f32, %shift: f32, %out: f32):
+    %sum = arith.addf %in, %shift : f32
+    linalg.yield %sum : f32
+  } -> tensor<4x6xf32>
+  %g = tensor.expand_shape %a [[0], [1, 2]] output_shape [4, 1, 6] : tensor<4x6xf32> into tensor<4x1x6xf32>
+  %0 = call @r(%g, %h, %w, %b) : (tensor<4x1x6xf32>, tensor<1x2xf32>, tensor<6x2xf32>, tensor<6xf32>) -> tensor<4x1x2xf32>
+  return %0 : tensor<4x1x2xf32>
+}
+func.func private @r(tensor<4x1x6xf32>, tensor<1x2xf32>, tensor<6x2xf32>, tensor<6xf32>) -> tensor<4x1x2xf32>
+  attributes {bcr.recurrence = {cell = "gru", reverse = false, operands = ["gates", "hidden", "weight", "bias"]}}
+
+// -----
+
+// CHECK-LABEL: func.func @biases_of_an_lstm
+// CHECK: %[[I:.*]] = arith.constant dense<[1.100000e+01, 2.200000e+01, 3.300000e+01, 4.400000e+01, 5.500000e+01, 6.600000e+01, 7.700000e+01, 8.800000e+01]> : tensor<8xf32>
+// CHECK: bcr.matmul {{.*}} bias(%[[I]] : tensor<8xf32>)
+// CHECK-NOT: bias(
+func.func @biases_of_an_lstm(%x: tensor<4x2xf32>, %h: tensor<2x2xf32>) -> tensor<2x2x2xf32> {
+  %v = arith.constant dense<2.0> : tensor<8x2xf32>
+  %w = arith.constant dense<1.0> : tensor<8x2xf32>
+  %i = arith.constant dense<[10.0, 20.0, 30.0, 40.0, 50.0, 60.0, 70.0, 80.0]> : tensor<8xf32>
+  %b = arith.constant dense<[1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0]> : tensor<8xf32>
+  %zero = arith.constant 0.0 : f32
+  %t = tensor.empty() : tensor<2x8xf32>
+  %u = linalg.transpose ins(%v : tensor<8x2xf32>) outs(%t : tensor<2x8xf32>) permutation = [1, 0]
+  %e = tensor.empty() : tensor<4x8xf32>
+  %f = linalg.fill ins(%zero : f32) outs(%e : tensor<4x8xf32>) -> tensor<4x8xf32>
+  %m = linalg.matmul ins(%x, %u : tensor<4x2xf32>, tensor<2x8xf32>) outs(%f : tensor<4x8xf32>) -> tensor<4x8xf32>
+  %a = linalg.generic {indexing_maps = [affine_map<(i, j) -> (i, j)>, affine_map<(i, j) -> (j)>, affine_map<(i, j) -> (i, j)>],
+                       iterator_types = ["parallel", "parallel"]}
+         ins(%m, %i : tensor<4x8xf32>, tensor<8xf32>) outs(%e : tensor<4x8xf32>) {
+  ^bb0(%in: f32, %shift: f32, %out: f32):
+    %sum = arith.addf %in, %shift : f32
+    linalg.yield %sum : f32
+  } -> tensor<4x8xf32>
+  %g = tensor.expand_shape %a [[0, 1], [2]] output_shape [2, 2, 8] : tensor<4x8xf32> into tensor<2x2x8xf32>
+  %0:2 = call @r(%g, %h, %h, %w, %b) : (tensor<2x2x8xf32>, tensor<2x2xf32>, tensor<2x2xf32>, tensor<8x2xf32>, tensor<8xf32>) -> (tensor<2x2x2xf32>, tensor<2x2xf32>)
+  return %0#0 : tensor<2x2x2xf32>
+}
+func.func private @r(tensor<2x2x8xf32>, tensor<2x2xf32>, tensor<2x2xf32>, tensor<8x2xf32>, tensor<8xf32>) -> (tensor<2x2x2xf32>, tensor<2x2xf32>)
+  attributes {bcr.recurrence = {cell = "lstm", reverse = false, operands = ["gates", "hidden", "cell", "weight", "bias"]}}
+
+// -----
+
+// Somebody else sees the products of the input as they are.
+
+// CHECK-LABEL: func.func @products_that_are_a_result
+// CHECK-DAG: %[[I:.*]] = arith.constant dense<[1.000000e+01, 2.000000e+01]> : tensor<2xf32>
+// CHECK-DAG: %[[B:.*]] = arith.constant dense<[1.000000e+00, 2.000000e+00]> : tensor<2xf32>
+// CHECK: bcr.matmul {{.*}} bias(%[[I]] : tensor<2xf32>)
+// CHECK: bcr.recurrent {{.*}} bias(%[[B]] : tensor<2xf32>)
+func.func @products_that_are_a_result(%x: tensor<4x2xf32>, %h: tensor<1x2xf32>) -> (tensor<4x1x2xf32>, tensor<4x1x2xf32>) {
+  %v = arith.constant dense<2.0> : tensor<2x2xf32>
+  %w = arith.constant dense<1.0> : tensor<2x2xf32>
+  %i = arith.constant dense<[10.0, 20.0]> : tensor<2xf32>
+  %b = arith.constant dense<[1.0, 2.0]> : tensor<2xf32>
+  %zero = arith.constant 0.0 : f32
+  %t = tensor.empty() : tensor<2x2xf32>
+  %u = linalg.transpose ins(%v : tensor<2x2xf32>) outs(%t : tensor<2x2xf32>) permutation = [1, 0]
+  %e = tensor.empty() : tensor<4x2xf32>
+  %f = linalg.fill ins(%zero : f32) outs(%e : tensor<4x2xf32>) -> tensor<4x2xf32>
+  %m = linalg.matmul ins(%x, %u : tensor<4x2xf32>, tensor<2x2xf32>) outs(%f : tensor<4x2xf32>) -> tensor<4x2xf32>
+  %a = linalg.generic {indexing_maps = [affine_map<(i, j) -> (i, j)>, affine_map<(i, j) -> (j)>, affine_map<(i, j) -> (i, j)>],
+                       iterator_types = ["parallel", "parallel"]}
+         ins(%m, %i : tensor<4x2xf32>, tensor<2xf32>) outs(%e : tensor<4x2xf32>) {
+  ^bb0(%in: f32, %shift: f32, %out: f32):
+    %sum = arith.addf %in, %shift : f32
+    linalg.yield %sum : f32
+  } -> tensor<4x2xf32>
+  %g = tensor.expand_shape %a [[0], [1, 2]] output_shape [4, 1, 2] : tensor<4x2xf32> into tensor<4x1x2xf32>
+  %0 = call @r(%g, %h, %w, %b) : (tensor<4x1x2xf32>, tensor<1x2xf32>, tensor<2x2xf32>, tensor<2xf32>) -> tensor<4x1x2xf32>
+  return %0, %g : tensor<4x1x2xf32>, tensor<4x1x2xf32>
+}
+func.func private @r(tensor<4x1x2xf32>, tensor<1x2xf32>, tensor<2x2xf32>, tensor<2xf32>) -> tensor<4x1x2xf32>
+  attributes {bcr.recurrence = {cell = "rnn_tanh", reverse = false, operands = ["gates", "hidden", "weight", "bias"]}}
+
+// -----
+
 func.func @weights_are_computed(%x: tensor<4x3x2xf32>, %h: tensor<3x2xf32>, %w: tensor<2x2xf32>) -> tensor<4x3x2xf32> {
   // expected-error @below {{bcr-raise: the weights of recurrent layer 'recurrent0' are no constants whose data is there}}
   %0 = call @r(%x, %h, %w) : (tensor<4x3x2xf32>, tensor<3x2xf32>, tensor<2x2xf32>) -> tensor<4x3x2xf32>
