@@ -371,6 +371,7 @@ def _like(start: Array, name: str, value: Any) -> Array:
         value = value.detach().cpu()
         if str(value.dtype) == "torch.bfloat16":
             value = value.view(sys.modules["torch"].uint16)
+        value = value.numpy()
     array = np.array(value)
     if array.shape != start.shape or array.dtype != start.dtype:
         raise InputError(
