@@ -157,20 +157,21 @@ func.func @sums(%x: memref<1x3x4x4xf32>, %b: memref<2xf32>, %o: memref<1x2x4x4xf
 // -----
 
 // Rows along the vector: two samples at a time, then one. Rows 4 to 7 are
-// neighbours and are stored as a vector; rows 2 and 0 are not.
+// neighbours and are stored as a vector; rows 2 and 0 are not. Four columns are
+// taken side by side, each with sums of its own; two are fewer than such a turn.
 
 // CHECK-LABEL: func.func @linear
 // CHECK: iter_args({{.*}}) -> (index, vector<4xf32>, vector<4xf32>, {{.*}})
 // CHECK: vector.store {{.*}} : memref<?x8xf32>, vector<4xf32>
-// CHECK: iter_args({{.*}}) -> (index, vector<2xf32>, vector<2xf32>, {{.*}})
+// CHECK: iter_args({{.*}}) -> (index, vector<2xf32>, vector<2xf32>) {
 // CHECK: memref.store {{.*}} : memref<?x8xf32>
 func.func @linear(%x: memref<?x4xf32>, %o: memref<?x8xf32>) {
   %w = bcr.constant {
     block = array<i64: 4, 4>,
-    groups = dense<[[0, 4, 0, 1], [4, 2, 1, 2]]> : tensor<2x4xi32>,
+    groups = dense<[[0, 4, 0, 4], [4, 2, 4, 2]]> : tensor<2x4xi32>,
     rows = dense<[4, 5, 6, 7, 2, 0]> : tensor<6xi16>,
-    columns = dense<[2, 0, 1]> : tensor<3xi16>,
-    values = dense<[1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0]> : tensor<8xf32>
+    columns = dense<[0, 1, 2, 3, 0, 1]> : tensor<6xi16>,
+    values = dense<2.0> : tensor<20xf32>
   } : !bcr.packed<8x4xf32>
   bcr.matmul ins(%x : memref<?x4xf32>) weights(%w : !bcr.packed<8x4xf32>)
     outs(%o : memref<?x8xf32>)

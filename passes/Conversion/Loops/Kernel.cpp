@@ -334,6 +334,15 @@ static SmallVector<Value> loadIndices(Emitter &emitter, Value memref,
   return indices;
 }
 
+/// Columns of the class's longest group.
+static int64_t getMostColumns(const KernelPlan &plan,
+                              const KernelClass &entry) {
+  int64_t most = 0;
+  for (int64_t g = entry.bounds.front(); g < entry.bounds.back(); ++g)
+    most = std::max(most, plan.columnBegins[g + 1] - plan.columnBegins[g]);
+  return most;
+}
+
 SmallVector<Value> PlanConstants::reduceColumns(
     Emitter &emitter, const KernelClass &entry, const GroupValues &group,
     Value base, ValueRange sums, ColumnTurn turn, ColumnBody body) const {
@@ -343,10 +352,15 @@ SmallVector<Value> PlanConstants::reduceColumns(
     unroll = chains = std::clamp<int64_t>(kChains / count, 1, kMaxChains);
   else if (turn == ColumnTurn::Pair && count <= kMaxShortTurn)
     unroll = 2;
+  int64_t most = getMostColumns(plan, entry);
+  // No group would take a turn, and each would add up empty sums.
+  if (most < unroll)
+    unroll = chains = 1;
   SmallVector<int64_t> turns;
   // What cannot be asked for memory ahead is no processor, and may have no
   // words of 64 bits.
-  if (chains == kMaxChains && steps && !stepTable && emitter.prefetches())
+  if (chains == kMaxChains && most >= kLongTurn && steps && !stepTable &&
+      emitter.prefetches())
     turns.push_back(kLongTurn);
   if (unroll > 1)
     turns.push_back(unroll);
