@@ -83,6 +83,28 @@ func.func @lstm(%x: memref<5x?x8xf32>, %h: memref<?x1xf32>, %c: memref<?x2xf32>,
 
 // -----
 
+// A single step reads the states where they are, and keeps none for another.
+
+// CHECK-LABEL: func.func @one_step
+// CHECK-SAME: (%[[X:.*]]: memref<1x1x8xf32>, %[[H:.*]]: memref<1x2xf32>, %[[C:.*]]: memref<1x2xf32>, %[[O:.*]]: memref<1x1x2xf32>, %[[E:.*]]: memref<1x2xf32>)
+// CHECK-NOT: memref.copy
+// CHECK: memref.load %[[H]]
+// CHECK: vector.load %[[C]]
+// CHECK: vector.store %{{.*}}, %[[E]]
+// CHECK: vector.store %{{.*}}, %[[O]]
+// CHECK-NOT: vector.store
+// CHECK: return
+func.func @one_step(%x: memref<1x1x8xf32>, %h: memref<1x2xf32>, %c: memref<1x2xf32>, %o: memref<1x1x2xf32>, %e: memref<1x2xf32>) {
+  %w = bcr.constant {block = array<i64: 4, 2>, groups = dense<[[0, 3, 0, 1]]> : tensor<1x4xi32>,
+    rows = dense<[6, 1, 4]> : tensor<3xi16>, columns = dense<[0]> : tensor<1xi16>,
+    values = dense<[1.0, 2.0, 3.0]> : tensor<3xf32>} : !bcr.packed<8x2xf32>
+  bcr.recurrent ins(%x : memref<1x1x8xf32>) states(%h, %c : memref<1x2xf32>, memref<1x2xf32>) weights(%w : !bcr.packed<8x2xf32>)
+    outs(%o, %e : memref<1x1x2xf32>, memref<1x2xf32>) {cell = #bcr.cell<lstm>}
+  return
+}
+
+// -----
+
 func.func @on_tensors(%x: tensor<5x3x2xf32>, %h: tensor<3x2xf32>, %w: tensor<2x2xf32>, %o: tensor<5x3x2xf32>) -> tensor<5x3x2xf32> {
   // expected-error @below {{is on tensors; bufferize it before convert-bcr-to-loops}}
   %0 = bcr.recurrent ins(%x : tensor<5x3x2xf32>) states(%h : tensor<3x2xf32>) weights(%w : tensor<2x2xf32>)

@@ -31,8 +31,8 @@ LogicalResult gpu_kernels::emitRecurrent(
   auto type = cast<MemRefType>(op.getGates().getType());
   int64_t steps = type.getDimSize(0), samples = type.getDimSize(1);
   int64_t units = op.getNumUnits(), features = op.getNumColumns();
-  RecurrentCell cell{op, Value(), emitter.allocate({samples, op.getNumRows()}),
-                     Value()};
+  RecurrentCell cell{op};
+  cell.sums = emitter.allocate({samples, op.getNumRows()});
   if (op.hasProjection()) {
     cell.unprojected = op.getScratch()[0];
     cell.hidden = op.getScratch()[1];
@@ -40,8 +40,10 @@ LogicalResult gpu_kernels::emitRecurrent(
     cell.hidden = emitter.allocate({samples, features});
   }
   memref::CopyOp::create(emitter, op.getHidden(), cell.hidden);
-  if (op.getCell() == CellKind::LSTM)
-    memref::CopyOp::create(emitter, op.getCellState(), op.getCellInit());
+  if (op.getCell() == CellKind::LSTM) {
+    cell.memory = op.getCellInit();
+    memref::CopyOp::create(emitter, op.getCellState(), cell.memory);
+  }
 
   StringRef name = op.getLayer().value_or("recurrent");
   LogicalResult emitted = success();

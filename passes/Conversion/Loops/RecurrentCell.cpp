@@ -16,7 +16,8 @@ using namespace mlir::bcr::loops;
 void RecurrentCell::storeHidden(Emitter &emitter, Value value, Value step,
                                 Value sample, Value unit) {
   emitter.store(value, op.getInit(), {step, sample, unit});
-  emitter.store(value, hidden, {sample, unit});
+  if (!isLast)
+    emitter.store(value, hidden, {sample, unit});
 }
 
 SmallVector<RecurrentCell::GateRows> RecurrentCell::getGateRows() {
@@ -97,8 +98,9 @@ void RecurrentCell::emitUnits(Emitter &emitter, Value step, Value sample,
     Value n = emitCellActivation(
         emitter, K::Tanh, add(getInput(2), mul(r, getProductOf(2))), width);
     Value old = emitter.load(hidden, {sample, unit}, width);
-    Value rest = arith::SubFOp::create(emitter, emitter.constant(1, width), z);
-    return storeHidden(emitter, add(mul(rest, n), mul(z, old)), step, sample,
+    // As PyTorch computes (1 - z) * n + z * h.
+    Value change = arith::SubFOp::create(emitter, old, n);
+    return storeHidden(emitter, emitter.multiplyAdd(z, change, n), step, sample,
                        unit);
   }
   case CellKind::LSTM: {
@@ -106,7 +108,7 @@ void RecurrentCell::emitUnits(Emitter &emitter, Value step, Value sample,
     Value f = getGate(1, K::Sigmoid);
     Value g = getGate(2, K::Tanh);
     Value o = getGate(3, K::Sigmoid);
-    Value old = emitter.load(op.getCellInit(), {sample, unit}, width);
+    Value old = emitter.load(memory, {sample, unit}, width);
     Value c = add(mul(f, old), mul(i, g));
     emitter.store(c, op.getCellInit(), {sample, unit});
     Value h = mul(o, emitCellActivation(emitter, K::Tanh, c, width));

@@ -18,7 +18,11 @@ struct RecurrentCell {
   RecurrentOp op;
   /// h of the last step, the products of h with the weights, and o * tanh(c)
   /// where that is projected: samples x features, rows and units.
-  Value hidden, sums, unprojected;
+  Value hidden = {}, sums = {}, unprojected = {};
+  /// c of the last step.
+  Value memory = {};
+  /// No other step follows, so that nobody reads h or c again.
+  bool isLast = false;
   /// `emitGates` has stored gates in place of their sums.
   bool hasGates = false;
   /// If set, gives rows of the products instead of `sums`.

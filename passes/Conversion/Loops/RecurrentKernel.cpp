@@ -34,6 +34,8 @@ public:
   RecurrentProducts emit();
 
 private:
+  /// Finds or makes what the equations work on.
+  void prepare();
   /// The products of a step, and where the equations find them.
   RecurrentProducts emitProducts();
   /// A buffer of samples x `size`.
@@ -66,8 +68,7 @@ private:
 RecurrentKernel::RecurrentKernel(RecurrentOp op, ScheduleAttr schedule,
                                  int64_t lanes, Emitter &emitter)
     : op(op), emitter(emitter), schedule(schedule), lanes(lanes),
-      units(op.getNumUnits()), features(op.getNumColumns()),
-      cell{op, Value(), Value(), Value()} {
+      units(op.getNumUnits()), features(op.getNumColumns()), cell{op} {
   auto type = cast<MemRefType>(op.getGates().getType());
   knownSamples = type.getDimSize(1);
   if (ShapedType::isDynamic(knownSamples))
@@ -154,17 +155,33 @@ void RecurrentKernel::emitStep(Value step) {
     emitProjection(step);
 }
 
-RecurrentProducts RecurrentKernel::emit() {
+void RecurrentKernel::prepare() {
+  cell.sums = allocate(op.getNumRows());
+  bool hasMemory = op.getCell() == CellKind::LSTM;
+  cell.isLast = cast<MemRefType>(op.getGates().getType()).getDimSize(0) == 1 &&
+                !op.hasProjection() && hasUnitStride(op.getHidden()) &&
+                (!hasMemory || hasUnitStride(op.getCellState()));
+  if (cell.isLast) {
+    cell.hidden = op.getHidden();
+    if (hasMemory)
+      cell.memory = op.getCellState();
+    return;
+  }
   if (op.hasProjection()) {
     cell.unprojected = op.getScratch()[0];
     cell.hidden = op.getScratch()[1];
   } else {
     cell.hidden = allocate(features);
   }
-  cell.sums = allocate(op.getNumRows());
   memref::CopyOp::create(emitter, op.getHidden(), cell.hidden);
-  if (op.getCell() == CellKind::LSTM)
-    memref::CopyOp::create(emitter, op.getCellState(), op.getCellInit());
+  if (hasMemory) {
+    cell.memory = op.getCellInit();
+    memref::CopyOp::create(emitter, op.getCellState(), cell.memory);
+  }
+}
+
+RecurrentProducts RecurrentKernel::emit() {
+  prepare();
   Value steps = emitter.createOrFold<memref::DimOp>(op.getGates(), 0);
   RecurrentProducts products;
   emitter.loop(emitter.index(0), steps, 1, [&](Value number) {
@@ -174,7 +191,7 @@ RecurrentProducts RecurrentKernel::emit() {
     products = emitProducts();
     emitStep(step);
   });
-  if (!op.hasProjection())
+  if (!op.hasProjection() && !cell.isLast)
     emitter.deallocate(cell.hidden);
   emitter.deallocate(cell.sums);
   return products;
