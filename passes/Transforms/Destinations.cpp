@@ -48,24 +48,62 @@ static void checkSizes(OpBuilder &builder, Location loc, Value result,
   }
 }
 
-/// Lets the op that makes `result` write into `buffer`, where it fills a tensor
-/// of its own. Upstream's elimination of empty tensors does more and must not
-/// see these buffers: where two results start from one empty tensor it gives
-/// the buffer of the first to both.
+/// The tensor that `value`, which makes or fills one of its own, starts from:
+/// an empty one, or a number in all elements. Null if there is none.
+static Value getStart(Value value, linalg::FillOp &fill) {
+  fill = value.getDefiningOp<linalg::FillOp>();
+  Value start = fill ? fill.getDpsInits()[0] : value;
+  return start.getDefiningOp<tensor::EmptyOp>() ? start : Value();
+}
+
+/// Lets the ops that make `result` write into `buffer`, where they fill a
+/// tensor of its own: one op, or, as a concatenation is written, some that
+/// insert one slice each, behind reshapes. Upstream's elimination of empty
+/// tensors does more and must not see these buffers: where two results start
+/// from one empty tensor it gives the buffer of the first to both.
 static void writeInPlace(Value result, Value buffer) {
-  auto producer = result.getDefiningOp<DestinationStyleOpInterface>();
-  if (!producer)
+  SmallVector<Operation *> reshapes;
+  Value value = result;
+  OpOperand *init = nullptr;
+  while (Operation *op = value.getDefiningOp()) {
+    if (isa<tensor::ExpandShapeOp, tensor::CollapseShapeOp>(op)) {
+      if (init ||
+          !cast<ShapedType>(op->getResult(0).getType()).hasStaticShape())
+        return;
+      reshapes.push_back(op);
+      value = op->getOperand(0);
+      continue;
+    }
+    if (auto insert = dyn_cast<tensor::InsertSliceOp>(op)) {
+      init = &insert.getDestMutable();
+    } else if (auto producer = dyn_cast<DestinationStyleOpInterface>(op);
+               producer && !init) {
+      init = producer.getTiedOpOperand(cast<OpResult>(value));
+    } else {
+      break;
+    }
+    value = init->get();
+    if (!isa<tensor::InsertSliceOp>(op))
+      break;
+  }
+  linalg::FillOp fill;
+  if (!init || !getStart(value, fill))
     return;
-  OpOperand *init = producer.getTiedOpOperand(cast<OpResult>(result));
-  auto fill = init->get().getDefiningOp<linalg::FillOp>();
-  Value start = fill ? fill.getDpsInits()[0] : init->get();
-  if (!start.getDefiningOp<tensor::EmptyOp>())
-    return;
-  OpBuilder builder(producer);
-  Location loc = producer.getLoc();
+  OpBuilder builder(init->getOwner());
+  Location loc = init->getOwner()->getLoc();
   Value destination = bufferization::ToTensorOp::create(
       builder, loc, result.getType(), buffer, /*restrict=*/true,
       /*writable=*/true);
+  for (Operation *op : reshapes) {
+    auto type = cast<RankedTensorType>(op->getOperand(0).getType());
+    if (auto expand = dyn_cast<tensor::ExpandShapeOp>(op))
+      destination = tensor::CollapseShapeOp::create(
+          builder, loc, type, destination, expand.getReassociationIndices());
+    else
+      destination = tensor::ExpandShapeOp::create(
+          builder, loc, type, destination,
+          cast<tensor::CollapseShapeOp>(op).getReassociationIndices());
+  }
   if (fill)
     destination = linalg::FillOp::create(builder, loc, fill.getInputs(),
                                          ValueRange(destination))

@@ -14,8 +14,9 @@ def BCRDestinationsPass : Pass<"bcr-destinations", "::mlir::ModuleOp"> {
   let description = [{
     Each result of `@main` becomes an argument: a buffer with attribute
     `bcr.output`, into which the result is materialised. An op that fills a
-    tensor of its own with the result writes into the buffer at once; other
-    results are copied (an input, a constant, one returned twice). A dynamic size of a result
+    tensor of its own with the result writes into the buffer at once, and so do
+    those that insert slices one after the other, as a concatenation is written,
+    behind reshapes as well; other results are copied (an input, a constant, one returned twice). A dynamic size of a result
     is checked against the size of its buffer.
 
     Requires: the public function `@main` has one block, tensors or scalars as

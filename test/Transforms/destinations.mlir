@@ -28,6 +28,40 @@ func.func @main(%x: tensor<?x3xf32>) -> tensor<?x3xf32> {
 
 // -----
 
+// A concatenation behind a reshape is written where it goes, on zeros here; what is returned in another shape as well is copied.
+// CHECK-LABEL: func.func @main
+// CHECK-SAME: %[[A:[a-z0-9_]+]]: memref<2x4xf32> {bcr.output}, %[[B:[a-z0-9_]+]]: memref<8xf32> {bcr.output}
+// CHECK: %[[T:.*]] = bufferization.to_tensor %[[A]] restrict writable
+// CHECK: %[[V:.*]] = tensor.collapse_shape %[[T]] {{\[\[}}0, 1]] : tensor<2x4xf32> into tensor<8xf32>
+// CHECK: %[[F:.*]] = linalg.fill ins(%{{.*}}) outs(%[[V]] : tensor<8xf32>)
+// CHECK: %[[I:.*]] = tensor.insert_slice %{{.*}} into %[[F]][0] [3] [1]
+// CHECK: %[[J:.*]] = tensor.insert_slice %{{.*}} into %[[I]][3] [3] [1]
+// CHECK: %[[R:.*]] = tensor.expand_shape %[[J]]
+// CHECK: bufferization.materialize_in_destination %[[R]] in restrict writable %[[A]]
+// CHECK: bufferization.materialize_in_destination %[[J]] in restrict writable %[[B]]
+func.func @main(%x: tensor<3xf32>) -> (tensor<2x4xf32>, tensor<8xf32>) {
+  %zero = arith.constant 0.0 : f32
+  %e = tensor.empty() : tensor<8xf32>
+  %f = linalg.fill ins(%zero : f32) outs(%e : tensor<8xf32>) -> tensor<8xf32>
+  %0 = tensor.insert_slice %x into %f[0] [3] [1] : tensor<3xf32> into tensor<8xf32>
+  %1 = tensor.insert_slice %x into %0[3] [3] [1] : tensor<3xf32> into tensor<8xf32>
+  %2 = tensor.expand_shape %1 [[0, 1]] output_shape [2, 4] : tensor<8xf32> into tensor<2x4xf32>
+  return %2, %1 : tensor<2x4xf32>, tensor<8xf32>
+}
+
+// -----
+
+// A slice of an input is replaced: the input is copied.
+// CHECK-LABEL: func.func @main
+// CHECK-NOT: bufferization.to_tensor
+// CHECK: bufferization.materialize_in_destination
+func.func @main(%x: tensor<3xf32>, %y: tensor<8xf32>) -> tensor<8xf32> {
+  %0 = tensor.insert_slice %x into %y[2] [3] [1] : tensor<3xf32> into tensor<8xf32>
+  return %0 : tensor<8xf32>
+}
+
+// -----
+
 // expected-error @+1 {{the module has no function @main with a body}}
 module {
   func.func @other() { return }

@@ -234,6 +234,34 @@ def test_dynamic_batch(net, x):
         compiled(torch.randn(17, 3, 17, 13))
 
 
+class Parts(nn.Module):
+    """Results made of parts, some of them read on, returned twice or in another shape."""
+
+    def __init__(self):
+        super().__init__()
+        self.first, self.second = nn.Conv2d(3, 4, 3, padding=1), nn.Conv2d(4, 5, 1)
+
+    def forward(self, x):
+        a = torch.relu(self.first(x))
+        b = self.second(a)
+        both = torch.cat([a, b, x], 1)
+        stacked = torch.stack([a, -a])
+        padded = torch.nn.functional.pad(b, (1, 2, 0, 1))
+        return both.flatten(2), both, both.sum(1), stacked, stacked[1], padded.flatten(1), padded
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize("dynamic", [False, True])
+def test_results_made_of_parts(dynamic, threads):
+    model, x = Parts().eval(), torch.randn(2, 3, 6, 7)
+    shapes = {"x": {0: torch.export.Dim("batch", min=2, max=9)}} if dynamic else None
+    exe = bcr.compile(model, (x,), dynamic_shapes=shapes, num_threads=threads)
+    for batch in (2, 5) if dynamic else (2,):
+        x = torch.randn(batch, 3, 6, 7)
+        for got, want in zip(exe(x), eager(model, x), strict=True):
+            torch.testing.assert_close(got, want, rtol=0, atol=1e-5)
+
+
 def test_nested_containers():
     Pair = namedtuple("Pair", ["left", "right"])
 
