@@ -31,8 +31,9 @@ def BCR_RecurrentOp : BCR_Op<"recurrent", [
     `states` holds h before the first step and, for an LSTM, c. The first result
     has h of every step, at the step's place; the second one, of an LSTM, c after
     the last step. W is a tensor `[G * H, P]` or packed, for G gates, H units and P
-    features of h; of a `gru`, `bias` may be that of s_n alone, `[H]`; positions that packed weights drop contribute nothing, also
-    where h is Inf or NaN. The values of `outs` are never read.
+    features of h; positions that packed weights drop contribute nothing, also
+    where h is Inf or NaN. The bias is one value a row of W, or, of a `gru`, `[H]`:
+    that of s_n alone. The values of `outs` are never read.
 
     The products of the input do not depend on earlier steps: they are one
     `bcr.matmul` of the whole sequence, in front of this op.
