@@ -48,12 +48,11 @@ static void checkSizes(OpBuilder &builder, Location loc, Value result,
   }
 }
 
-/// The tensor that `value`, which makes or fills one of its own, starts from:
-/// an empty one, or a number in all elements. Null if there is none.
-static Value getStart(Value value, linalg::FillOp &fill) {
+/// Whether `value` is an empty tensor, or one that `fill` gives a number.
+static bool startsAnew(Value value, linalg::FillOp &fill) {
   fill = value.getDefiningOp<linalg::FillOp>();
   Value start = fill ? fill.getDpsInits()[0] : value;
-  return start.getDefiningOp<tensor::EmptyOp>() ? start : Value();
+  return isa_and_present<tensor::EmptyOp>(start.getDefiningOp());
 }
 
 /// Lets the ops that make `result` write into `buffer`, where they fill a
@@ -65,29 +64,25 @@ static void writeInPlace(Value result, Value buffer) {
   SmallVector<Operation *> reshapes;
   Value value = result;
   OpOperand *init = nullptr;
-  while (Operation *op = value.getDefiningOp()) {
-    if (isa<tensor::ExpandShapeOp, tensor::CollapseShapeOp>(op)) {
-      if (init ||
-          !cast<ShapedType>(op->getResult(0).getType()).hasStaticShape())
-        return;
-      reshapes.push_back(op);
-      value = op->getOperand(0);
-      continue;
-    }
-    if (auto insert = dyn_cast<tensor::InsertSliceOp>(op)) {
-      init = &insert.getDestMutable();
-    } else if (auto producer = dyn_cast<DestinationStyleOpInterface>(op);
-               producer && !init) {
-      init = producer.getTiedOpOperand(cast<OpResult>(value));
-    } else {
-      break;
-    }
+  while (isa_and_present<tensor::ExpandShapeOp, tensor::CollapseShapeOp>(
+      value.getDefiningOp())) {
+    // To reshape the buffer likewise takes sizes that are known.
+    if (!cast<ShapedType>(value.getType()).hasStaticShape())
+      return;
+    reshapes.push_back(value.getDefiningOp());
+    value = reshapes.back()->getOperand(0);
+  }
+  while (auto insert = value.getDefiningOp<tensor::InsertSliceOp>()) {
+    init = &insert.getDestMutable();
     value = init->get();
-    if (!isa<tensor::InsertSliceOp>(op))
-      break;
+  }
+  if (auto producer = value.getDefiningOp<DestinationStyleOpInterface>();
+      producer && !init) {
+    init = producer.getTiedOpOperand(cast<OpResult>(value));
+    value = init->get();
   }
   linalg::FillOp fill;
-  if (!init || !getStart(value, fill))
+  if (!init || !startsAnew(value, fill))
     return;
   OpBuilder builder(init->getOwner());
   Location loc = init->getOwner()->getLoc();
