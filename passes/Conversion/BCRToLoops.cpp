@@ -127,7 +127,7 @@ struct ConvertBCRToLoopsPass
     if (failed(convert(cast<LayerOpInterface>(products.matmul.getOperation()),
                        symbols, report)))
       return failure();
-    if (layer)
+    if (layer && products.indexBytes > 0)
       report.add(layer, "index_bytes", products.indexBytes);
     return success();
   }
