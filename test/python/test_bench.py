@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
 import subprocess
@@ -25,6 +26,7 @@ import bcr
 
 PEER = """
 import os
+import time
 import numpy as np
 
 def convert(case, product, threads, options):
@@ -37,6 +39,7 @@ class Runner:
         os.write(1, b"noise that is no JSON\\n")
 
     def run(self):
+        time.sleep(2e-4)
         self.calls += 1
         if self.calls == 13:
             raise ValueError("thirteen")
@@ -86,6 +89,28 @@ def test_a_worker_converts_checks_and_runs(worker, tmp_path):
     assert len(answer["times"]) == 3
     assert set(worker.ask("memory")) == {"peak", "steady"}
     assert "noise" in (tmp_path / "log.txt").read_text()
+
+
+def test_short_calls_are_timed_a_few_at_once():
+    spec = importlib.util.spec_from_file_location("serve", WORKERS / "serve.py")
+    serve = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(serve)
+    calls = []
+
+    class Runner:
+        def run(self):
+            calls.append(len(calls))
+            if slow:
+                time.sleep(0.01)
+
+    worker = serve.Worker(None)
+    worker._runner = Runner()
+    for slow in (False, True):
+        calls.clear()
+        assert len(worker.run(seconds=0, least=2, warm=3)["times"]) == 2
+        at_once, left = divmod(len(calls) - 3, 2)
+        assert left == 0
+        assert (at_once == 1) == slow
 
 
 def test_an_error_in_a_worker_reaches_the_driver_and_the_worker_lives(worker, tmp_path):

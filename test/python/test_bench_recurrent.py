@@ -79,20 +79,22 @@ def test_a_runner_keeps_its_state_and_starts_again_for_its_output(tmp_path):
     assert runner.output()[:, 0, 0, 0].tolist() == [1, 6, 15]
 
 
-def timing(name, kind, seconds):
-    return Timing(recurrent.Peer(name, "", "", kind), rounds=[[seconds] * 3, [seconds] * 2])
+def timing(name, kind, seconds, later=None):
+    rounds = [[seconds] * 3, [later or seconds] * 2]
+    return Timing(recurrent.Peer(name, "", "", kind), rounds=rounds)
 
 
 def test_tables_have_ratios_and_shares():
     dense = [timing("Slow", "dense", 900e-6), timing("Fast", "dense", 600e-6)]
+    ours = timing("bcr", "ours", 50e-6, 100e-6)
     point = recurrent.Point(
-        10, 12.0, 3_000_000, timing("bcr", "ours", 50e-6), timing("CSR", "sparse", 450e-6), [80.0]
+        10, 12.0, 3_000_000, ours, timing("CSR", "sparse", 450e-6), [80.0, 40.0]
     )
     result = recurrent.Result(1, [point], dense, {"Other": "why not"}, 0.0)
     row = next(r for r in recurrent_tables.rates_table(result).splitlines() if "10x" in r)
-    # 600 / 50, of 12; 3 MB in 50 us are 60 GB/s of 80.
+    # 600 / 50 and 600 / 100; 3 MB in 50 us are 60 GB/s of 80, in 100 us 30 of 40.
     assert row.split()[1:2] == ["12.0x"]
-    assert row.split()[-7:] == ["50.0", "12.0x", "1.00", "450.0", "60", "80", "75%"]
+    assert row.split()[-7:] == ["50.0", "9.0x", "0.75", "450.0", "60", "60", "75%"]
     peers = recurrent_tables.peers_table(result)
     assert peers.index("Fast") < peers.index("Slow") < peers.index("why not")
     assert json.loads(json.dumps(recurrent.to_dict(result)))["fastest_dense"] == "Fast"

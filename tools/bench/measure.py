@@ -8,7 +8,7 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -196,8 +196,13 @@ def take_turns(
     workers: dict[str, Worker],
     failures: dict[str, str],
     seconds: float,
+    after: Callable[[Timing], None] = lambda timing: None,
 ) -> None:
-    """Run round `number`; a peer that fails is left out of `timings` from then on."""
+    """Run round `number`; a peer that fails is left out of `timings` from then on.
+
+    Args:
+        after: is called behind the turn of each peer that did not fail.
+    """
     # Each round begins with another peer, so that nobody always follows the same one.
     start = number % max(len(timings), 1)
     for timing in timings[start:] + timings[:start]:
@@ -210,6 +215,7 @@ def take_turns(
         timing.rounds.append(answer["times"])
         timing.processors.append(answer["processors"])
         timing.faults.append(answer["faults"])
+        after(timing)
 
 
 def leave_out(

@@ -97,7 +97,7 @@ class Point:
         bytes: packed values and indices.
         ours: the compiled network.
         csr: PyTorch with weights in CSR; None at 1x, or if it failed.
-        bandwidths: GB/s of reading as many bytes again and again, by round.
+        bandwidths: GB/s of reading as many bytes again and again, by round, right after ours.
     """
 
     rate: int
@@ -114,8 +114,13 @@ class Point:
 
     @property
     def share(self) -> float:
-        """Of the bandwidth with which these bytes can be read at most."""
-        return self.gigabytes / statistics.median(self.bandwidths)
+        """Of the bandwidth with which these bytes can be read at most: the median over the rounds
+        of what both were in the same round.
+        """
+        return statistics.median(
+            1e-9 * self.bytes / statistics.median(times) / bandwidth
+            for times, bandwidth in zip(self.ours.rounds, self.bandwidths, strict=True)
+        )
 
 
 @dataclass
@@ -289,12 +294,12 @@ def measure(
     scheme: str = "steps",
     real_time: bool = False,
 ) -> Result:
-    """Measure everything that was converted, in one run with one thread.
+    """Measure everything that was converted, in one run with one thread, on one processor.
 
     Args:
         rounds: turns of each peer.
         seconds: length of a turn; at least two calls are timed in each.
-        unit: reads as many bytes as the packed weights have, once in each round.
+        unit: reads as many bytes as the packed weights have, after each turn of ours.
         real_time: keep other programs of this machine away from the peers while they are timed.
 
     A peer that fails or is wrong is left out, and `failures` says why.
@@ -302,6 +307,7 @@ def measure(
     failures: dict[str, str] = {}
     workers: dict[str, Worker] = {}
     timings: list[Timing] = []
+    points: list[Point] = []
 
     def begin(case: RecurrentCase, peer: Peer) -> Timing | None:
         try:
@@ -312,10 +318,18 @@ def measure(
         timings.append(timing)
         return timing
 
+    def read_bytes(timing: Timing) -> None:
+        for point in points:
+            if point.ours is timing:
+                with privilege(real_time):
+                    point.bandwidths.append(unit.gigabytes(point.bytes, seconds / 4))
+
     load = os.getloadavg()[0]
+    usable = os.sched_getaffinity(0)
     try:
+        # Two processors of a shared machine have neighbours of their own.
+        os.sched_setaffinity(0, {max(usable)})
         dense = [begin(RecurrentCase(1, frames), peer) for peer in peers]
-        points = []
         for rate in rates:
             case = _case(rate, frames, scheme)
             csr = begin(case, _csr(rate)) if rate > 1 else None
@@ -326,11 +340,9 @@ def measure(
             for worker in workers.values():
                 worker.use_real_time()
         for number in range(rounds):
-            with privilege(real_time):
-                for point in points:
-                    point.bandwidths.append(unit.gigabytes(point.bytes, seconds / 4))
-            take_turns(number, timings, workers, failures, seconds)
+            take_turns(number, timings, workers, failures, seconds, read_bytes)
     finally:
+        os.sched_setaffinity(0, usable)
         for worker in workers.values():
             worker.close()
     points = [point for point in points if point.ours.peer.name not in failures]

@@ -1,5 +1,7 @@
 """What all peers of the recurrent benchmark share: frames go in one by one, the state stays."""
 
+from itertools import cycle
+
 import numpy as np
 
 
@@ -13,13 +15,12 @@ class FrameRunner:
 
     def __init__(self, case, product, threads, options):
         self._pieces = list(np.load(case / "frames.npy"))
-        self._next = 0
+        self._frames = cycle(self._pieces)
         self.load(case, product, threads, options)
         self.reset()
 
     def run(self):
-        self.step(self._pieces[self._next])
-        self._next = (self._next + 1) % len(self._pieces)
+        self.step(next(self._frames))
 
     def output(self):
         self.reset()
@@ -27,7 +28,7 @@ class FrameRunner:
         for piece in self._pieces:
             self.step(piece)
             results.append(np.array(self.result(), np.float32))
-        self._next = 0
+        self._frames = cycle(self._pieces)
         return np.stack(results)
 
 
