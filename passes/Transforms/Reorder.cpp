@@ -40,6 +40,12 @@ static constexpr int64_t kFewPositions = 4;
 static constexpr int64_t kParts = 32;
 /// Sets may have this many rows of each column list, enough for a tile.
 static constexpr int64_t kMergedRows = 16;
+/// A sample or two run with rows along the vector. Rows that are neighbours are
+/// stored as vectors there, others one by one, which takes longer than a few
+/// columns once more.
+static constexpr int64_t kFewSamples = 2;
+static constexpr int64_t kFewColumns = 3;
+static constexpr int64_t kVectorRows = 8;
 /// What the fullest share may exceed that of the best deal known by.
 static constexpr double kBalanced = 1.02;
 /// Sets are chained by common columns up to this many; the search is quadratic.
@@ -143,9 +149,10 @@ static llvm::IntEqClasses getSets(const PackedStructure &structure) {
 
 /// Merges groups with equal columns and returns the sets of groups that still
 /// share rows. No merge makes a set heavier than `maxWeight`, except of groups
-/// whose rows are in no other group: those can be cut again.
+/// whose rows are in no other group: those can be cut again. With `fewSamples`
+/// vectors of neighbouring rows that have few columns stay what they are.
 static std::vector<GroupSet> merge(const PackedStructure &structure,
-                                   int64_t rowsPerConvGroup,
+                                   int64_t rowsPerConvGroup, bool fewSamples,
                                    int64_t maxWeight) {
   llvm::IntEqClasses sets = getSets(structure);
   size_t numGroups = structure.groups.size();
@@ -163,6 +170,8 @@ static std::vector<GroupSet> merge(const PackedStructure &structure,
   std::map<std::tuple<int64_t, int64_t, int64_t>, std::vector<size_t>> alike;
   std::vector<int32_t> mergedInto(numGroups);
   std::iota(mergedInto.begin(), mergedInto.end(), 0);
+  // Behind the last row of groups whose rows are neighbours.
+  std::vector<int64_t> ends(numGroups, -1);
   for (size_t index = 0; index < numGroups; ++index) {
     const PackedGroup &group = structure.groups[index];
     ArrayRef<int32_t> rows = structure.getRows(group);
@@ -170,9 +179,17 @@ static std::vector<GroupSet> merge(const PackedStructure &structure,
     int64_t convGroup = *low / rowsPerConvGroup;
     if (convGroup != *high / rowsPerConvGroup)
       continue;
+    bool neighbours = *high - *low == group.rowCount - 1;
+    bool keepsRows = fewSamples && neighbours &&
+                     group.rowCount >= kVectorRows &&
+                     group.columnCount <= kFewColumns;
+    if (neighbours)
+      ends[index] = *high + 1;
     int64_t list = lists.add(structure.getColumns(group));
     std::vector<size_t> &others = alike[{list, group.columnCount, convGroup}];
-    auto partner = llvm::find_if(others, [&](size_t other) {
+    auto partner = llvm::find_if(others, [&, low = *low](size_t other) {
+      if (keepsRows && ends[other] != low)
+        return false;
       unsigned a = sets.findLeader(index);
       unsigned b = sets.findLeader(other);
       bool free = sizeOfSet[a] == 1 && sizeOfSet[b] == 1;
@@ -183,6 +200,7 @@ static std::vector<GroupSet> merge(const PackedStructure &structure,
       continue;
     }
     mergedInto[index] = static_cast<int32_t>(*partner);
+    ends[*partner] = ends[*partner] == *low ? ends[index] : -1;
     unsigned a = sets.findLeader(index);
     unsigned b = sets.findLeader(*partner);
     if (a != b) {
@@ -392,10 +410,10 @@ static int64_t countListedColumns(const PackedStructure &structure) {
 
 static Order getOrder(const PackedStructure &structure,
                       int64_t rowsPerConvGroup, int64_t cutRows,
-                      int64_t threads, Effect &effect) {
+                      bool fewSamples, int64_t threads, Effect &effect) {
   int64_t maxWeight = std::max<int64_t>(structure.getNumValues() / kParts, 1);
   std::vector<GroupSet> sets =
-      merge(structure, rowsPerConvGroup,
+      merge(structure, rowsPerConvGroup, fewSamples,
             std::max(maxWeight, kMergedRows * countListedColumns(structure)));
   effect.numMerged = static_cast<int64_t>(structure.groups.size());
   for (const GroupSet &set : sets)
@@ -457,6 +475,13 @@ static int64_t getCutRows(LayerOpInterface layer) {
              : kPixelCutRows;
 }
 
+/// Whether a layer is one of a few samples.
+static bool hasFewSamples(LayerOpInterface layer) {
+  auto type = cast<ShapedType>(layer.getInit().getType());
+  return isa<MatmulOp>(layer.getOperation()) && !type.isDynamicDim(0) &&
+         type.getDimSize(0) <= kFewSamples;
+}
+
 /// Makes the reordered constant before `old`.
 static ConstantOp rewrite(ConstantOp old, const PackedStructure &structure,
                           ArrayRef<float> values, const Order &order,
@@ -506,7 +531,7 @@ FailureOr<ReorderPass::Result> ReorderPass::reorder(LayerOpInterface layer,
     return layer->emitOpError("has packed weights without data");
   Result result;
   Order order = getOrder(structure, rowsPerConvGroup, getCutRows(layer),
-                         threads, result.effect);
+                         hasFewSamples(layer), threads, result.effect);
   result.constant = isUnchanged(structure, order)
                         ? constant
                         : rewrite(constant, structure, values->get(), order,
@@ -527,8 +552,8 @@ void ReorderPass::runOnOperation() {
       layers.push_back(layer);
   });
   // One new constant for all layers that share an old one, its cut into groups
-  // of a convolution and that of groups.
-  llvm::DenseMap<std::tuple<Value, int64_t, int64_t>, Result> results;
+  // of a convolution, that of groups, and whether samples are few.
+  llvm::DenseMap<std::tuple<Value, int64_t, int64_t, int64_t>, Result> results;
   Builder builder(&getContext());
   LayerReport report(getOperation());
   UnusedData unused(getOperation());
@@ -537,7 +562,8 @@ void ReorderPass::runOnOperation() {
     if (auto conv = dyn_cast<Conv2DOp>(layer.getOperation()))
       rowsPerConvGroup /= static_cast<int64_t>(conv.getGroups());
     auto [entry, isNew] = results.try_emplace(
-        std::tuple(layer.getWeight(), rowsPerConvGroup, getCutRows(layer)));
+        std::tuple(layer.getWeight(), rowsPerConvGroup, getCutRows(layer),
+                   int64_t(hasFewSamples(layer))));
     if (isNew) {
       FailureOr<Result> result =
           reorder(layer, layer.getWeight().getDefiningOp<ConstantOp>(),

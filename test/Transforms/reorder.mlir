@@ -156,3 +156,30 @@ func.func @splat(%x: tensor<1x4xf32>, %o: tensor<1x3xf32>) -> tensor<1x3xf32> {
   %y = bcr.matmul ins(%x : tensor<1x4xf32>) weights(%w : !bcr.packed<3x4xf32>) outs(%o : tensor<1x3xf32>) -> tensor<1x3xf32>
   return %y : tensor<1x3xf32>
 }
+
+// One sample stores vectors of neighbouring rows: rows 0 to 7 stay by themselves,
+// which costs one column once more, and rows 16 to 31 become one group.
+// CHECK-LABEL: func.func @neighbours
+// CHECK: groups = dense<{{\[\[}}0, 8, 0, 1], [8, 8, 1, 1], [16, 16, 1, 1]]>
+func.func @neighbours(%x: tensor<1x4xf32>, %o: tensor<1x32xf32>) -> tensor<1x32xf32> {
+  %w = bcr.constant {block = array<i64: 8, 4>,
+    groups = dense<[[0, 8, 0, 1], [8, 8, 1, 1], [16, 8, 0, 1], [24, 8, 0, 1]]> : tensor<4x4xi32>,
+    rows = dense<[0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23,
+      24, 25, 26, 27, 28, 29, 30, 31]> : tensor<32xi16>,
+    columns = dense<[3, 1]> : tensor<2xi16>, values = dense<2.0> : tensor<32xf32>} : !bcr.packed<32x4xf32>
+  %y = bcr.matmul ins(%x : tensor<1x4xf32>) weights(%w : !bcr.packed<32x4xf32>) outs(%o : tensor<1x32xf32>) -> tensor<1x32xf32>
+  return %y : tensor<1x32xf32>
+}
+
+// Many samples load each column as often.
+// CHECK-LABEL: func.func @samples
+// CHECK: groups = dense<{{\[\[}}0, 8, 0, 1], [8, 24, 1, 1]]>
+func.func @samples(%x: tensor<16x4xf32>, %o: tensor<16x32xf32>) -> tensor<16x32xf32> {
+  %w = bcr.constant {block = array<i64: 8, 4>,
+    groups = dense<[[0, 8, 0, 1], [8, 8, 1, 1], [16, 8, 0, 1], [24, 8, 0, 1]]> : tensor<4x4xi32>,
+    rows = dense<[0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23,
+      24, 25, 26, 27, 28, 29, 30, 31]> : tensor<32xi16>,
+    columns = dense<[3, 1]> : tensor<2xi16>, values = dense<2.0> : tensor<32xf32>} : !bcr.packed<32x4xf32>
+  %y = bcr.matmul ins(%x : tensor<16x4xf32>) weights(%w : !bcr.packed<32x4xf32>) outs(%o : tensor<16x32xf32>) -> tensor<16x32xf32>
+  return %y : tensor<16x32xf32>
+}
