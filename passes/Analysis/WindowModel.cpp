@@ -17,42 +17,55 @@
 using namespace mlir;
 using namespace mlir::bcr;
 
-/// Cycles of a segment, of each row that it has, of that for each row of a
-/// lane that it can be; of a step, of each row of it, of one that takes its
-/// inputs from both halves of a window. From loops in C on a Zen 5 core, in the
-/// first cache; and the bytes of a step that arrive from the second in a cycle.
-static constexpr double kSegmentCycles = 6;
-static constexpr double kSegmentRowCycles = 2;
-static constexpr double kLaneRowCycles = 0.5;
-static constexpr double kStepCycles = 0.9;
-static constexpr double kStepRowCycles = 0.5;
-static constexpr double kMixedCycles = 1.0;
-static constexpr double kStepBytesPerCycle = 40;
-static constexpr double kNarrowBytesPerCycle = 25;
+namespace {
+/// What segments take on a core, in cycles.
+struct SegmentCosts {
+  /// Of a segment: beside its steps, and what loading hides.
+  double segment, hiddenSegment;
+  /// Of each row of it, of that for each row of a lane that it can be.
+  double row, laneRow;
+  /// Of a step, of each row of it, of one that takes its inputs from all four
+  /// registers of a window, of sixteen inputs that are loaded one by one.
+  double step, stepRow, mixed, anywhere;
+  /// Bytes of steps that arrive from the second cache in a cycle.
+  double bytesPerCycle;
+};
+} // namespace
 
-/// Vector loads of that core in a cycle: one with half as many takes twice the
-/// time for all that is a vector.
-static constexpr double kLoadPorts = 2;
+/// From loops in C, in the first cache: on a Zen 5 core, and on a Zen 4 core,
+/// which loads one vector in a cycle and runs others as two halves.
+static constexpr SegmentCosts kWideCosts = {6, 0, 2, 0.5, 0.9, 0.5, 1, 16, 40};
+static constexpr SegmentCosts kNarrowCosts = {0, 5, 1, 1, 0.8, 1.0, 2, 19, 25};
+static constexpr int64_t kWidePorts = 2;
 
-/// Sixteen inputs that are loaded one by one.
-static constexpr double kAnywhereCycles = 16;
+/// Bytes of the places of a step, about.
+static constexpr double kPlaceBytes = 12;
 
 double mlir::bcr::getSegmentCycles(const SegmentShape &segment,
                                    int64_t loadPorts) {
+  const SegmentCosts &costs =
+      loadPorts < kWidePorts ? kNarrowCosts : kWideCosts;
   auto rows = double(segment.height);
-  double slowness = std::max(kLoadPorts / double(loadPorts), 1.0);
-  double inputs = segment.anywhere ? kAnywhereCycles : kStepCycles * slowness;
-  double computing =
-      segment.steps * (inputs + kStepRowCycles * slowness * rows) +
-      kMixedCycles * slowness * segment.mixed;
-  double loading = segment.steps * (64 * rows + 16) /
-                   (slowness > 1 ? kNarrowBytesPerCycle : kStepBytesPerCycle);
+  double inputs = segment.anywhere ? costs.anywhere : costs.step;
+  double computing = segment.steps * (inputs + costs.stepRow * rows) +
+                     costs.mixed * segment.mixed;
+  double loading =
+      segment.steps * (64 * rows + kPlaceBytes) / costs.bytesPerCycle;
   double ends =
-      segment.full ? 0.0
-                   : rows * (kSegmentRowCycles +
-                             kLaneRowCycles *
-                                 double(segment.laneRows - segment.height + 1));
-  return slowness * (kSegmentCycles + ends) + std::max(computing, loading);
+      segment.full
+          ? 0.0
+          : rows * (costs.row + costs.laneRow * double(segment.laneRows -
+                                                       segment.height + 1));
+  return costs.segment + ends +
+         std::max(costs.hiddenSegment + computing, loading);
+}
+
+double mlir::bcr::estimateMixed(const WindowShape &shape, double steps) {
+  // A line through what 16 lanes with random columns need on average: 4 of 5,
+  // 3 of 9, 1 of 15 (`choosePaired` finds the exact number).
+  if (shape.size <= 2 * kWindowLanes)
+    return 0;
+  return std::clamp(5.6 - 0.3 * steps, 0.0, steps);
 }
 
 WindowMeasure::WindowMeasure(int64_t loadPorts) : loadPorts(loadPorts) {
@@ -77,8 +90,7 @@ public:
     double cycles = 0;
     for (auto [height, steps] : segments) {
       SegmentShape segment{shape.laneRows, height, double(steps)};
-      if (shape.size > 2 * kWindowLanes)
-        segment.mixed = segment.steps / 2;
+      segment.mixed = estimateMixed(shape, segment.steps);
       cycles += getSegmentCycles(segment, loadPorts);
     }
     segments.clear();

@@ -54,7 +54,7 @@ constexpr WindowShape kWindowShapes[] = {{2, 32}, {4, 32}, {8, 32}, {16, 32},
 struct SegmentShape {
   int64_t laneRows, height;
   double steps;
-  /// Steps that take their inputs from both halves of a window.
+  /// Steps that take their inputs from all four registers of a window.
   double mixed = 0;
   /// Every lane has a part of all its rows.
   bool full = false;
@@ -66,9 +66,13 @@ struct SegmentShape {
 /// vectors in a cycle.
 double getSegmentCycles(const SegmentShape &segment, int64_t loadPorts);
 
+/// Steps of a segment that take their inputs from all four registers, because
+/// its columns fit no pairs of these, before the columns are known.
+double estimateMixed(const WindowShape &shape, double steps);
+
 /// A strip begins and ends: a transpose of its sums, to add to the output. And
 /// more where lanes are in another order than the rows of W.
-constexpr double kStripCycles = 60;
+constexpr double kStripCycles = 30;
 constexpr double kOrderCycles = 40;
 
 /// A loop over segments of one height and number of steps in a strip, which

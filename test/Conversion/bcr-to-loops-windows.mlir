@@ -6,16 +6,18 @@
 // One row of each four, two columns of it in a window of 64: a lane is four
 // rows, and a step takes one column of each lane.
 // Lane 3 has one column: it is there twice, with half of its weight. Lane 5 has
-// two columns of the first half of the window, all others one of each half.
-// LISTS-DAG: constant @few.window_columns : memref<32xi8> = dense<[0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 40, 40, 40, 3, 40, 21, 40, 40, 40, 40, 40, 40, 40, 40, 40, 40]>
+// two columns of the first half of the window, all others one of each half: the
+// first step takes the place in registers 0 and 1, the second that in all four.
+// LISTS-DAG: constant @few.window_places : memref<32xi8> = dense<[0, 1, 2, 3, 4, 21, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 40, 40, 40, 3, 40, 5, 40, 40, 40, 40, 40, 40, 40, 40, 40, 40]>
 // LISTS-DAG: constant @few.window_values : memref<32xf32> = dense<[2.000000e+00, 2.000000e+00, 2.000000e+00, 1.000000e+00, 2.0{{.*}}, 2.000000e+00, 2.000000e+00, 2.000000e+00, 1.000000e+00, 2.0
 // Of each of four rows the lanes that keep it: every fourth from 0, 1, 2 and 3 on.
 // LISTS-DAG: constant @few.window_masks : memref<4xi16> = dense<[4369, 8738, 17476, -30584]>
 // LISTS-DAG: constant @few.window_bounds : memref<2xi8> = dense<[0, 1]>
 
 // Windows of 32 do. The last one, 96 to 127, ends behind the input: its registers
-// both begin with input 84. Lane 15 has no rows.
-// LISTS-DAG: constant @edge.window_columns : memref<32xi8> = dense<[12, 12, 12, 12, 12, 12, 12, 12, 12, 12, 12, 12, 12, 12, 12, 0, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 0]>
+// both begin with input 84. Lane 15 has no rows. Places 15 and 12 of a lane are
+// one word: 15 + 32 * 12 = 399.
+// LISTS-DAG: constant @edge.window_places : memref<32xi8> = dense<[-113, 1, -113, 1, -113, 1, -113, 1, -113, 1, -113, 1, -113, 1, -113, 1, -113, 1, -113, 1, -113, 1, -113, 1, -113, 1, -113, 1, -113, 1, 0, 0]>
 // LISTS-DAG: constant @edge.window_numbers : memref<1xi8> = dense<3>
 // LISTS-DAG: constant @edge.window_masks : memref<4xi16> = dense<[32767, 0, 0, 0]>
 
@@ -23,32 +25,31 @@
 // THREADS: constant @few.window_strips : memref<3xi8> = dense<[0, 1, 1]>
 
 // CHECK-LABEL: func.func @few
-// The bias first,
-// CHECK: vector.load %{{.*}} : memref<64xf32>, vector<16xf32>
-// CHECK: vector.store
-// a loop over strips, one over segments with the sums of the four rows,
+// A loop over strips, one over segments with the sums of the four rows,
 // CHECK: scf.for
 // CHECK: scf.for {{.*}} -> (index, index, index, index, vector<16xf32>, vector<16xf32>, vector<16xf32>, vector<16xf32>)
 // with four registers of inputs, none behind the end of the input.
 // CHECK: arith.minui
 // CHECK-COUNT-4: vector.load %{{.*}} : memref<1x100xf32>, vector<16xf32>
-// The first step takes columns of the first half of the window only,
+// The first step takes columns of two registers only,
 // CHECK: vector.load %{{.*}}vector<16xi8>
 // CHECK-NOT: arith.select
 // CHECK: llvm.call_intrinsic "llvm.x86.avx512.vpermi2var.ps.512"
 // CHECK-NOT: llvm.call_intrinsic
 // CHECK: vector.fma
-// the second of both.
+// the second of all four.
 // CHECK: vector.load %{{.*}}vector<16xi8>
-// CHECK: arith.cmpi uge
+// CHECK: arith.cmpi ne
 // CHECK-COUNT-2: llvm.call_intrinsic "llvm.x86.avx512.vpermi2var.ps.512"
 // CHECK: arith.select
 // CHECK: vector.fma
 // What is summed up is another row of each lane.
 // CHECK-COUNT-4: vector.bitcast {{.*}} : vector<1xi16> to vector<16xi1>
 // CHECK: scf.yield
-// At the end, rows of lane after lane are added to the output.
+// At the end, rows of lane after lane are added to the bias: no row is of
+// another kernel, so nobody has stored it.
 // CHECK-COUNT-8: vector.shuffle
+// CHECK: vector.load %{{.*}} : memref<64xf32>, vector<16xf32>
 // CHECK-COUNT-4: vector.store
 func.func @few(%x: memref<1x100xf32>, %b: memref<64xf32>, %y: memref<1x64xf32>) {
   %w = bcr.constant {block = array<i64: 4, 100>,
@@ -61,6 +62,29 @@ func.func @few(%x: memref<1x100xf32>, %b: memref<64xf32>, %y: memref<1x64xf32>) 
     values = dense<2.0> : tensor<31xf32>} : !bcr.packed<64x100xf32>
   bcr.matmul ins(%x : memref<1x100xf32>) weights(%w : !bcr.packed<64x100xf32>) bias(%b : memref<64xf32>) outs(%y : memref<1x64xf32>)
     {layer = "few", schedule = #bcr.schedule<rows, height = 1, vectors = 1, lanes = 16>}
+  return
+}
+
+// Every lane has columns 0, 16, 17, 32, 33 and 48, each one in a step whose pair
+// has its register. Words of 32 bits, moved by five for each step.
+// CHECK-LABEL: func.func @pairs
+// CHECK: vector.load %{{.*}}vector<64xi8>
+// CHECK: vector.bitcast %{{.*}} : vector<64xi8> to vector<16xi32>
+// CHECK-NOT: arith.select
+// CHECK: vpermi2var
+// CHECK-COUNT-5: arith.shrui
+// CHECK-NOT: arith.shrui
+// CHECK-NOT: vector.maskedstore
+func.func @pairs(%x: memref<1x64xf32>, %y: memref<1x32xf32>) {
+  %w = bcr.constant {block = array<i64: 2, 64>,
+    groups = dense<[[0, 1, 0, 6], [1, 1, 0, 6], [2, 1, 0, 6], [3, 1, 0, 6], [4, 1, 0, 6], [5, 1, 0, 6],
+      [6, 1, 0, 6], [7, 1, 0, 6], [8, 1, 0, 6], [9, 1, 0, 6], [10, 1, 0, 6], [11, 1, 0, 6],
+      [12, 1, 0, 6], [13, 1, 0, 6], [14, 1, 0, 6], [15, 1, 0, 6]]> : tensor<16x4xi32>,
+    rows = dense<[0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30]> : tensor<16xi16>,
+    columns = dense<[0, 16, 17, 32, 33, 48]> : tensor<6xi16>,
+    values = dense<2.0> : tensor<96xf32>} : !bcr.packed<32x64xf32>
+  bcr.matmul ins(%x : memref<1x64xf32>) weights(%w : !bcr.packed<32x64xf32>) outs(%y : memref<1x32xf32>)
+    {layer = "pairs", schedule = #bcr.schedule<rows, height = 1, vectors = 1, lanes = 16>}
   return
 }
 
@@ -121,7 +145,7 @@ func.func @small(%x: memref<1x100xf32>, %y: memref<1x8xf32>) {
 // Four rows of each lane, all of them kept: the sums of a strip go on, without
 // masks. Of each of 16 windows one lane has two columns, all others one. The
 // second ones are loaded one by one: that is one step in place of 16.
-// LISTS-DAG: constant @whole.window_columns : memref<256xi8>
+// LISTS-DAG: constant @whole.window_places : memref<256xi8>
 // LISTS-DAG: constant @whole.window_scattered : memref<16xi16> = dense<[40, 104, 168, 232, 296, 360, 424, 488, 552, 616, 680, 744, 808, 872, 936, 1000]>
 // LISTS-DAG: constant @whole.window_bounds : memref<3xi8> = dense<[0, 16, 17]>
 // LISTS-NOT: @whole.window_masks
@@ -161,3 +185,8 @@ func.func @whole(%x: memref<1x1024xf32>, %y: memref<1x64xf32>) {
     {layer = "whole", schedule = #bcr.schedule<rows, height = 4, vectors = 1, lanes = 16>}
   return
 }
+
+// The six steps of @pairs, one of each pair of registers: 01, 23, 02, 13, 03, 12. They take
+// columns 0, 33, 32, 17, 48 and 16: places 0, 1, 16, 1, 16 and 0 of their pairs, of
+// five bits each, are the word 0x0100c020 of each lane.
+// LISTS: pairs.window_places: "0x0100000020C0000120C0000120C00001

@@ -472,6 +472,17 @@ int64_t RowKernel::emit(std::vector<int32_t> offsets, ElementsAttr values,
   return constants->getBytes();
 }
 
+/// Emits the kernel of `windows` beside groups that have `otherValues`, and
+/// returns the bytes of its indices.
+static int64_t emitWindows(MatmulOp op, const WindowGroups &windows, bool fills,
+                           int64_t otherValues, Emitter &emitter) {
+  WindowBytes bytes = emitWindowKernel(op, windows, fills, emitter);
+  emitter.getReport().set(
+      op, "value_bytes",
+      emitter.getI64IntegerAttr(bytes.values + 4 * otherValues));
+  return bytes.indices;
+}
+
 /// Emits the kernel and returns the bytes of its indices.
 static FailureOr<int64_t> emitRows(LayerOpInterface op, ConstantOp weights,
                                    ScheduleAttr schedule, Emitter &emitter) {
@@ -526,8 +537,14 @@ static FailureOr<int64_t> emitRows(LayerOpInterface op, ConstantOp weights,
       windows = takeWindowGroups(matmul, schedule.getLanes(),
                                  emitter.prefersWindows(), structure,
                                  all->get(), chunkStarts, rest);
-    if (!windows.empty())
+    if (!windows.empty()) {
+      if (structure.groups.empty() && windows.haveAllStrips()) {
+        recordCopies(emitter, op, /*inputElements=*/0, /*outputElements=*/0);
+        return emitWindows(matmul, windows, /*fills=*/true, /*otherValues=*/0,
+                           emitter);
+      }
       restValues = std::move(rest);
+    }
   }
   options.chunkStarts = chunkStarts;
   ElementsAttr values;
@@ -555,13 +572,10 @@ static FailureOr<int64_t> emitRows(LayerOpInterface op, ConstantOp weights,
                            .emit(std::move(offsets), values, how);
   if (windows.empty())
     return indexBytes;
-  WindowBytes bytes =
-      emitWindowKernel(cast<MatmulOp>(op.getOperation()), windows, emitter);
-  emitter.getReport().set(
-      op, "value_bytes",
-      emitter.getI64IntegerAttr(bytes.values +
-                                4 * static_cast<int64_t>(restValues->size())));
-  return indexBytes + bytes.indices;
+  return indexBytes + emitWindows(cast<MatmulOp>(op.getOperation()), windows,
+                                  /*fills=*/false,
+                                  static_cast<int64_t>(restValues->size()),
+                                  emitter);
 }
 
 LogicalResult loops::emitRowKernel(LayerOpInterface op, ConstantOp weights,

@@ -13,6 +13,7 @@
 #include <limits>
 #include <map>
 #include <numeric>
+#include <utility>
 
 using namespace mlir;
 using namespace mlir::bcr;
@@ -104,7 +105,7 @@ static void cutParts(WindowGroups &groups, bool ordered, int64_t every) {
       for (; part.end < group.columnCount &&
              columns[part.end] / shape.size == part.window;
            ++part.end)
-        part.numLow += columns[part.end] % shape.size < shape.size / 2;
+        ++part.registers[columns[part.end] % shape.size / kWindowLanes];
       for (auto [lane, rows] : lanes) {
         part.strip = lane / kWindowLanes;
         part.lane = lane % kWindowLanes;
@@ -115,6 +116,15 @@ static void cutParts(WindowGroups &groups, bool ordered, int64_t every) {
     }
   }
   groups.numInWindows = static_cast<int64_t>(groups.parts.size());
+}
+
+bool WindowGroups::haveAllStrips() const {
+  int64_t numStrips = 0, last = -1;
+  for (const WindowSegment &segment : segments)
+    if (std::exchange(last, segment.strip) != segment.strip)
+      ++numStrips;
+  int64_t numLanes = getNumLanes();
+  return numStrips == (numLanes + kWindowLanes - 1) / kWindowLanes;
 }
 
 double WindowGroups::getTime(double cycles, double bytes) const {

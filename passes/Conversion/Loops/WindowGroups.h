@@ -11,6 +11,7 @@
 #include "dialect/Packed.h"
 #include "passes/Analysis/MachineModel.h"
 #include "passes/Analysis/WindowModel.h"
+#include "passes/Conversion/Loops/WindowSteps.h"
 
 #include "llvm/ADT/bit.h"
 #include "llvm/Support/MathExtras.h"
@@ -34,24 +35,21 @@ struct WindowPart {
   /// Columns [begin, end) of the group; of a part anywhere, those that
   /// `WindowGroups::scattered` has there.
   int64_t begin = 0, end = 0;
-  /// How many of them are in the first half of the window.
-  int64_t numLow = 0;
+  /// In windows: how many of them are in each register.
+  RegisterCounts registers = {};
 
   int64_t getHeight() const { return llvm::popcount(rows); }
   int64_t getNumColumns() const { return end - begin; }
 };
 
-/// Parts of one strip and window that run side by side, each in its lane. Step
-/// s takes the column number s of each; those that have fewer rows or columns
-/// are filled up. What a part has behind the last step is in a part anywhere.
+/// Parts of one strip and window that run side by side, each in its lane. A
+/// step takes one column of each; those that have fewer rows or columns are
+/// filled up. What a part has more than there are steps is in a part anywhere.
 struct WindowSegment {
   int64_t strip = 0, window = 0;
   /// Most rows of a part.
   int64_t height = 0;
-  int64_t steps = 0;
-  /// Steps below `low` take all their columns from the first half of the
-  /// window, steps from `high` on from the second.
-  int64_t low = 0, high = 0;
+  WindowSteps steps;
   /// Every lane has a part of all its rows.
   bool full = false;
   /// The number of each lane's part, or -1.
@@ -60,8 +58,8 @@ struct WindowSegment {
   bool isAnywhere() const { return window == kAnywhere; }
   /// What code depends on. Where the columns are anywhere, it is a loop.
   auto getKey() const {
-    return std::tuple(isAnywhere(), height, isAnywhere() ? 0 : steps, low, high,
-                      full);
+    return std::tuple(isAnywhere(), height, isAnywhere() ? 0 : steps.count,
+                      steps.paired, full);
   }
 };
 
@@ -84,6 +82,9 @@ struct WindowGroups {
   std::vector<WindowSegment> segments;
 
   bool empty() const { return segments.empty(); }
+  /// Whether every strip has a segment.
+  bool haveAllStrips() const;
+  int64_t getNumRegisters() const { return shape.size / kWindowLanes; }
   int64_t getNumLanes() const {
     return llvm::divideCeil(structure.numRows, shape.laneRows);
   }

@@ -7,10 +7,10 @@
 // Where a block keeps one or two of its rows, a loop over columns loads an
 // index and an input for one or two weights. Here 16 block rows are along the
 // vector: the inputs that the block of each may need stay in four registers, a
-// permutation takes out of them one column of each, and each kept row is one
-// multiply-add. What a block sums up belongs to another row in every lane: it
-// is added, under a mask for each row of a block, to sums of all rows that stay
-// in registers for all windows. Needs a permutation of two registers by
+// permutation takes out of two of them one column of each, and each kept row is
+// one multiply-add. What a block sums up belongs to another row in every lane:
+// it is added, under a mask for each row of a block, to sums of all rows that
+// stay in registers for all windows. Needs a permutation of two registers by
 // variable indices, which AVX-512 has. Columns that some of the blocks have
 // more than the others of a window are loaded one by one instead.
 //
@@ -53,19 +53,17 @@ static constexpr int64_t kMaxDoubleHeight = 3;
 /// segments go on with those of the strip.
 static constexpr int64_t kMinDirectHeight = 4;
 
-/// Steps whose inputs LLVM may hold in registers at a time.
-static constexpr int64_t kStepsAtOnce = 4;
-
 namespace {
 /// Segments that one piece of code runs.
 struct WindowCode {
   bool anywhere;
-  int64_t height, steps, low, high;
+  int64_t height;
+  WindowSteps steps;
   bool full;
 };
 
 /// Lists that code walks along, by their places in what loops carry.
-enum Cursor { kValues, kColumns, kMasks, kScattered, kNumCursors };
+enum Cursor { kValues, kPlaces, kMasks, kScattered, kNumCursors };
 
 /// The constants of a layer as they grow, in the order of execution.
 struct WindowLists {
@@ -73,8 +71,10 @@ struct WindowLists {
 
   /// Of each step and row the weights of all lanes.
   std::vector<float> values;
-  /// Of each step the places of all lanes in a window, or their columns.
-  std::vector<int32_t> columns, scattered;
+  /// Of segments in windows the places of all steps, by byte.
+  std::vector<int32_t> places;
+  /// Of steps that take columns anywhere: those of all lanes.
+  std::vector<int32_t> scattered;
   /// Of each row of a segment and each row of a lane that it can be: the lanes
   /// of which it is that row.
   std::vector<int32_t> masks;
@@ -88,14 +88,15 @@ struct WindowLists {
   std::array<std::vector<int32_t>, kNumCursors> begins;
 
   std::array<size_t, kNumCursors> getEnds() const {
-    return {values.size(), columns.size(), masks.size(), scattered.size()};
+    return {values.size(), places.size(), masks.size(), scattered.size()};
   }
 };
 
 class WindowKernel {
 public:
-  WindowKernel(MatmulOp op, const WindowGroups &groups, Emitter &emitter)
-      : op(op), groups(groups), emitter(emitter),
+  WindowKernel(MatmulOp op, const WindowGroups &groups, bool fills,
+               Emitter &emitter)
+      : op(op), groups(groups), fills(fills), emitter(emitter),
         samples(cast<MemRefType>(op.getInit().getType()).getDimSize(0)) {}
 
   WindowBytes emit();
@@ -110,9 +111,11 @@ private:
                                  ValueRange state);
   /// The registers of a window.
   SmallVector<Value> loadWindow(Value segment, Value sample);
-  /// The inputs of a step.
+  /// Loads the places of some steps, from byte `position` on.
+  Value loadPlaces(const PlaceVector &places, Value position);
+  /// The inputs of a step whose places are the lowest bits of `places`.
   Value takeInputs(const WindowCode &code, int64_t step,
-                   ArrayRef<Value> registers, Value column);
+                   ArrayRef<Value> registers, Value places);
   /// The inputs of a step that takes them anywhere.
   Value gatherInputs(Value sample, Value column);
   /// Adds the products of step `step` from `value` on to `partial`.
@@ -131,7 +134,13 @@ private:
   bool addsDirectly(const WindowCode &code) const {
     return code.full && code.height >= kMinDirectHeight;
   }
-  void prefetch(const WindowCode &code, Value value, Value column);
+  void prefetch(const WindowCode &code, Value value, Value place);
+  /// What a sum is added to: the output as it is, or what it begins with. Null
+  /// if that is nothing. Under `mask`, if it is given.
+  Value loadStart(Value sample, Value row, int64_t width, Value mask = {});
+  /// A sum of rows from `row` on with what it begins with.
+  Value addStart(Value sum, Value sample, Value row, int64_t width,
+                 Value mask = {});
   /// Adds the sums of a strip to the output.
   void emitStrip(Value number, Value sample, ArrayRef<Value> sums);
   /// The same where lanes are in another order than the rows of W.
@@ -141,12 +150,14 @@ private:
 
   MatmulOp op;
   const WindowGroups &groups;
+  /// Nobody has stored bias and residual in the output.
+  bool fills;
   Emitter &emitter;
   int64_t samples;
   std::vector<WindowCode> codes;
   WindowBytes bytes;
   bool prefetches = false;
-  Value values, columns, masks, scattered;
+  Value values, places, masks, scattered;
   IndexList windows, bounds, numbers, strips, order;
   std::array<IndexList, kNumCursors> begins;
 };
@@ -164,13 +175,12 @@ static int64_t countChoices(int64_t height, const WindowGroups &groups) {
 
 void WindowLists::add(const WindowSegment &segment,
                       const WindowGroups &groups) {
-  int64_t height = segment.height, steps = segment.steps;
+  int64_t height = segment.height, steps = segment.steps.count;
   windows.push_back(
       static_cast<int32_t>(segment.isAnywhere() ? steps : segment.window));
-  std::vector<int32_t> &places = segment.isAnywhere() ? scattered : columns;
-  size_t value = values.size(), column = places.size(), mask = masks.size();
+  size_t value = values.size(), mask = masks.size();
   values.resize(value + steps * height * kLanes);
-  places.resize(column + steps * kLanes);
+  std::vector<std::array<int32_t, kLanes>> columns(steps);
   int64_t choices = countChoices(height, groups);
   if (!segment.full)
     masks.resize(mask + height * choices);
@@ -180,7 +190,7 @@ void WindowLists::add(const WindowSegment &segment,
     WindowLane part = fillUp(groups, segment, groups.parts[number]);
     auto rows = static_cast<int64_t>(part.rows.size());
     for (int64_t s = 0; s < steps; ++s)
-      places[column + s * kLanes + lane] = part.columns[s];
+      columns[s][lane] = part.columns[s];
     int64_t slot = -1;
     for (int64_t r = 0; r < rows; ++r) {
       // The first row of the segment that can be this one.
@@ -192,6 +202,11 @@ void WindowLists::add(const WindowSegment &segment,
             part.values[s * rows + r];
     }
   }
+  if (!segment.isAnywhere())
+    return appendPlaces(segment.steps, columns, groups.getNumRegisters(),
+                        places);
+  for (const std::array<int32_t, kLanes> &step : columns)
+    llvm::append_range(scattered, step);
 }
 
 /// Deals strips, the ends of whose segments are given with the weights up to
@@ -218,8 +233,8 @@ void WindowKernel::layOut() {
     keys.push_back(segment.getKey());
   llvm::sort(keys);
   keys.erase(llvm::unique(keys), keys.end());
-  for (auto [anywhere, height, steps, low, high, full] : keys)
-    codes.push_back({anywhere, height, steps, low, high, full});
+  for (auto [anywhere, height, steps, paired, full] : keys)
+    codes.push_back({anywhere, height, {steps, paired}, full});
 
   WindowLists lists;
   std::vector<std::array<size_t, kNumCursors>> starts;
@@ -256,14 +271,16 @@ void WindowKernel::makeConstants(WindowLists lists) {
   bytes.values = 4 * getSize(lists.values);
   prefetches = emitter.prefetches() && !emitter.followsStreams() &&
                bytes.values >= kPrefetchBytes;
-  bytes.indices = getSize(lists.columns) + 2 * getSize(lists.masks);
-  if (!lists.columns.empty())
-    columns = emitter.indexGlobal("window_columns", lists.columns);
-  if (!lists.masks.empty())
-    masks = emitter.global(
-        "window_masks",
-        makeIndexElements({getSize(lists.masks)}, getKey("window_masks"),
-                          lists.masks, /*bits=*/16, context));
+  auto makeBits = [&](StringRef name, ArrayRef<int32_t> list,
+                      unsigned bits) -> Value {
+    if (list.empty())
+      return {};
+    bytes.indices += getSize(list) * bits / 8;
+    return emitter.global(name, makeIndexElements({getSize(list)}, getKey(name),
+                                                  list, bits, context));
+  };
+  places = makeBits("window_places", lists.places, 8);
+  masks = makeBits("window_masks", lists.masks, 16);
   bytes.indices += getListBytes(lists.scattered);
   if (!lists.scattered.empty())
     scattered = emitter.indexGlobal("window_scattered", lists.scattered);
@@ -303,37 +320,46 @@ SmallVector<Value> WindowKernel::loadWindow(Value segment, Value sample) {
   return registers;
 }
 
-Value WindowKernel::takeInputs(const WindowCode &code, int64_t step,
-                               ArrayRef<Value> registers, Value column) {
-  auto byteVector = VectorType::get({kLanes}, emitter.getI8Type());
+Value WindowKernel::loadPlaces(const PlaceVector &vector, Value position) {
+  auto byteVector = VectorType::get({vector.getBytes()}, emitter.getI8Type());
+  auto elements = static_cast<unsigned>(vector.bits);
+  Value result = vector::BitCastOp::create(
+      emitter, VectorType::get({kLanes}, emitter.getIntegerType(elements)),
+      vector::LoadOp::create(emitter, byteVector, places, position));
   auto intVector = VectorType::get({kLanes}, emitter.getI32Type());
-  Value indices = arith::ExtUIOp::create(
-      emitter, intVector,
-      vector::LoadOp::create(emitter, byteVector, columns,
-                             emitter.add(column, step * kLanes)));
-  // Only what is below the size of two registers counts.
-  auto pick = [&](int64_t first) -> Value {
+  return result.getType() == intVector
+             ? result
+             : arith::ExtUIOp::create(emitter, intVector, result);
+}
+
+Value WindowKernel::takeInputs(const WindowCode &code, int64_t step,
+                               ArrayRef<Value> registers, Value indices) {
+  // Only the bits of a place in two registers count.
+  auto pick = [&](int64_t first, int64_t second) -> Value {
     return LLVM::CallIntrinsicOp::create(
                emitter, registers[first].getType(),
                emitter.getStringAttr("llvm.x86.avx512.vpermi2var.ps.512"),
-               ValueRange{registers[first], indices, registers[first + 1]})
+               ValueRange{registers[first], indices, registers[second]})
         .getResults();
   };
-  if (step < code.low)
-    return pick(0);
-  if (step >= code.high)
-    return pick(2);
-  Value inHigh = arith::CmpIOp::create(
-      emitter, arith::CmpIPredicate::uge, indices,
-      arith::ConstantOp::create(
-          emitter,
-          DenseElementsAttr::get(
-              intVector, emitter.getI32IntegerAttr(
-                             static_cast<int32_t>(groups.shape.size / 2)))));
-  return arith::SelectOp::create(emitter, inHigh, pick(2), pick(0));
+  if (step < code.steps.paired) {
+    auto [first, second] = WindowSteps::getPair(step, groups.getNumRegisters());
+    return pick(first, second);
+  }
+  auto splat = [&](int64_t value) -> Value {
+    auto type = cast<VectorType>(indices.getType());
+    return arith::ConstantOp::create(
+        emitter,
+        DenseElementsAttr::get(
+            type, emitter.getI32IntegerAttr(static_cast<int32_t>(value))));
+  };
+  Value half = arith::AndIOp::create(emitter, indices, splat(2 * kLanes));
+  Value inHigh =
+      arith::CmpIOp::create(emitter, arith::CmpIPredicate::ne, half, splat(0));
+  return arith::SelectOp::create(emitter, inHigh, pick(2, 3), pick(0, 1));
 }
 
-void WindowKernel::prefetch(const WindowCode &code, Value value, Value column) {
+void WindowKernel::prefetch(const WindowCode &code, Value value, Value place) {
   auto ask = [&](Value list, Value position, int64_t count, int64_t step) {
     for (int64_t i = 0; i < count; i += step)
       memref::PrefetchOp::create(emitter, list,
@@ -343,9 +369,8 @@ void WindowKernel::prefetch(const WindowCode &code, Value value, Value column) {
   };
   if (!prefetches)
     return;
-  ask(values, value, code.steps * code.height * kLanes, kLanes);
-  if (columns)
-    ask(columns, column, code.steps * kLanes, kLineBytes);
+  ask(values, value, code.steps.count * code.height * kLanes, kLanes);
+  ask(places, place, getPlaceBytes(code.steps), kLineBytes);
 }
 
 Value WindowKernel::loadMask(Value position) {
@@ -381,12 +406,29 @@ void WindowKernel::sumUpWindow(const WindowCode &code, Value segment,
                                Value sample, ValueRange state,
                                MutableArrayRef<Value> partial) {
   SmallVector<Value> registers = loadWindow(segment, sample);
-  Value place = state[kColumns];
-  for (int64_t step = 0; step < code.steps; ++step) {
-    if (step > 0 && step % kStepsAtOnce == 0)
-      place = emitter.waitFor(partial[(step - 1) % countChains(code)], place);
-    multiply(code, takeInputs(code, step, registers, place), state[kValues],
-             step, partial);
+  Value position = state[kPlaces];
+  for (const PlaceVector &vector : layOutPlaces(code.steps)) {
+    // Or LLVM begins with the places of all steps, more than registers hold, or
+    // reads the weights of every other step first, which no processor foresees.
+    if (vector.firstStep > 0)
+      for (int64_t chain = 0; chain < countChains(code); ++chain)
+        position = emitter.waitFor(partial[chain], position);
+    Value elements = loadPlaces(vector, position);
+    for (int64_t i = 0; i < vector.numSteps; ++i) {
+      Value indices = elements;
+      if (i > 0)
+        indices = arith::ShRUIOp::create(
+            emitter, elements,
+            arith::ConstantOp::create(
+                emitter, DenseElementsAttr::get(
+                             cast<VectorType>(elements.getType()),
+                             emitter.getI32IntegerAttr(
+                                 static_cast<int32_t>(i * vector.placeBits)))));
+      int64_t step = vector.firstStep + i;
+      multiply(code, takeInputs(code, step, registers, indices), state[kValues],
+               step, partial);
+    }
+    position = emitter.add(position, vector.getBytes());
   }
 }
 
@@ -433,9 +475,9 @@ SmallVector<Value> WindowKernel::emitSegment(const WindowCode &code,
                                              Value segment, ValueRange state) {
   SmallVector<Value> next(state);
   Value steps = code.anywhere ? windows.load(emitter, segment)
-                              : emitter.index(code.steps);
+                              : emitter.index(code.steps.count);
   if (!code.anywhere)
-    prefetch(code, state[kValues], state[kColumns]);
+    prefetch(code, state[kValues], state[kPlaces]);
   for (int64_t s = 0; s < samples; ++s) {
     Value sample = emitter.index(s);
     MutableArrayRef<Value> sums = MutableArrayRef(next).slice(
@@ -453,12 +495,15 @@ SmallVector<Value> WindowKernel::emitSegment(const WindowCode &code,
     else
       addToStrip(code, state[kMasks], partial, sums);
   }
-  Value places = emitter.mul(steps, kLanes);
+  Value columns = emitter.mul(steps, kLanes);
   auto advance = [&](Cursor cursor, Value by) {
     next[cursor] = emitter.add(state[cursor], by);
   };
-  advance(kValues, emitter.mul(places, code.height));
-  advance(code.anywhere ? kScattered : kColumns, places);
+  advance(kValues, emitter.mul(columns, code.height));
+  if (code.anywhere)
+    advance(kScattered, columns);
+  else
+    advance(kPlaces, emitter.index(getPlaceBytes(code.steps)));
   if (!code.full)
     advance(kMasks,
             emitter.index(code.height * countChoices(code.height, groups)));
@@ -491,17 +536,44 @@ static SmallVector<Value> orderByLane(Emitter &emitter,
   return vectors;
 }
 
+Value WindowKernel::loadStart(Value sample, Value row, int64_t width,
+                              Value mask) {
+  SmallVector<std::pair<Value, SmallVector<Value>>> terms;
+  if (!fills)
+    terms.push_back({op.getInit(), {sample, row}});
+  if (fills && op.getBias())
+    terms.push_back({op.getBias(), {row}});
+  if (fills && op.getResidual())
+    terms.push_back({op.getResidual(), {sample, row}});
+  Value start;
+  for (auto &[memref, indices] : terms) {
+    Value term;
+    if (mask)
+      term = vector::MaskedLoadOp::create(
+          emitter, cast<VectorType>(emitter.typeOf(width)), memref, indices,
+          mask, emitter.constant(0, width));
+    else
+      term = emitter.load(memref, indices, width);
+    start = start ? arith::AddFOp::create(emitter, start, term) : term;
+  }
+  return start;
+}
+
+Value WindowKernel::addStart(Value sum, Value sample, Value row, int64_t width,
+                             Value mask) {
+  Value start = loadStart(sample, row, width, mask);
+  return start ? arith::AddFOp::create(emitter, start, sum) : sum;
+}
+
 void WindowKernel::emitStrip(Value number, Value sample, ArrayRef<Value> sums) {
   int64_t numRows = op.getNumRows();
   int64_t stripRows = groups.shape.laneRows * kLanes;
   Value first = emitter.mul(number, stripRows);
-  auto vectorType = cast<VectorType>(emitter.typeOf(kLanes));
   for (auto [i, sum] :
        llvm::enumerate(orderByLane(emitter, SmallVector<Value>(sums)))) {
     Value row = emitter.add(first, static_cast<int64_t>(i) * kLanes);
     if (numRows % stripRows == 0) {
-      Value before = emitter.load(op.getInit(), {sample, row}, kLanes);
-      emitter.store(arith::AddFOp::create(emitter, before, sum), op.getInit(),
+      emitter.store(addStart(sum, sample, row, kLanes), op.getInit(),
                     {sample, row});
       continue;
     }
@@ -509,11 +581,9 @@ void WindowKernel::emitStrip(Value number, Value sample, ArrayRef<Value> sums) {
     Value mask = vector::CreateMaskOp::create(
         emitter, VectorType::get({kLanes}, emitter.getI1Type()),
         ValueRange{emitter.sub(emitter.index(numRows), row)});
-    Value before = vector::MaskedLoadOp::create(
-        emitter, vectorType, op.getInit(), ValueRange{sample, row}, mask, sum);
     vector::MaskedStoreOp::create(emitter, op.getInit(),
                                   ValueRange{sample, row}, mask,
-                                  arith::AddFOp::create(emitter, before, sum));
+                                  addStart(sum, sample, row, kLanes, mask));
   }
 }
 
@@ -534,8 +604,7 @@ void WindowKernel::emitOrderedStrip(Value number, Value sample,
             /*sizes=*/ArrayRef<int64_t>{laneRows},
             /*strides=*/ArrayRef<int64_t>{1});
       Value row = emitter.mul(order.load(emitter, place), laneRows);
-      Value before = emitter.load(op.getInit(), {sample, row}, laneRows);
-      emitter.store(arith::AddFOp::create(emitter, before, sum), op.getInit(),
+      emitter.store(addStart(sum, sample, row, laneRows), op.getInit(),
                     {sample, row});
     };
     if (numLanes % kLanes == 0) {
@@ -597,6 +666,6 @@ WindowBytes WindowKernel::emit() {
 }
 
 WindowBytes loops::emitWindowKernel(MatmulOp op, const WindowGroups &groups,
-                                    Emitter &emitter) {
-  return WindowKernel(op, groups, emitter).emit();
+                                    bool fills, Emitter &emitter) {
+  return WindowKernel(op, groups, fills, emitter).emit();
 }

@@ -18,9 +18,11 @@ struct WindowBytes {
   int64_t indices = 0;
 };
 
-/// Emits loops that add the products of `groups` to the output of `op`.
+/// Emits loops that add the products of `groups` to the output of `op`, or, if
+/// they fill it, to its bias and residual. Groups that fill it have a segment
+/// in every strip.
 WindowBytes emitWindowKernel(MatmulOp op, const WindowGroups &groups,
-                             Emitter &emitter);
+                             bool fills, Emitter &emitter);
 
 } // namespace mlir::bcr::loops
 

@@ -45,7 +45,7 @@ static std::vector<WindowSegment> bundle(ArrayRef<WindowPart> parts,
       segment.parts.fill(-1);
     }
     segment.height = std::max(segment.height, height);
-    segment.steps = std::max(segment.steps, part.getNumColumns());
+    segment.steps.count = std::max(segment.steps.count, part.getNumColumns());
     segment.parts[part.lane] = number;
   }
   std::vector<WindowSegment> segments;
@@ -67,7 +67,7 @@ static void roundSteps(MutableArrayRef<WindowSegment> segments,
                        int64_t numStrips) {
   std::map<std::pair<int64_t, int64_t>, int64_t> counts;
   for (const WindowSegment &segment : segments)
-    ++counts[{segment.height, segment.steps}];
+    ++counts[{segment.height, segment.steps.count}];
   std::map<std::pair<int64_t, int64_t>, int64_t> rounded;
   while (true) {
     auto cheapest = counts.end();
@@ -93,10 +93,10 @@ static void roundSteps(MutableArrayRef<WindowSegment> segments,
     counts.erase(cheapest);
   }
   for (WindowSegment &segment : segments)
-    for (auto code = rounded.find({segment.height, segment.steps});
+    for (auto code = rounded.find({segment.height, segment.steps.count});
          code != rounded.end();
-         code = rounded.find({segment.height, segment.steps}))
-      segment.steps = code->second;
+         code = rounded.find({segment.height, segment.steps.count}))
+      segment.steps.count = code->second;
 }
 
 namespace {
@@ -123,13 +123,15 @@ static bool isFull(const WindowSegment &segment, const WindowGroups &groups) {
 /// The cost of a segment whose steps are set.
 static void addCost(WindowCost &cost, const WindowGroups &groups,
                     const WindowSegment &segment) {
+  const WindowSteps &steps = segment.steps;
   SegmentShape shape{groups.shape.laneRows, segment.height,
-                     double(segment.steps)};
-  shape.mixed = double(segment.high - segment.low);
+                     double(steps.count)};
+  if (!segment.isAnywhere())
+    shape.mixed = double(steps.count - steps.paired);
   shape.full = segment.full;
   shape.anywhere = segment.isAnywhere();
   cost.cycles += getSegmentCycles(shape, groups.machine.loadPorts);
-  cost.bytes += 4 * kWindowLanes * segment.height * segment.steps;
+  cost.bytes += 4 * kWindowLanes * segment.height * steps.count;
 }
 
 /// The time of segments of one strip if all but `most` lanes of each run whole.
@@ -145,20 +147,20 @@ static double limitSteps(MutableArrayRef<WindowSegment> segments,
       if (number >= 0)
         counts.push_back(groups.parts[number].getNumColumns());
     llvm::sort(counts, std::greater<>());
-    segment.steps = most < counts.size() ? counts[most] : 0;
-    if (segment.steps > 0) {
-      segment.low = 0;
-      segment.high =
-          groups.shape.size > 2 * kWindowLanes ? (segment.steps + 1) / 2 : 0;
+    segment.steps.count = most < counts.size() ? counts[most] : 0;
+    if (segment.steps.count > 0) {
+      segment.steps.paired =
+          segment.steps.count -
+          std::lround(estimateMixed(groups.shape, double(segment.steps.count)));
       addCost(cost, groups, segment);
     }
     for (int64_t number : segment.parts) {
       if (number < 0)
         continue;
       const WindowPart &part = groups.parts[number];
-      if (part.getNumColumns() > segment.steps)
+      if (part.getNumColumns() > segment.steps.count)
         left[{part.lane, part.group, part.getHeight()}] +=
-            part.getNumColumns() - segment.steps;
+            part.getNumColumns() - segment.steps.count;
     }
   }
   // By turns of each lane, as they will be bundled.
@@ -172,7 +174,7 @@ static double limitSteps(MutableArrayRef<WindowSegment> segments,
     for (auto [turn, item] : llvm::zip(turns, list)) {
       turn.window = kAnywhere;
       turn.height = std::max(turn.height, item.first);
-      turn.steps = std::max(turn.steps, item.second);
+      turn.steps.count = std::max(turn.steps.count, item.second);
     }
   }
   for (const WindowSegment &segment : turns)
@@ -213,12 +215,15 @@ static void collectLeftOver(Formation &formation, const WindowGroups &groups) {
       if (number < 0)
         continue;
       const WindowPart &part = groups.parts[number];
-      if (part.getNumColumns() <= segment.steps)
+      if (part.getNumColumns() <= segment.steps.count)
         continue;
       auto &[rows, columns] = left[{part.strip, part.lane, part.group}];
       rows = part.rows;
-      for (int64_t i = segment.steps; i < part.getNumColumns(); ++i)
-        columns.push_back(static_cast<int32_t>(part.begin + i));
+      SmallVector<int64_t> taken = assignColumns(part.registers, segment.steps,
+                                                 groups.getNumRegisters());
+      for (int64_t i = 0; i < part.getNumColumns(); ++i)
+        if (!llvm::is_contained(taken, i))
+          columns.push_back(static_cast<int32_t>(part.begin + i));
     }
   for (auto &[key, entry] : left) {
     auto &[rows, columns] = entry;
@@ -233,56 +238,35 @@ static void collectLeftOver(Formation &formation, const WindowGroups &groups) {
   }
 }
 
-/// Of the columns that fill up a part to `steps`, or are left of it, how many
-/// are in the first half of the window, at least and at most.
-static std::pair<int64_t, int64_t> getLowRange(const WindowPart &part,
-                                               int64_t steps) {
-  int64_t count = std::min(part.getNumColumns(), steps);
-  int64_t low = std::min(part.numLow, count);
-  return {low == count ? steps : low, low == 0 ? 0 : low + steps - count};
-}
-
-/// Sets `low` and `high` of segments of one height and number of steps: the
-/// same of all but a few, which take every step from both halves.
-static void chooseHalves(ArrayRef<WindowSegment *> segments,
-                         ArrayRef<WindowPart> parts, int64_t numStrips) {
-  int64_t steps = segments.front()->steps;
-  // How many segments allow a `low` of so many at most, a `high` at least.
-  std::map<std::pair<int64_t, int64_t>, int64_t> ranges;
-  std::vector<std::pair<int64_t, int64_t>> own;
+/// Sets how many steps are paired in segments of one height and number of
+/// steps: as many in all but a few.
+static void choosePaired(ArrayRef<WindowSegment *> segments,
+                         const WindowGroups &groups, int64_t numStrips) {
+  int64_t steps = segments.front()->steps.count;
+  std::vector<int64_t> own;
   for (const WindowSegment *segment : segments) {
-    int64_t low = steps, high = 0;
+    int64_t paired = steps;
     for (int64_t number : segment->parts)
-      if (number >= 0) {
-        auto [least, most] = getLowRange(parts[number], steps);
-        low = std::min(low, most);
-        high = std::max(high, least);
-      }
-    own.push_back({low, high});
-    ++ranges[own.back()];
+      if (number >= 0)
+        paired = std::min(paired, countPaired(groups.parts[number].registers,
+                                              steps, groups.getNumRegisters()));
+    own.push_back(paired);
   }
   auto total = static_cast<int64_t>(segments.size());
-  std::pair<int64_t, int64_t> best{0, steps};
-  double least = double(total * steps);
-  for (int64_t low = 0; low <= steps; ++low)
-    for (int64_t high = low; high <= steps; ++high) {
-      int64_t like = 0;
-      for (const auto &[range, count] : ranges)
-        if (range.first >= low && range.second <= high)
-          like += count;
-      double cost = double(like * (high - low) + (total - like) * steps);
-      if (like < total)
-        cost += kCodeCycles * double(numStrips);
-      if (cost < least) {
-        least = cost;
-        best = {low, high};
-      }
+  int64_t fewest = *llvm::min_element(own), best = fewest;
+  auto least = double(total * (steps - fewest));
+  for (int64_t paired = fewest + 1; paired <= steps; ++paired) {
+    int64_t like = llvm::count_if(own, [&](int64_t n) { return n >= paired; });
+    double cost = double(like * (steps - paired)) +
+                  double((total - like) * (steps - fewest)) +
+                  (like < total ? kCodeCycles * double(numStrips) : 0);
+    if (cost < least) {
+      least = cost;
+      best = paired;
     }
-  for (auto [segment, range] : llvm::zip(segments, own)) {
-    bool like = range.first >= best.first && range.second <= best.second;
-    segment->low = like ? best.first : 0;
-    segment->high = like ? best.second : steps;
   }
+  for (auto [segment, paired] : llvm::zip(segments, own))
+    segment->steps.paired = paired >= best ? best : fewest;
 }
 
 /// Sets what the code of segments in windows depends on.
@@ -291,13 +275,9 @@ static void chooseCodes(MutableArrayRef<WindowSegment> segments,
   int64_t numStrips = countStrips(segments);
   std::map<std::pair<int64_t, int64_t>, std::vector<WindowSegment *>> codes;
   for (WindowSegment &segment : segments)
-    codes[{segment.height, segment.steps}].push_back(&segment);
+    codes[{segment.height, segment.steps.count}].push_back(&segment);
   for (const auto &[key, some] : codes) {
-    if (groups.shape.size > 2 * kWindowLanes)
-      chooseHalves(some, groups.parts, numStrips);
-    else
-      for (WindowSegment *segment : some)
-        segment->low = segment->high = segment->steps;
+    choosePaired(some, groups, numStrips);
     // What few would gain is not worth code of its own.
     int64_t numFull = llvm::count_if(
         some, [](const WindowSegment *segment) { return segment->full; });
@@ -344,12 +324,12 @@ static Formation form(WindowGroups &groups, ArrayRef<int64_t> numbers,
   chooseSteps(segments, groups);
   auto empty = std::stable_partition(
       segments.begin(), segments.end(),
-      [](const WindowSegment &segment) { return segment.steps > 0; });
+      [](const WindowSegment &segment) { return segment.steps.count > 0; });
   MutableArrayRef<WindowSegment> run(segments.data(), empty - segments.begin());
   roundSteps(run, countStrips(run));
+  chooseCodes(run, groups);
   collectLeftOver(formation, groups);
   segments.erase(empty, segments.end());
-  chooseCodes(segments, groups);
 
   groups.parts.resize(groups.numInWindows);
   llvm::append_range(groups.parts, formation.parts);
@@ -395,18 +375,16 @@ WindowLane loops::fillUp(const WindowGroups &groups,
   const PackedStructure &structure = groups.structure;
   const PackedGroup &group = structure.groups[part.group];
   int64_t size = groups.shape.size;
-  int64_t count = std::min(part.getNumColumns(), segment.steps);
-  int64_t numLow = std::min(part.numLow, count);
-  auto [least, most] = getLowRange(part, segment.steps);
-  int64_t low = std::clamp(segment.low, least, most);
-  // Columns of the first half by turns, then those of the second.
-  std::vector<int64_t> sources, left(count);
-  for (int64_t s = 0; s < low; ++s)
-    sources.push_back(s % numLow);
-  for (int64_t s = low; s < segment.steps; ++s)
-    sources.push_back(numLow + (s - low) % (count - numLow));
+  int64_t steps = segment.steps.count;
+  SmallVector<int64_t> sources, shares(part.getNumColumns());
+  if (segment.isAnywhere())
+    for (int64_t s = 0; s < steps; ++s)
+      sources.push_back(s % part.getNumColumns());
+  else
+    sources =
+        assignColumns(part.registers, segment.steps, groups.getNumRegisters());
   for (int64_t source : sources)
-    ++left[source];
+    ++shares[source];
 
   WindowLane result;
   // The rows of the group, by their number in W.
@@ -418,7 +396,7 @@ WindowLane loops::fillUp(const WindowGroups &groups,
       rows[row] = static_cast<int64_t>(r);
   for (auto [row, position] : rows)
     result.rows.push_back(static_cast<int32_t>(row - firstRow));
-  std::vector<int64_t> turns(count);
+  SmallVector<int64_t> turns(part.getNumColumns());
   for (int64_t source : sources) {
     int64_t position = groups.getColumn(part, source);
     int64_t column = structure.getColumns(group)[position];
@@ -431,7 +409,7 @@ WindowLane loops::fillUp(const WindowGroups &groups,
     }
     result.columns.push_back(static_cast<int32_t>(column));
     // A half, a quarter, ..., and once more what the one before had.
-    int64_t halvings = std::min(++turns[source], left[source] - 1);
+    int64_t halvings = std::min(++turns[source], shares[source] - 1);
     for (auto [row, r] : rows)
       result.values.push_back(std::ldexp(
           groups.values[group.valueBegin + position * group.rowCount + r],
