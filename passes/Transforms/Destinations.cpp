@@ -55,6 +55,63 @@ static bool startsAnew(Value value, linalg::FillOp &fill) {
   return isa_and_present<tensor::EmptyOp>(start.getDefiningOp());
 }
 
+/// Walks from `value` to what reshapes made it of.
+static Value skipReshapes(Value value, SmallVectorImpl<Operation *> &reshapes) {
+  while (isa_and_present<tensor::ExpandShapeOp, tensor::CollapseShapeOp>(
+      value.getDefiningOp())) {
+    reshapes.push_back(value.getDefiningOp());
+    value = reshapes.back()->getOperand(0);
+  }
+  return value;
+}
+
+/// Shapes `value` like that which `reshapes`, the last one first, were given.
+static Value undoReshapes(OpBuilder &builder, Location loc, Value value,
+                          ArrayRef<Operation *> reshapes) {
+  for (Operation *op : reshapes) {
+    auto type = cast<RankedTensorType>(op->getOperand(0).getType());
+    if (auto expand = dyn_cast<tensor::ExpandShapeOp>(op))
+      value = tensor::CollapseShapeOp::create(builder, loc, type, value,
+                                              expand.getReassociationIndices());
+    else
+      value = tensor::ExpandShapeOp::create(
+          builder, loc, type, value,
+          cast<tensor::CollapseShapeOp>(op).getReassociationIndices());
+  }
+  return value;
+}
+
+/// What reshapes the buffer takes sizes that are known.
+static bool haveStaticShapes(ArrayRef<Operation *> reshapes) {
+  return llvm::all_of(reshapes, [](Operation *op) {
+    return cast<ShapedType>(op->getResult(0).getType()).hasStaticShape();
+  });
+}
+
+/// The operand that the op which makes `value` writes into, if it is one.
+static OpOperand *getInit(Value value) {
+  auto producer = value.getDefiningOp<DestinationStyleOpInterface>();
+  return producer ? producer.getTiedOpOperand(cast<OpResult>(value)) : nullptr;
+}
+
+/// Lets the op that makes what is inserted fill its place in `destination`.
+static void writeSliceInPlace(tensor::InsertSliceOp insert, Value destination) {
+  SmallVector<Operation *> reshapes;
+  OpOperand *init = getInit(skipReshapes(insert.getSource(), reshapes));
+  linalg::FillOp fill;
+  if (!init || !haveStaticShapes(reshapes) || !startsAnew(init->get(), fill) ||
+      fill || !insert.getSourceType().hasStaticShape() ||
+      !insert.getOffsets().empty() || !insert.getStrides().empty())
+    return;
+  OpBuilder builder(init->getOwner());
+  Location loc = init->getOwner()->getLoc();
+  Value slice = tensor::ExtractSliceOp::create(
+      builder, loc, insert.getSourceType(), destination,
+      insert.getMixedOffsets(), insert.getMixedSizes(),
+      insert.getMixedStrides());
+  init->set(undoReshapes(builder, loc, slice, reshapes));
+}
+
 /// Lets the ops that make `result` write into `buffer`, where they fill a
 /// tensor of its own: one op, or, as a concatenation is written, some that
 /// insert one slice each, behind reshapes. Upstream's elimination of empty
@@ -62,48 +119,39 @@ static bool startsAnew(Value value, linalg::FillOp &fill) {
 /// from one empty tensor it gives the buffer of the first to both.
 static void writeInPlace(Value result, Value buffer) {
   SmallVector<Operation *> reshapes;
-  Value value = result;
+  SmallVector<tensor::InsertSliceOp> inserts;
+  Value value = skipReshapes(result, reshapes);
+  if (!haveStaticShapes(reshapes))
+    return;
   OpOperand *init = nullptr;
-  while (isa_and_present<tensor::ExpandShapeOp, tensor::CollapseShapeOp>(
-      value.getDefiningOp())) {
-    // To reshape the buffer likewise takes sizes that are known.
-    if (!cast<ShapedType>(value.getType()).hasStaticShape())
-      return;
-    reshapes.push_back(value.getDefiningOp());
-    value = reshapes.back()->getOperand(0);
-  }
   while (auto insert = value.getDefiningOp<tensor::InsertSliceOp>()) {
+    inserts.push_back(insert);
     init = &insert.getDestMutable();
     value = init->get();
   }
-  if (auto producer = value.getDefiningOp<DestinationStyleOpInterface>();
-      producer && !init) {
-    init = producer.getTiedOpOperand(cast<OpResult>(value));
+  if (!init && (init = getInit(value)))
     value = init->get();
-  }
   linalg::FillOp fill;
   if (!init || !startsAnew(value, fill))
     return;
-  OpBuilder builder(init->getOwner());
+  // At the beginning, before what makes slices.
+  OpBuilder builder =
+      OpBuilder::atBlockBegin(cast<BlockArgument>(buffer).getOwner());
   Location loc = init->getOwner()->getLoc();
   Value destination = bufferization::ToTensorOp::create(
       builder, loc, result.getType(), buffer, /*restrict=*/true,
       /*writable=*/true);
-  for (Operation *op : reshapes) {
-    auto type = cast<RankedTensorType>(op->getOperand(0).getType());
-    if (auto expand = dyn_cast<tensor::ExpandShapeOp>(op))
-      destination = tensor::CollapseShapeOp::create(
-          builder, loc, type, destination, expand.getReassociationIndices());
-    else
-      destination = tensor::ExpandShapeOp::create(
-          builder, loc, type, destination,
-          cast<tensor::CollapseShapeOp>(op).getReassociationIndices());
-  }
-  if (fill)
+  destination = undoReshapes(builder, loc, destination, reshapes);
+  if (fill) {
+    builder.setInsertionPoint(init->getOwner());
     destination = linalg::FillOp::create(builder, loc, fill.getInputs(),
                                          ValueRange(destination))
                       .getResult(0);
+  }
   init->set(destination);
+  if (!fill)
+    for (tensor::InsertSliceOp insert : inserts)
+      writeSliceInPlace(insert, destination);
 }
 
 void Destinations::runOnOperation() {

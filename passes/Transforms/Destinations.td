@@ -16,8 +16,9 @@ def BCRDestinationsPass : Pass<"bcr-destinations", "::mlir::ModuleOp"> {
     `bcr.output`, into which the result is materialised. An op that fills a
     tensor of its own with the result writes into the buffer at once, and so do
     those that insert slices one after the other, as a concatenation is written,
-    behind reshapes as well; other results are copied (an input, a constant, one returned twice). A dynamic size of a result
-    is checked against the size of its buffer.
+    behind reshapes as well, and the ops that make such slices; other results
+    are copied (an input, a constant, one returned twice). A dynamic size of a
+    result is checked against the size of its buffer.
 
     Requires: the public function `@main` has one block, tensors or scalars as
     results. Ensures: `@main` has no results. Fails when: there is no `@main`, it

@@ -14,8 +14,11 @@ def Reorder : Pass<"bcr-reorder", "::mlir::ModuleOp"> {
   let description = [{
     Groups with the same column list become one group with the rows of all, so
     that a loaded activation serves more rows; rows of different groups of a
-    grouped convolution are not merged. Groups that share rows stay together;
-    such sets of groups are ordered so that neighbours read common columns.
+    grouped convolution are not merged, nor, in linear layers of one or two
+    samples, vectors of neighbouring rows with one to three columns that would be
+    neighbours no longer: such rows are stored one by one. Groups that share rows
+    stay together; such sets of groups are ordered so that neighbours read common
+    columns.
 
     What becomes a group does not depend on the number of threads, so that each
     row is the same sum for all of them: no merge makes a set of groups heavier

@@ -51,6 +51,41 @@ func.func @main(%x: tensor<3xf32>) -> (tensor<2x4xf32>, tensor<8xf32>) {
 
 // -----
 
+// What an op makes for a place in the result is written there at once, behind a
+// reshape too, whoever else reads it. What is there twice, or made on zeros, is not.
+// CHECK-LABEL: func.func @main
+// CHECK-SAME: %[[X:[a-z0-9_]+]]: tensor<4xf32>, %[[A:[a-z0-9_]+]]: memref<4x4xf32> {bcr.output}, %[[B:[a-z0-9_]+]]: memref<4xf32> {bcr.output}
+// CHECK: %[[T:.*]] = bufferization.to_tensor %[[A]] restrict writable
+// CHECK: %[[S:.*]] = tensor.extract_slice %[[T]][1, 0] [1, 4] [1, 1] : tensor<4x4xf32> to tensor<1x4xf32>
+// CHECK: %[[V:.*]] = tensor.collapse_shape %[[S]] {{\[\[}}0, 1]] : tensor<1x4xf32> into tensor<4xf32>
+// CHECK: %[[Y:.*]] = linalg.exp ins(%[[X]] : tensor<4xf32>) outs(%[[V]] : tensor<4xf32>)
+// CHECK: %[[E:.*]] = tensor.expand_shape %[[Y]]
+// CHECK: %[[L:.*]] = tensor.extract_slice %[[T]][3, 0] [1, 4] [1, 1]
+// CHECK: %[[Z:.*]] = linalg.exp ins(%[[E]] : tensor<1x4xf32>) outs(%[[L]] : tensor<1x4xf32>)
+// CHECK: %[[F:.*]] = linalg.fill ins(%{{.*}}) outs(%{{.*}} : tensor<1x4xf32>)
+// CHECK: tensor.insert_slice %[[F]] into %[[T]][0, 0] [1, 4] [1, 1]
+// CHECK: tensor.insert_slice %[[E]] into %{{.*}}[1, 0]
+// CHECK: tensor.insert_slice %[[Z]] into %{{.*}}[2, 0]
+// CHECK: tensor.insert_slice %[[Z]] into %{{.*}}[3, 0]
+func.func @main(%x: tensor<4xf32>) -> (tensor<4x4xf32>, tensor<4xf32>) {
+  %zero = arith.constant 0.0 : f32
+  %e = tensor.empty() : tensor<4xf32>
+  %y = linalg.exp ins(%x : tensor<4xf32>) outs(%e : tensor<4xf32>) -> tensor<4xf32>
+  %row = tensor.expand_shape %y [[0, 1]] output_shape [1, 4] : tensor<4xf32> into tensor<1x4xf32>
+  %e2 = tensor.empty() : tensor<1x4xf32>
+  %z = linalg.exp ins(%row : tensor<1x4xf32>) outs(%e2 : tensor<1x4xf32>) -> tensor<1x4xf32>
+  %e3 = tensor.empty() : tensor<1x4xf32>
+  %f = linalg.fill ins(%zero : f32) outs(%e3 : tensor<1x4xf32>) -> tensor<1x4xf32>
+  %all = tensor.empty() : tensor<4x4xf32>
+  %0 = tensor.insert_slice %f into %all[0, 0] [1, 4] [1, 1] : tensor<1x4xf32> into tensor<4x4xf32>
+  %1 = tensor.insert_slice %row into %0[1, 0] [1, 4] [1, 1] : tensor<1x4xf32> into tensor<4x4xf32>
+  %2 = tensor.insert_slice %z into %1[2, 0] [1, 4] [1, 1] : tensor<1x4xf32> into tensor<4x4xf32>
+  %3 = tensor.insert_slice %z into %2[3, 0] [1, 4] [1, 1] : tensor<1x4xf32> into tensor<4x4xf32>
+  return %3, %y : tensor<4x4xf32>, tensor<4xf32>
+}
+
+// -----
+
 // A slice of an input is replaced: the input is copied.
 // CHECK-LABEL: func.func @main
 // CHECK-NOT: bufferization.to_tensor

@@ -247,7 +247,11 @@ class Parts(nn.Module):
         both = torch.cat([a, b, x], 1)
         stacked = torch.stack([a, -a])
         padded = torch.nn.functional.pad(b, (1, 2, 0, 1))
-        return both.flatten(2), both, both.sum(1), stacked, stacked[1], padded.flatten(1), padded
+        # As states of layers are: the second is made of the first, which is there twice.
+        h = torch.tanh(x[:, :, 0])
+        states = torch.stack([h, g := self.second(a)[:, :3, 1] * h, h])
+        results = both.flatten(2), both, both.sum(1), stacked, stacked[1], padded.flatten(1), padded
+        return *results, states, (g * h).sum(1)
 
 
 @pytest.mark.parametrize("threads", [1, 2])
