@@ -35,7 +35,7 @@ struct SegmentCosts {
 /// From loops in C, in the first cache: on a Zen 5 core, and on a Zen 4 core,
 /// which loads one vector in a cycle and runs others as two halves.
 static constexpr SegmentCosts kWideCosts = {6, 0, 2, 0.5, 0.9, 0.5, 1, 16, 40};
-static constexpr SegmentCosts kNarrowCosts = {0, 5, 1, 1, 0.8, 1.0, 2, 19, 25};
+static constexpr SegmentCosts kNarrowCosts = {0, 5, 1, 1, 0.8, 1.0, 2, 17, 25};
 static constexpr int64_t kWidePorts = 2;
 
 /// Bytes of the places of a step, about.

@@ -72,7 +72,7 @@ double estimateMixed(const WindowShape &shape, double steps);
 
 /// A strip begins and ends: a transpose of its sums, to add to the output. And
 /// more where lanes are in another order than the rows of W.
-constexpr double kStripCycles = 30;
+constexpr double kStripCycles = 60;
 constexpr double kOrderCycles = 40;
 
 /// A loop over segments of one height and number of steps in a strip, which

@@ -29,7 +29,8 @@ class LayerReport:
         sparsity: fraction of the weights that are zero.
         verdict: "picked" (runs sparse), "missed" (eligible, runs dense) or "dense" (not eligible).
         reason: why.
-        kernel: kernel and register tile.
+        kernel: kernel and register tile (rows x vectors x lanes), or, of windows, the rows of a
+            lane x the inputs of a window.
         dense_bytes, value_bytes, index_bytes: the f32 matrix; its stored values; their indices.
         csr_bytes: the same zeros in CSR with 4-byte indices, for comparison.
         positions: output positions: samples for a matmul, samples times pixels for a conv2d, or

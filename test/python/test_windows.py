@@ -35,6 +35,7 @@ CASES = {
     "whole blocks of four rows": ((256, 200), (4, 40), 4, (1, 3)),
     "whole blocks of one strip": ((128, 512), (8, 64), 8, (3, 5)),
 }
+TALLER = {"beside taller groups", "three rows of blocks that a window does not fit"}
 ORDERED = {"whole blocks, some with more columns"}
 SCATTERED = WHOLE = {*ORDERED, "whole blocks of one strip"}
 
@@ -92,6 +93,9 @@ def test_layers_take_the_kernel(name: str) -> None:
     exe = bcr.compile(layer, (torch.zeros(1, layer.in_features),), sparsity="force", target=target)
     lists = set(re.findall(r"\bwindow_\w+", exe.mlir("loops")))
     assert "window_values" in lists
+    kernel = exe.report().layers[0].kernel
+    assert re.fullmatch(r"(rows and )?windows \d+x(32|64)", kernel)
+    assert kernel.startswith("rows and ") == (name in TALLER)
     # Columns loaded one by one, and lanes in another order than the rows of W.
     assert ("window_scattered" in lists) == (name in SCATTERED)
     assert ("window_order" in lists) == (name in ORDERED)

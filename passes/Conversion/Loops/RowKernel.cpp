@@ -20,6 +20,7 @@
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
+#include "llvm/Support/FormatVariadic.h"
 #include "llvm/Support/MathExtras.h"
 
 #include <algorithm>
@@ -477,9 +478,13 @@ int64_t RowKernel::emit(std::vector<int32_t> offsets, ElementsAttr values,
 static int64_t emitWindows(MatmulOp op, const WindowGroups &windows, bool fills,
                            int64_t otherValues, Emitter &emitter) {
   WindowBytes bytes = emitWindowKernel(op, windows, fills, emitter);
-  emitter.getReport().set(
-      op, "value_bytes",
-      emitter.getI64IntegerAttr(bytes.values + 4 * otherValues));
+  LayerReport &report = emitter.getReport();
+  report.set(op, "value_bytes",
+             emitter.getI64IntegerAttr(bytes.values + 4 * otherValues));
+  std::string kernel =
+      llvm::formatv("{0}windows {1}x{2}", otherValues > 0 ? "rows and " : "",
+                    windows.shape.laneRows, windows.shape.size);
+  report.set(op, "kernel", emitter.getStringAttr(kernel));
   return bytes.indices;
 }
 
