@@ -40,15 +40,20 @@ static constexpr int64_t kMinTriedStrips = 4;
 /// memory, what is not hidden behind the longer.
 static constexpr double kNotHidden = 0.2;
 
-/// Cycles of a group in the rows kernel, from cycles on a Zen 5 core: a column,
-/// a row to store, unless all are neighbours, and the loop.
+/// Cycles of a vector of bias that is stored before windows and other groups
+/// add to it.
+static constexpr double kFillCycles = 3;
+
+/// Cycles of a group in the rows kernel, from cycles on a Zen 5 and a Zen 4
+/// core: a column, a row to store, unless all are neighbours, and the loop.
 static double getRowCycles(ArrayRef<int32_t> rows, int64_t columns,
                            const MachineModel &machine) {
   auto count = static_cast<int64_t>(rows.size());
   bool neighbours = rows.back() - rows.front() == count - 1;
+  double stored = 1.25 * double(neighbours && count > 1 ? 1 : count);
   // A core with one port for whole vectors loads half of one as it would all.
-  return (machine.loadPorts > 1 ? 1.25 : 1.6) * double(columns) +
-         1.25 * double(neighbours && count > 1 ? 1 : count) + 7.5;
+  return machine.loadPorts > 1 ? 1.25 * double(columns) + stored + 7.5
+                               : 1.45 * double(columns) + stored + 16;
 }
 
 /// Orders lanes by their weights, so that those side by side have as many.
@@ -150,6 +155,8 @@ static int64_t chooseSegments(WindowGroups &groups, bool preferred) {
     all += cycles;
   }
   groups.keptBytes = allBytes;
+  int64_t tallest = byRows.empty() ? 0 : byRows.rbegin()->first;
+  double fill = kFillCycles * double(groups.structure.numRows) / kWindowLanes;
   int64_t best = 0;
   WindowShape bestShape;
   double least = preferred ? std::numeric_limits<double>::infinity()
@@ -176,7 +183,8 @@ static int64_t chooseSegments(WindowGroups &groups, bool preferred) {
       kept += bytes[height];
       WindowCost cost = formSegments(groups, height);
       auto filled = static_cast<int64_t>(scale * double(cost.bytes));
-      double taken = groups.getTime(scale * cost.cycles + left,
+      double taken = groups.getTime(scale * cost.cycles + left +
+                                        (height < tallest ? fill : 0),
                                     double(allBytes - kept + filled));
       leastOfShape = std::min(leastOfShape, taken);
       if (taken < least && filled <= kMaxFilled * kept + kFreeBytes) {

@@ -16,6 +16,7 @@
 #include "llvm/ADT/bit.h"
 #include "llvm/Support/MathExtras.h"
 
+#include <algorithm>
 #include <array>
 #include <tuple>
 #include <vector>
@@ -84,7 +85,11 @@ struct WindowGroups {
   bool empty() const { return segments.empty(); }
   /// Whether every strip has a segment.
   bool haveAllStrips() const;
-  int64_t getNumRegisters() const { return shape.size / kWindowLanes; }
+  /// Registers of a window: the only one of a narrow layer may have fewer.
+  int64_t getNumRegisters() const {
+    return llvm::divideCeil(std::min(shape.size, structure.numColumns),
+                            kWindowLanes);
+  }
   int64_t getNumLanes() const {
     return llvm::divideCeil(structure.numRows, shape.laneRows);
   }

@@ -11,16 +11,17 @@
 
 #include <algorithm>
 #include <cassert>
-#include <iterator>
 
 using namespace mlir;
 using namespace mlir::bcr;
 using namespace mlir::bcr::loops;
 
-/// All pairs of four registers; the first is all there is of two. Pairs without
-/// a register in common follow each other: few steps reach all columns.
-static constexpr std::pair<int64_t, int64_t> kPairs[] = {
+/// All pairs of four registers. Those without a register in common follow each
+/// other: few steps reach all columns.
+static constexpr std::pair<int64_t, int64_t> kPairsOfFour[] = {
     {0, 1}, {2, 3}, {0, 2}, {1, 3}, {0, 3}, {1, 2}};
+static constexpr std::pair<int64_t, int64_t> kPairsOfThree[] = {
+    {0, 1}, {0, 2}, {1, 2}};
 
 /// Bits of a place in a register, in a pair of them, in any of four.
 static constexpr int64_t kRegisterBits = 4;
@@ -28,7 +29,9 @@ static constexpr int64_t kPairBits = kRegisterBits + 1;
 static constexpr int64_t kAnyBits = kRegisterBits + 2;
 
 static ArrayRef<std::pair<int64_t, int64_t>> getPairs(int64_t numRegisters) {
-  return ArrayRef(kPairs).take_front(numRegisters > 2 ? std::size(kPairs) : 1);
+  if (numRegisters > 3)
+    return kPairsOfFour;
+  return ArrayRef(kPairsOfThree).take_front(numRegisters > 2 ? 3 : 1);
 }
 
 std::pair<int64_t, int64_t> WindowSteps::getPair(int64_t step,
