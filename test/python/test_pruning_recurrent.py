@@ -109,7 +109,7 @@ def test_nothing_is_added_to_the_model():
 
 @pytest.mark.parametrize(
     ("scheme", "block", "rate", "verdict"),
-    [("unstructured", (8, 8), 2, "missed"), ("both", (8, 32), 8, "picked")],
+    [("unstructured", (8, 8), 1.6, "missed"), ("both", (8, 32), 8, "picked")],
 )
 def test_steps_find_their_weights_in_the_cache(scheme, block, rate, verdict):
     """Dense, 768x256 of a GRU stay in the second cache of this processor from step to step."""
